@@ -1,0 +1,96 @@
+"""What the router decided for one request, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from classifier.explain import Explanation, explain
+from classifier.features import Features
+from classifier.model import Prediction
+from classifier.policy import misfit
+from classifier.request import Request
+
+if TYPE_CHECKING:
+    from classifier.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The tier for one request.
+
+    Attributes
+    ----------
+    tier, model : the tier's name, and the model name to pass on.
+    strategy : the rule that picked it: "learned", "length", "task" or "always".
+    prediction : what the model expects of every learned tier.
+    position : the tier's place in the menu.
+    feasible : places of all tiers that can serve the request.
+    """
+
+    tier: str
+    model: str
+    strategy: str
+    prediction: Prediction = field(repr=False)
+    position: int = field(repr=False)
+    feasible: tuple[int, ...] = field(repr=False)
+    request: Request = field(repr=False)
+    features: Features = field(repr=False)
+    router: Router = field(repr=False)
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """P(the tier's answer is adequate), by tier, for the tiers the model has learned about."""
+        return {tier.name: p for tier, p in zip(self.router.learned_tiers, self.prediction.adequate, strict=True)}
+
+    @property
+    def expected_quality(self) -> float | None:
+        """Expected score of the answer, 0..1; None for a tier that the model knows nothing of."""
+        return self._of_chosen(self.prediction.quality)
+
+    @property
+    def expected_cost(self) -> float | None:
+        """Expected USD of the call; None for a tier that the model knows nothing of."""
+        return self._of_chosen(self.prediction.cost)
+
+    @property
+    def expected_saving(self) -> float | None:
+        """USD that the call is expected to cost less than the reference tier's; negative where it costs more."""
+        cost = self.expected_cost
+        return None if cost is None else self.prediction.cost[self.router.model.reference] - cost
+
+    @property
+    def reason(self) -> str:
+        """One sentence: which rule picked the tier, and on what grounds; no prompt text."""
+        tiers = self.router.tiers
+        shut_out = [tier for place, tier in enumerate(tiers[: self.position]) if place not in self.feasible]
+        parts = [self._grounds()]
+        parts += [f"{tier.name} {misfit(tier, self.request, self.features.tokens)}" for tier in shut_out]
+        return "; ".join(parts)
+
+    def explain(self, top: int = 5) -> Explanation:
+        """What in the request spoke most for and most against a cheaper tier, in words (which may quote the prompt)."""
+        return explain(self, top)
+
+    def _grounds(self) -> str:
+        size = len(self.request.text) + (self.request.max_tokens or 0)
+        reference = self.router.rule.reference
+        if self.position >= len(self.prediction.quality):
+            return f"only {self.tier} can serve the request"
+        if self.strategy == "length":
+            return f"length rule: {size:,} characters and max_tokens"
+        if self.strategy == "task":
+            return f"task table: {self.request.task or 'no task given, so by length'}"
+        if self.strategy == "always":
+            return f"always {self.tier}: learning did not beat it"
+        quality, best = self.prediction.quality[self.position], self.prediction.quality[self.router.model.reference]
+        if self.tier == reference:
+            return f"learned rule: {reference} (the reference) is worth its price here, expected quality {quality:.2f}"
+        saving = self.expected_saving or 0.0
+        return (
+            f"learned rule: expected quality {quality:.2f} against {best:.2f} of {reference}, "
+            f"saving ${saving:.6f} a call"
+        )
+
+    def _of_chosen(self, values: list[float]) -> float | None:
+        return values[self.position] if self.position < len(values) else None

@@ -1,0 +1,37 @@
+"""Every exception this package raises on purpose.
+
+    RouterError                     base: catch this one to catch them all
+    +-- InputError                  a file, option or table the user gave is wrong (command line: exit code 2)
+    |   +-- ConfigError             router.toml or a menu built in code is wrong
+    |   +-- TableError              an outcome table is wrong (training)
+    +-- ArtifactError               an artifact cannot be used: truncated, altered, foreign, too new
+    +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
+
+Each message is one line that says what was found, what is expected and what to do next. No message holds prompt text.
+"""
+
+from __future__ import annotations
+
+
+class RouterError(Exception):
+    """Base of all exceptions raised on purpose by ``classifier`` and ``training``."""
+
+
+class InputError(RouterError):
+    """Something the user gave (file, option, table) is wrong; the message names it and says how to mend it."""
+
+
+class ConfigError(InputError):
+    """The menu (``router.toml`` or its equivalent in code) is wrong."""
+
+
+class TableError(InputError):
+    """An outcome table cannot be read or understood."""
+
+
+class ArtifactError(RouterError):
+    """An artifact cannot be used; the message says exactly why."""
+
+
+class NoFeasibleTierError(RouterError):
+    """No tier of the menu can serve the request; the message names the constraint each tier fails."""

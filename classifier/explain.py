@@ -1,0 +1,81 @@
+"""What a decision rests on, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from classifier.features import dense_names, word_buckets
+from classifier.text import scan_text
+
+if TYPE_CHECKING:
+    from classifier.decision import Decision
+
+_NOTHING = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What spoke for and against a cheaper tier.
+
+    The measure is the quality logit of the cheapest tier minus the reference's, against that of an average request.
+
+    Attributes
+    ----------
+    tier, cheapest, reference : the chosen, the cheapest and the reference tier.
+    for_cheaper, against_cheaper : (feature in words, its share in the measure), strongest first.
+    """
+
+    tier: str
+    cheapest: str
+    reference: str
+    for_cheaper: tuple[tuple[str, float], ...]
+    against_cheaper: tuple[tuple[str, float], ...]
+
+    def __str__(self) -> str:
+        lines = [f"chosen: {self.tier}"]
+        for title, parts in (
+            (f"speaks for {self.cheapest} being good enough", self.for_cheaper),
+            (f"speaks for needing {self.reference}", self.against_cheaper),
+        ):
+            lines.append(f"{title}:")
+            lines += [f"  {value:+.3f}  {name}" for name, value in parts] or ["  nothing in particular"]
+        return "\n".join(lines)
+
+
+def explain(decision: Decision, top: int) -> Explanation:
+    """The ``top`` strongest features on either side."""
+    router, features = decision.router, decision.features
+    model = router.model
+    parts = model.contributions(features)
+    words = features.word_terms
+    rows = [*parts.terms[:words], parts.terms[words:].sum(axis=0), *parts.dense, parts.task]
+    names = [*_word_names(decision), "spelling and characters (4-byte sequences)", *_dense_names(decision), "the task label"]
+    # Where the cheapest tier is itself the reference, its own quality is what matters.
+    margins = [row[0] - (row[model.reference] if model.reference else 0.0) for row in rows]
+    named = sorted(zip(names, map(float, margins), strict=True), key=lambda part: -abs(part[1]))
+    return Explanation(
+        decision.tier,
+        router.tiers[0].name,
+        router.rule.reference,
+        tuple([part for part in named if part[1] > _NOTHING][:top]),
+        tuple([part for part in named if part[1] < -_NOTHING][:top]),
+    )
+
+
+def _word_names(decision: Decision) -> list[str]:
+    """The words or pairs behind the word terms, in the terms' order."""
+    words = scan_text(decision.request.text).words
+    texts = [word.decode("utf-8", "replace") for word in words]
+    grams = [*texts, *map(" ".join, pairwise(texts))]
+    by_bucket = dict(zip(word_buckets(words).tolist(), grams, strict=True))
+    return [f'"{by_bucket[bucket]}"' for bucket in decision.features.terms[: decision.features.word_terms].tolist()]
+
+
+def _dense_names(decision: Decision) -> list[str]:
+    """Names of the dense features with "more" or "less" than an average request has of each."""
+    router = decision.router
+    above = decision.features.dense > router.model.weights.dense_mean
+    names = dense_names(router.keywords)
+    return [f"{'more' if more else 'less'}: {name}" for name, more in zip(names, above, strict=True)]

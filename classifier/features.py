@@ -1,0 +1,223 @@
+"""Request -> features: the one definition that training and runtime share.
+
+A request becomes two things:
+
+- *terms*: the distinct hash buckets of its word 1- and 2-grams and its byte 4-grams (feature hashing, Weinberger et al.,
+  "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces count each
+  character as a word, so no language lacks terms.
+- *dense*: `dense_names`, about a hundred numbers on size, structure, scripts, keyword groups and the request's form.
+
+Long texts are read through the window of `classifier.text`; sizes and token counts are those of the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log1p
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.catalog import normalise_label
+from classifier.keywords import KeywordGroups
+from classifier.request import Request
+from classifier.text import ByteClass, TextScan, scan_text
+from classifier.tokens import TokenCounter
+
+FEATURE_VERSION = 1
+TERM_BITS = 18
+N_WORD_BUCKETS = 1 << TERM_BITS
+N_BUCKETS = 2 * N_WORD_BUCKETS  # word n-grams in the lower half, byte n-grams in the upper
+
+# Sizes of what surrounds the text, in tokens: chat templates, JSON definitions, a picture of about a megapixel.
+TOKENS_PER_MESSAGE = 4
+CHARS_PER_TOOL_TOKEN = 3.5
+TOKENS_PER_IMAGE = 1000
+
+_WORD_MULTIPLIER = np.uint32(0x9E3779B1)
+_FIRST_MULTIPLIER = np.uint32(0x85EBCA77)
+_SECOND_MULTIPLIER = np.uint32(0xC2B2AE3D)
+_SHIFT = np.uint32(32 - TERM_BITS)
+_BYTE_OFFSET = np.uint32(N_WORD_BUCKETS)
+
+# Marks of structure, counted in the lower-cased window: name -> what is looked for.
+_MARKS: dict[str, bytes] = {
+    "code fences": b"```",
+    "indented lines": b"\n    ",
+    "deeply indented lines": b"\n        ",
+    "bullets": b"\n- ",
+    "starred items": b"\n* ",
+    "numbered items": b"\n1.",
+    "lettered options": b"\na.",
+    "questions in a list": b"\nq",
+    "fractions": b"\\frac",
+    "function definitions": b"def ",
+    "arrows": b"->",
+    "comparisons": b"==",
+    "links": b"://",
+    "closing tags": b"</",
+    "JSON objects": b'{"',
+    "blanks to fill": b"___",
+    "ellipses": b"...",
+    "dashes": b" - ",
+    "decimals": b"0.",
+    "slashes": b"/",
+    "paragraphs": b"\n\n",
+    "sentences": b". ",
+    "inner questions": b"? ",
+}
+_SIZES = (
+    "characters",
+    "tokens",
+    "words",
+    "distinct words",
+    "long words",
+    "longest word",
+    "numbers",
+    "distinct numbers",
+    "longest number",
+    "characters after the last line break",
+)
+_FORM = (
+    "max_tokens",
+    "turns",
+    "system prompt characters",
+    "tools",
+    "tool definition characters",
+    "tool calls",
+    "images",
+    "max_tokens given",
+    "JSON asked for",
+    "JSON schema given",
+    "ends with a question mark",
+)
+_LONG_WORD = 8
+_N_CLASSES = len(ByteClass)
+_MARK_BYTES = tuple(_MARKS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the model sees of a request.
+
+    Attributes
+    ----------
+    terms : (k,) uint32, sorted distinct buckets below `N_BUCKETS`.
+    word_terms : how many of them, from the first, are word n-grams; the rest are byte n-grams.
+    dense : (len(dense_names(...)),) float64.
+    task : normalised task label, or None.
+    tokens : input tokens of the whole request: text, message frames, tools and images.
+    """
+
+    terms: NDArray[np.uint32]
+    word_terms: int
+    dense: NDArray[np.float64]
+    task: str | None
+    tokens: float
+
+
+def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
+    """Names of the dense features, in order."""
+    classes = [kind.name.lower() for kind in ByteClass]
+    counted = [*_SIZES, *_MARKS, *_FORM, *keywords.names]
+    return (
+        *(f"share of {name} characters" for name in classes),
+        *(f"log {name} characters" for name in classes),
+        *(f"log {name}" for name in counted),
+        *(f"share of {name} words" for name in keywords.names),
+    )
+
+
+def extract(request: Request, keywords: KeywordGroups, count_tokens: TokenCounter) -> Features:
+    """All features of one request; never raises, whatever the text."""
+    scan = scan_text(request.text)
+    text_tokens = count_tokens(scan)
+    words, grams = np.unique(word_buckets(scan.words)), np.unique(_byte_buckets(scan.lowered))
+    return Features(
+        np.concatenate((words, grams)),
+        len(words),
+        _dense(request, scan, text_tokens, keywords),
+        normalise_label(request.task),
+        _all_tokens(request, text_tokens),
+    )
+
+
+def word_buckets(words: list[bytes]) -> NDArray[np.uint32]:
+    """Buckets of all words, then of all pairs of neighbours, in order and with repeats."""
+    hashes = np.fromiter(map(crc32, words), np.uint32, len(words))
+    pairs = hashes[:-1] * _FIRST_MULTIPLIER + hashes[1:] * _SECOND_MULTIPLIER
+    pairs ^= pairs >> np.uint32(15)
+    both = np.concatenate((hashes, pairs))
+    both *= _WORD_MULTIPLIER
+    both >>= _SHIFT
+    return both
+
+
+def _byte_buckets(lowered: bytes) -> NDArray[np.uint32]:
+    count = max(0, len(lowered) - 3)
+    # Every run of four bytes is read as one little-endian integer, without copying.
+    grams = np.ndarray((count,), "<u4", lowered, 0, (1,)) if count else np.empty(0, np.uint32)
+    buckets = grams * _WORD_MULTIPLIER
+    buckets >>= _SHIFT
+    buckets += _BYTE_OFFSET
+    return buckets
+
+
+def _dense(request: Request, scan: TextScan, tokens: float, keywords: KeywordGroups) -> NDArray[np.float64]:
+    distinct = set(scan.words)
+    hits = keywords.count(scan, distinct)
+    counted = [
+        *_sizes(scan, distinct, tokens),
+        *map(scan.lowered.count, _MARK_BYTES),
+        *_form(request, scan),
+        *hits,
+    ]
+    logs = np.log1p(np.concatenate((scan.classes, counted)))
+    class_shares = scan.classes / max(1, len(scan.lowered))
+    keyword_shares = np.array(hits, np.float64) / max(1, len(scan.words))
+    return np.concatenate((class_shares, logs, keyword_shares))
+
+
+def _sizes(scan: TextScan, distinct: set[bytes], tokens: float) -> tuple[float, ...]:
+    words, lowered = scan.words, scan.lowered
+    lengths = list(map(len, words))
+    numbers = [word for word in words if word.isdigit()]
+    return (
+        scan.chars,
+        tokens,
+        len(words),
+        len(distinct),
+        sum(length >= _LONG_WORD for length in lengths),
+        max(lengths, default=0),
+        len(numbers),
+        len(set(numbers)),
+        max(map(len, numbers), default=0),
+        len(lowered) - 1 - lowered.rfind(b"\n"),
+    )
+
+
+def _form(request: Request, scan: TextScan) -> tuple[float, ...]:
+    return (
+        request.max_tokens or 0,
+        request.turns,
+        request.system_chars,
+        request.tools,
+        request.tool_chars,
+        request.tool_calls,
+        request.images,
+        request.max_tokens is not None,
+        request.json_format,
+        request.json_schema,
+        scan.lowered.rstrip().endswith(b"?"),
+    )
+
+
+def _all_tokens(request: Request, text_tokens: float) -> float:
+    """Tokens of the whole request; what surrounds the text is taken at the constants above."""
+    return (
+        text_tokens
+        + TOKENS_PER_MESSAGE * request.turns
+        + request.tool_chars / CHARS_PER_TOOL_TOKEN
+        + TOKENS_PER_IMAGE * request.images
+    )

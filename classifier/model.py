@@ -1,0 +1,325 @@
+"""The learned part: features -> expected quality, P(adequate) and expected cost of every tier.
+
+A linear model over term weights, dense features and the task gives, for each tier, a quality logit and a log cost. Where
+the artifact has trees, the quality is the mean of the linear model's and theirs. The quality logits are calibrated (Platt,
+"Probabilistic Outputs for Support Vector Machines", 1999). P(adequate) of a tier is a calibrated function of P(the
+reference is right and the tier is wrong).
+
+A request's terms are binary, weighted by inverse document frequency, word and byte n-grams each scaled to unit length. The
+idf is folded into the weights and its square is one more column, so that a request costs one gather and two sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.artifact import Artifact, header_field, require
+from classifier.errors import ArtifactError
+from classifier.features import N_BUCKETS, N_WORD_BUCKETS, Features
+from classifier.trees import DEPTH, ObliviousTrees
+
+DENSE_CLIP = 4.0
+LOGIT_LIMIT = 30.0
+_SURE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model expects of each tier, in price order; lists of t floats.
+
+    Attributes
+    ----------
+    quality : expected score (P(adequate) where adequacy is a threshold), 0..1.
+    adequate : P(the tier's answer is adequate), 0..1.
+    cost : expected USD of the call.
+    """
+
+    quality: list[float]
+    adequate: list[float]
+    cost: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearWeights:
+    """Weights of the linear model with t tiers: columns 0..t-1 are quality logits, t..2t-1 log costs in USD.
+
+    Attributes
+    ----------
+    buckets : (m,) uint32, the terms known to the model, sorted.
+    terms : (m, 2t + 1) float32, idf times weight; the last column is idf squared.
+    dense_mean, dense_scale : (d,) float64, what dense features are standardised by; then clipped to +-`DENSE_CLIP`.
+    dense : (d, 2t) float64.
+    tasks : (k + 1, 2t) float64, one row for each known task label; the last, all zeros, for any other.
+    bias : (2t,) float64.
+    """
+
+    buckets: NDArray[np.uint32]
+    terms: NDArray[np.float32]
+    dense_mean: NDArray[np.float64]
+    dense_scale: NDArray[np.float64]
+    dense: NDArray[np.float64]
+    tasks: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeWeights:
+    """Trees over standardised dense features, projected words and the task's mean quality.
+
+    Attributes
+    ----------
+    trees : with d + p + t inputs and t outputs, expected quality.
+    projection : (w, p) float32, idf times projection of the first w of the model's terms, its word n-grams.
+    shift : (p,), subtracted from the projected words.
+    task_means : (k + 1, t), by task label; the last row for any other, or none.
+    """
+
+    trees: ObliviousTrees
+    projection: NDArray[np.float32]
+    shift: NDArray[np.float64]
+    task_means: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Slopes and intercepts on the logit scale.
+
+    Attributes
+    ----------
+    quality : (t, 2), slope and intercept of each tier's quality logit.
+    adequate : (t, 2), slope and intercept of each tier's adequacy logit, or None where adequacy is quality.
+    """
+
+    quality: NDArray[np.float64]
+    adequate: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What each feature of a request adds to the tiers' quality logits, against an average request.
+
+    Attributes
+    ----------
+    terms : (k, t), by term.
+    dense : (d, t), by dense feature.
+    task : (t,).
+    """
+
+    terms: NDArray[np.float64]
+    dense: NDArray[np.float64]
+    task: NDArray[np.float64]
+
+
+class Model:
+    """Predicts from features; immutable once made, so threads may share it."""
+
+    def __init__(
+        self,
+        weights: LinearWeights,
+        calibration: Calibration,
+        task_labels: tuple[str, ...],
+        reference: int,
+        task_aliases: Mapping[str, str] = MappingProxyType({}),
+        trees: TreeWeights | None = None,
+    ) -> None:
+        """Index the weights for lookups; ``task_aliases`` are other spellings of the task labels."""
+        self.weights = weights
+        self.trees = trees
+        self.calibration = calibration
+        self.task_labels = task_labels
+        self.reference = reference
+        self._tiers = len(weights.bias) // 2
+        rows = {label: row for row, label in enumerate(task_labels)}
+        self._task_rows = {alias: rows[label] for alias, label in task_aliases.items() if label in rows} | rows
+        # Row 0 stands for every unknown term, so that a lookup needs no branch.
+        self._row_of_bucket = np.zeros(N_BUCKETS, np.int32)
+        self._row_of_bucket[weights.buckets] = np.arange(1, len(weights.buckets) + 1)
+        self._term_rows = _after_zeros(weights.terms)
+        self._projection_rows = None if trees is None else _after_zeros(trees.projection)
+
+    def predict(self, features: Features) -> Prediction:
+        """Expectations for one request."""
+        outputs = self.outputs(features)
+        slopes = self.calibration.quality
+        quality = sigmoid(slopes[:, 0] * outputs[: self._tiers] + slopes[:, 1])
+        cost = np.exp(np.minimum(outputs[self._tiers :], LOGIT_LIMIT))
+        return Prediction(quality.tolist(), self._adequate(quality).tolist(), cost.tolist())
+
+    def outputs(self, features: Features) -> NDArray[np.float64]:
+        """What the model says before calibration: (2t,) quality logits and log costs."""
+        weights, words = self.weights, features.word_terms
+        rows = self._row_of_bucket.take(features.terms)
+        known = self._term_rows.take(rows, axis=0)
+        word_sum, word_length = _unit_sum(known[:words])
+        gram_sum, _ = _unit_sum(known[words:])
+        scaled, task = self._scaled(features), self._task_row(features)
+        total: NDArray[np.float64] = word_sum + gram_sum + scaled @ weights.dense + weights.tasks[task] + weights.bias
+        if self.trees is not None and self._projection_rows is not None:
+            projected = self._projection_rows.take(rows[:words], axis=0).sum(axis=0, dtype=np.float64) / word_length
+            inputs = np.concatenate((scaled, projected - self.trees.shift, self.trees.task_means[task]))
+            grown = self.trees.trees.predict(inputs.astype(np.float32))
+            total[: self._tiers] = blend_logits(total[: self._tiers], grown)
+        return total
+
+    def contributions(self, features: Features) -> Contributions:
+        """The linear model's parts of the calibrated quality logits; for explaining, not for speed."""
+        slopes, tiers, words = self.calibration.quality[:, 0], self._tiers, features.word_terms
+        known = self._term_rows.take(self._row_of_bucket.take(features.terms), axis=0).astype(np.float64)
+        for block in (known[:words], known[words:]):
+            block /= block[:, -1].sum() ** 0.5 or 1.0
+        return Contributions(
+            terms=known[:, :tiers] * slopes,
+            dense=self._scaled(features)[:, None] * self.weights.dense[:, :tiers] * slopes,
+            task=self.weights.tasks[self._task_row(features), :tiers] * slopes,
+        )
+
+    def _scaled(self, features: Features) -> NDArray[np.float64]:
+        dense = (features.dense - self.weights.dense_mean) / self.weights.dense_scale
+        return np.clip(dense, -DENSE_CLIP, DENSE_CLIP, out=dense)
+
+    def _task_row(self, features: Features) -> int:
+        return self._task_rows.get(features.task, -1) if features.task is not None else -1
+
+    def _adequate(self, quality: NDArray[np.float64]) -> NDArray[np.float64]:
+        slopes = self.calibration.adequate
+        if slopes is None:
+            return quality
+        adequate = sigmoid(slopes[:, 0] * loss_logit(quality, self.reference) + slopes[:, 1])
+        adequate[self.reference] = 1.0
+        return adequate
+
+
+def _after_zeros(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate((np.zeros((1, rows.shape[1]), np.float32), rows))
+
+
+def _unit_sum(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+    """Sum of term rows (k, 2t + 1), scaled to what it would be were the terms' idf vector of unit length; (2t,).
+
+    The second value is that vector's length.
+    """
+    total = rows.sum(axis=0, dtype=np.float64)
+    length = float(total[-1]) ** 0.5 or 1.0
+    return total[:-1] / length, length
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-logits)), without overflow."""
+    result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
+    return result
+
+
+def logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `sigmoid`; probabilities outside (0, 1) count as nearly 0 or 1."""
+    inside = np.clip(probabilities, _SURE, 1.0 - _SURE)
+    result: NDArray[np.float64] = np.log(inside / (1.0 - inside))
+    return result
+
+
+def blend_logits(linear: NDArray[np.float64], grown: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logits of the mean of two expectations: the linear model's, as logits, and the trees', as quality; any shape."""
+    return logit((sigmoid(linear) + grown) / 2)
+
+
+def loss_logit(quality: NDArray[np.float64], reference: int) -> NDArray[np.float64]:
+    """Logit of P(not (reference right and tier wrong)) were the two independent; quality (..., t) to (..., t)."""
+    return -logit(quality[..., [reference]] * (1.0 - quality))
+
+
+def dump_model(model: Model) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
+    """A model as header fields and tensors for `classifier.artifact.write_artifact`."""
+    header: dict[str, object] = {
+        "kind": "linear" if model.trees is None else "blend",
+        "task_labels": list(model.task_labels),
+        "reference": model.reference,
+        "adequacy_is_quality": model.calibration.adequate is None,
+    }
+    weights, calibration = model.weights, model.calibration
+    tensors: dict[str, NDArray[np.generic]] = {
+        "buckets": weights.buckets,
+        "terms": weights.terms,
+        "dense_mean": weights.dense_mean,
+        "dense_scale": weights.dense_scale,
+        "dense": weights.dense,
+        "tasks": weights.tasks,
+        "bias": weights.bias,
+        "calibration_quality": calibration.quality,
+    }
+    if calibration.adequate is not None:
+        tensors["calibration_adequate"] = calibration.adequate
+    if model.trees is not None:
+        trees = model.trees.trees
+        tensors |= {
+            "tree_features": trees.features,
+            "tree_thresholds": trees.thresholds,
+            "tree_leaves": trees.leaves,
+            "tree_base": trees.base,
+            "projection": model.trees.projection,
+            "projection_shift": model.trees.shift,
+            "task_means": model.trees.task_means,
+        }
+    return header, tensors
+
+
+def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases: Mapping[str, str]) -> Model:
+    """The model of an artifact with ``tiers`` tiers.
+
+    Raises
+    ------
+    ArtifactError : a tensor or header field is missing or does not fit the others.
+    """
+    kind = header_field(artifact, "model", "kind", kind=str)
+    if kind not in ("linear", "blend"):
+        raise ArtifactError(f"model kind '{kind}' is not known to this version; upgrade tierwise or retrain")
+    labels = header_field(artifact, "model", "task_labels", kind=list)
+    reference = header_field(artifact, "model", "reference", kind=int)
+    if not all(isinstance(label, str) for label in labels) or not 0 <= reference < tiers:
+        raise ArtifactError("the model's task labels or reference do not fit its menu; retrain with train-router")
+    outputs = 2 * tiers
+    buckets = require(artifact, "buckets", np.uint32, (None,))
+    if len(buckets) and (buckets[-1] >= N_BUCKETS or not (np.diff(buckets.astype(np.int64)) > 0).all()):
+        raise ArtifactError(f"the model's buckets are not sorted, distinct and below {N_BUCKETS}; retrain")
+    weights = LinearWeights(
+        buckets=buckets,
+        terms=require(artifact, "terms", np.float32, (len(buckets), outputs + 1)),
+        dense_mean=require(artifact, "dense_mean", np.float64, (dense_features,)),
+        dense_scale=require(artifact, "dense_scale", np.float64, (dense_features,)),
+        dense=require(artifact, "dense", np.float64, (dense_features, outputs)),
+        tasks=require(artifact, "tasks", np.float64, (len(labels) + 1, outputs)),
+        bias=require(artifact, "bias", np.float64, (outputs,)),
+    )
+    if not (weights.dense_scale > 0).all() or (weights.terms[:, -1] < 0).any():
+        raise ArtifactError("the model's scales are not positive; retrain with train-router")
+    same = header_field(artifact, "model", "adequacy_is_quality", kind=bool)
+    calibration = Calibration(
+        quality=require(artifact, "calibration_quality", np.float64, (tiers, 2)),
+        adequate=None if same else require(artifact, "calibration_adequate", np.float64, (tiers, 2)),
+    )
+    trees = _load_trees(artifact, weights, tiers) if kind == "blend" else None
+    return Model(weights, calibration, tuple(labels), reference, task_aliases, trees)
+
+
+def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeWeights:
+    words = int(np.searchsorted(weights.buckets, N_WORD_BUCKETS))
+    shift = require(artifact, "projection_shift", np.float64, (None,))
+    features = require(artifact, "tree_features", np.int32, (None, DEPTH))
+    inputs = len(weights.dense_mean) + len(shift) + tiers
+    if features.size and (features.min() < 0 or features.max() >= inputs):
+        raise ArtifactError(f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router")
+    trees = ObliviousTrees(
+        features=features,
+        thresholds=require(artifact, "tree_thresholds", np.float32, features.shape),
+        leaves=require(artifact, "tree_leaves", np.float32, (len(features) << DEPTH, tiers)),
+        base=require(artifact, "tree_base", np.float64, (tiers,)),
+    )
+    return TreeWeights(
+        trees=trees,
+        projection=require(artifact, "projection", np.float32, (words, len(shift))),
+        shift=shift,
+        task_means=require(artifact, "task_means", np.float64, (len(weights.tasks), tiers)),
+    )

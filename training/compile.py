@@ -1,0 +1,131 @@
+"""A training run as an artifact: header and tensors, written in one piece."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classifier.artifact import write_artifact
+from classifier.catalog import menu_to_header
+from classifier.errors import RouterError
+from classifier.features import FEATURE_VERSION
+from classifier.keywords import KeywordGroups, dump_keywords
+from classifier.model import dump_model
+from classifier.router import Router
+from training.pipeline import Training, shipped_menu
+
+_PROOF_ROWS = 100
+_PROOF_TOLERANCE = 1e-4
+
+
+def compile_artifact(
+    training: Training,
+    keywords: KeywordGroups,
+    tokens: str,
+    path: Path,
+    *,
+    dated: bool,
+    provenance: Mapping[str, Any] | None = None,
+) -> str:
+    """Write the artifact, then read it back and check that it predicts what the training side predicts.
+
+    Parameters
+    ----------
+    tokens : name of the token counter that the features were made with.
+    dated : note today's date (``SOURCE_DATE_EPOCH``'s where that is set); without, equal runs give equal bytes.
+    provenance : further fields for the header's training summary.
+
+    Returns
+    -------
+    The artifact's digest.
+
+    Raises
+    ------
+    RouterError : the artifact does not predict what was trained; nothing is left in its place.
+    """
+    model = training.model.runtime()
+    fields, tensors = dump_model(model)
+    shipped = training.shipped
+    data = training.data
+    rule: dict[str, Any] = {
+        "strategy": shipped.strategy,
+        "price_weight": shipped.price_weight,
+        "reference": data.names[data.reference],
+        "reference_cost": float(data.costs[training.split.fit, data.reference].mean()),
+    }
+    if shipped.always is not None:
+        rule["always"] = shipped.always
+    header = {
+        "menu": menu_to_header(shipped_menu(training)),
+        "tiers": list(data.names),
+        "features": {"version": FEATURE_VERSION, "tokens": tokens, "keywords": dump_keywords(keywords)},
+        "model": fields,
+        "rule": rule,
+        "training": {**summary(training), **_made(dated), **(provenance or {})},
+    }
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        digest = write_artifact(draft, header, tensors)
+        _prove(Router.load(draft, menu=shipped_menu(training)), training)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return digest
+
+
+def summary(training: Training) -> dict[str, Any]:
+    """The run's figures as plain data: for the artifact's header and for ``--json``."""
+    data, split, rule = training.data, training.split, training.rule
+    return {
+        "rows": {"fit": len(split.fit), "choose": len(split.choose), "test": len(split.test), "split_by": split.by},
+        "tables": [
+            {"file": Path(table.path).name, "sha256": table.sha256, "form": table.form, "rows": table.rows_kept}
+            for table in data.table.files
+        ],
+        "seed": training.seed,
+        "reference": data.names[data.reference],
+        "target": asdict(training.target),
+        "certificate": asdict(rule.rung),
+        "shipped": training.shipped.name,
+        "against_random_mix": asdict(training.mix),
+        "test": [asdict(result) for result in training.results],
+        "never_chosen": [data.names[tier] for tier in rule.never_chosen],
+    }
+
+
+def _made(dated: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "versions": {
+            "tierwise": version("tierwise"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "scikit-learn")},
+        }
+    }
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is not None and epoch.isdigit():
+        made["date"] = datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
+    elif dated:
+        made["date"] = datetime.now(UTC).date().isoformat()
+    return made
+
+
+def _prove(router: Router, training: Training) -> None:
+    """Runtime and training must predict the same, or the figures would not be those of what is shipped."""
+    for place, row in enumerate(training.split.test[:_PROOF_ROWS]):
+        request = training.data.table.requests[row]
+        features = router.features(request)
+        prediction = router.model.predict(features)
+        expected = training.predicted.quality[place]
+        if not np.allclose(prediction.quality, expected, atol=_PROOF_TOLERANCE):
+            raise RouterError(
+                f"the artifact predicts other than the model it was made from (test row {place + 1}); "
+                "nothing was written; please report this with the versions installed"
+            )

@@ -1,0 +1,200 @@
+"""What `train-router` shows in a terminal: what it understood, then what the router is worth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from training.data import RoutingData
+from training.evaluate import Result
+from training.pipeline import StageProgress, Training
+from training.tables import OutcomeTable
+
+_LISTED_TASKS = 8
+_LISTED_PROBLEMS = 8
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[StageProgress]:
+    """A bar a stage, drawn while the block runs; gone from the terminal afterwards."""
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        known: dict[str, TaskID] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in known:
+                known[stage] = bars.add_task(stage, total=total)
+            bars.update(known[stage], completed=done, total=total)
+
+        yield advance
+
+
+def show_data(console: Console, data: RoutingData, adequacy: str) -> None:
+    """What was understood of the tables."""
+    table = data.table
+    for summary in table.files:
+        left_out = summary.rows_read - summary.rows_kept
+        console.print(
+            f"[bold]{escape(summary.path)}[/]: {summary.rows_kept:,} rows, {summary.form} form"
+            + (f", [yellow]{left_out:,} left out[/]" if left_out else "")
+            + (f", {summary.repeats:,} repeated outcomes averaged" if summary.repeats else "")
+            + (f"; ignored columns: {escape(', '.join(summary.ignored))}" if summary.ignored else "")
+        )
+        for hint in summary.hints:
+            console.print(f"  [yellow]{escape(hint)}[/]")
+    _show_problems(console, table)
+    console.print(_tier_table(data, adequacy))
+    tasks = Counter(task or "(none)" for task in data.matrix.tasks)
+    listed = ", ".join(f"{escape(task)} {count:,}" for task, count in tasks.most_common(_LISTED_TASKS))
+    more = f" and {len(tasks) - _LISTED_TASKS} more" if len(tasks) > _LISTED_TASKS else ""
+    console.print(f"Tasks: {listed}{more}")
+    repeated = len(data) - len(np.unique(data.groups))
+    if repeated:
+        console.print(f"Duplicates: {repeated:,} rows repeat or nearly repeat another's prompt, or share its group; they stay on one side of the split")
+    _show_costs(console, data)
+
+
+def show_result(console: Console, training: Training, monthly_spend: float | None) -> None:
+    """The verdict first, then every way of routing beside it."""
+    console.print()
+    for line in _warnings(training):
+        console.print(f"[bold yellow]Warning:[/] {escape(line)}")
+    console.print(f"[bold green]{escape(headline(training, monthly_spend))}[/]")
+    console.print(_comparison(training, monthly_spend))
+    console.print(escape(_promise(training)))
+    for tier in training.rule.never_chosen:
+        console.print(f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]")
+    if training.filled:
+        console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")
+
+
+def headline(training: Training, monthly_spend: float | None) -> str:
+    """The verdict in one sentence."""
+    result, data = training.result, training.data
+    reference = data.names[data.reference]
+    sentence = (
+        f"{training.shipped.name} saves {result.saving:.1%} "
+        f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
+        f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}] of its quality, "
+        f"on {len(training.test):,} test rows"
+    )
+    if monthly_spend is not None:
+        sentence += f": ${monthly_spend:,.0f} a month become ${monthly_spend * (1 - result.saving):,.0f}"
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _warnings(training: Training) -> Iterator[str]:
+    mix, rule = training.mix, training.rule
+    if rule.price_weight is None:
+        loss = f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
+        needed = f"about {rule.rung.rows_needed:,} rows for choosing the rule would be needed" if rule.rung.rows_needed else (
+            "more rows would not change that as things stand"
+        )
+        yield (
+            f"no learned rule could be certified to lose at most {loss} of quality "
+            f"with {training.target.confidence:.0%} confidence on {len(training.split.choose):,} rows; {needed}."
+        )
+    if not mix.better:
+        rows = f"about {mix.rows_needed:,} rows would settle it" if mix.rows_needed else "more rows would not change that"
+        yield (
+            "the learned router is not better than a random mix of tiers at the same cost: quality "
+            f"{mix.gain:+.4f} [{mix.interval.low:+.4f}, {mix.interval.high:+.4f}]; {rows}."
+        )
+    if not training.learned_won:
+        if training.shipped.strategy == "learned":
+            yield "it is shipped all the same, as --force asks."
+        else:
+            yield f"the best floor is shipped instead: {training.shipped.name} (--force ships the learned router)."
+    if training.crowded is not None:
+        share = max(training.result.shares)
+        yield (
+            f"{share:.0%} of the requests go to one tier, {training.crowded}: "
+            "the router then changes little; look at the table below before switching it on."
+        )
+
+
+def _promise(training: Training) -> str:
+    rung, target, data = training.rule.rung, training.target, training.data
+    if rung.rule is None or training.shipped.strategy != "learned":
+        return ""
+    loss = f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
+    return (
+        f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most {loss} is lost "
+        f"(observed {rung.loss:.2%}). Better than a random mix at the same cost by {training.mix.gain:+.3f} "
+        f"[{training.mix.interval.low:+.3f}, {training.mix.interval.high:+.3f}] in quality."
+    )
+
+
+def _tier_table(data: RoutingData, adequacy: str) -> Table:
+    table = Table(title=f"Tiers, cheapest first (adequate: {adequacy})", title_justify="left", box=None, pad_edge=False)
+    for name in ("tier", "cost of a call", "mean score", "adequate", "rows", "model"):
+        table.add_column(name, justify="left" if name in ("tier", "model") else "right", no_wrap=name != "model")
+    for place, tier in enumerate(data.tiers):
+        seen = ~np.isnan(data.scores[:, place])
+        adequate = data.adequate[:, place]
+        judged = adequate[~np.isnan(adequate)]
+        table.add_row(
+            escape(tier.name) + (" (reference)" if place == data.reference else ""),
+            f"${data.costs[:, place].mean():.6f}",
+            f"{data.scores[seen, place].mean():.3f}",
+            f"{judged.mean():.1%}" if len(judged) else "unknown",
+            f"{seen.sum():,}",
+            escape(tier.model),
+        )
+    return table
+
+
+def _show_costs(console: Console, data: RoutingData) -> None:
+    if len(set(data.cost_sources)) == 1:
+        console.print(f"Costs: {data.cost_sources[0]}")
+        return
+    for name, source in zip(data.names, data.cost_sources, strict=True):
+        console.print(f"Costs of {escape(name)}: {source}")
+
+
+def _show_problems(console: Console, table: OutcomeTable) -> None:
+    for problem in table.problems[:_LISTED_PROBLEMS]:
+        console.print(f"  [yellow]{escape(str(problem))}[/]")
+    rest = len(table.problems) - _LISTED_PROBLEMS
+    if rest > 0:
+        rows = ", ".join(str(problem.row) for problem in table.problems[_LISTED_PROBLEMS : _LISTED_PROBLEMS + 20])
+        console.print(f"  [yellow]and {rest:,} more, in rows {rows}{' ...' if rest > 20 else ''}[/]")
+
+
+def _comparison(training: Training, monthly_spend: float | None) -> Table:
+    names = training.data.names
+    table = Table(
+        title=f"{len(training.test):,} test rows that nothing was learned from; shares are of {' / '.join(names)}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", no_wrap=True)
+    for name in ("$/1,000", "saved", "quality", "kept", "shares %", *(["$/month"] if monthly_spend is not None else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in training.results:
+        cells = _cells(result)
+        if monthly_spend is not None:
+            cells.append(f"{monthly_spend * (1 - result.saving):,.0f}")
+        table.add_row(*map(escape, cells), style="bold green" if result is training.result else None)
+    return table
+
+
+def _cells(result: Result) -> list[str]:
+    return [
+        result.name,
+        f"{result.cost * 1000:.4g}",
+        f"{result.saving:.1%}",
+        f"{result.quality:.4f}",
+        f"{result.kept:.1%}",
+        "/".join(f"{share * 100:.0f}" for share in result.shares),
+    ]

@@ -1,0 +1,108 @@
+"""What each call costs: from the table where it says so, else from token counts and prices.
+
+Where the table knows neither, output lengths are estimated by a model fitted on the rows that know them, then from
+``max_tokens``, then taken to be `DEFAULT_TOKENS_OUT`; `CostTable.how` says which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+
+from classifier.catalog import Tier
+
+DEFAULT_TOKENS_OUT = 256
+_ROWS_FOR_MODEL = 20
+_PER_MILLION = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """Costs of every call, known or estimated.
+
+    Attributes
+    ----------
+    usd : (n, t) USD per call, no NaN.
+    how : per tier, where its costs come from, in words.
+    """
+
+    usd: NDArray[np.float64]
+    how: tuple[str, ...]
+
+
+def fill_costs(
+    known: NDArray[np.float64],
+    tokens_out: NDArray[np.float64],
+    tokens_in: NDArray[np.float64],
+    max_tokens: NDArray[np.float64],
+    tasks: Sequence[str | None],
+    tiers: Sequence[Tier],
+) -> CostTable:
+    """Complete the costs.
+
+    Parameters
+    ----------
+    known, tokens_out : (n, t), NaN where the table says nothing.
+    tokens_in : (n,) input tokens.
+    max_tokens : (n,) the callers' limits, NaN where none was set.
+    """
+    design = _design(tokens_in, max_tokens, tasks)
+    usd = known.copy()
+    how = []
+    for position, tier in enumerate(tiers):
+        column = usd[:, position]
+        missing = np.isnan(column)
+        if not missing.any():
+            how.append("the table's cost column")
+            continue
+        if tier.input_price is None or tier.output_price is None:
+            column[missing] = _regress(column, design)[missing]
+            how.append(f"the table's cost column, {missing.sum()} of {len(column)} rows estimated from the others")
+            continue
+        length, words = _output_length(tokens_out[:, position], max_tokens, design)
+        priced = (tokens_in * tier.input_price + length * tier.output_price) * _PER_MILLION
+        column[missing] = priced[missing]
+        source = f"prices ${tier.input_price:g} / ${tier.output_price:g} per 1M tokens; output length {words}"
+        how.append(source if missing.all() else f"the table's cost column, {missing.sum()} rows from {source}")
+    return CostTable(usd, tuple(how))
+
+
+def _output_length(
+    known: NDArray[np.float64], max_tokens: NDArray[np.float64], design: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], str]:
+    seen = ~np.isnan(known)
+    if seen.all():
+        return known, "from the table"
+    if seen.sum() >= _ROWS_FOR_MODEL:
+        return np.where(seen, known, _regress(known, design)), f"from a model fitted on {seen.sum()} rows of the table"
+    limited = ~np.isnan(max_tokens)
+    length = np.where(limited, max_tokens, float(DEFAULT_TOKENS_OUT))
+    if limited.all():
+        return length, "taken to be max_tokens"
+    if limited.any():
+        return length, f"taken to be max_tokens, or {DEFAULT_TOKENS_OUT} where a row has none"
+    return length, f"taken to be {DEFAULT_TOKENS_OUT} tokens"
+
+
+def _design(
+    tokens_in: NDArray[np.float64], max_tokens: NDArray[np.float64], tasks: Sequence[str | None]
+) -> NDArray[np.float64]:
+    limited = ~np.isnan(max_tokens)
+    columns = [np.log1p(tokens_in), limited.astype(float), np.log1p(np.where(limited, max_tokens, 0.0))]
+    columns += [np.array([task == name for task in tasks], float) for name in sorted({t for t in tasks if t is not None})]
+    return np.column_stack(columns)
+
+
+def _regress(values: NDArray[np.float64], design: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positive values of all rows from a ridge on their logarithms; smeared back to means (Duan, JASA 78, 1983)."""
+    seen = ~np.isnan(values)
+    logs = np.log(np.maximum(values[seen], 1e-12))
+    if seen.sum() < _ROWS_FOR_MODEL:
+        return np.full(len(values), float(np.mean(values[seen])))
+    model = Ridge(alpha=1.0).fit(design[seen], logs)
+    smearing = float(np.mean(np.exp(logs - model.predict(design[seen]))))
+    return np.asarray(np.exp(model.predict(design)) * smearing)

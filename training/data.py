@@ -1,0 +1,158 @@
+"""An outcome table made ready for training: tiers matched and in price order, costs complete, answers judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.catalog import Menu, Tier, normalise_label
+from classifier.errors import InputError
+from classifier.keywords import KeywordGroups
+from classifier.tasks import canonical_task
+from training.costs import fill_costs
+from training.duplicates import near_duplicates
+from training.labels import Adequacy, expand_labels, judge, pick_reference
+from training.matrix import FeatureMatrix, Progress, build_matrix
+from training.split import group_rows
+from training.tables import OutcomeTable
+from training.tiers import match_tiers, price_order
+
+MIN_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """How a table is to be understood.
+
+    Attributes
+    ----------
+    adequacy : when an answer is good enough.
+    reference : name of the reference tier; None: the best mean score.
+    models : data tier -> tier or model of the menu.
+    prices : data tier -> USD per 1M tokens in and out.
+    tokens : token counter by name.
+    jobs : joblib workers.
+    """
+
+    adequacy: Adequacy = Adequacy()
+    reference: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tokens: str = "estimate"
+    jobs: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingData:
+    """n requests with what t tiers made of them; tiers in price order.
+
+    Attributes
+    ----------
+    table : what was read.
+    tiers : the menu's entry of each tier.
+    matrix : the requests' features.
+    scores, quality, adequate : (n, t), NaN where not observed; see `training.labels.judge`.
+    costs : (n, t) USD, complete; ``cost_sources`` says in words where each tier's come from.
+    cost_known : whether the table itself says what calls cost.
+    reference : position of the reference tier.
+    groups : (n,) group numbers; rows of one group belong on one side of every split.
+    """
+
+    table: OutcomeTable
+    tiers: tuple[Tier, ...]
+    matrix: FeatureMatrix
+    scores: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    adequate: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    cost_sources: tuple[str, ...]
+    cost_known: bool
+    reference: int
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tiers' names, in price order."""
+        return tuple(tier.name for tier in self.tiers)
+
+
+def prepare(
+    table: OutcomeTable,
+    menu: Menu,
+    keywords: KeywordGroups,
+    options: DataOptions,
+    *,
+    progress: Progress | None = None,
+) -> RoutingData:
+    """Bring a table and a menu together.
+
+    Raises
+    ------
+    InputError : too few rows or tiers, nothing to tell apart, a tier without a price, an option that does not fit.
+    """
+    _refuse_too_little(table)
+    costs_known = [bool(np.isfinite(column).any()) for column in table.costs.T]
+    matched = match_tiers(
+        table.tiers, menu, models=options.models, prices=options.prices, costs_known=costs_known
+    )
+    requests = [
+        replace(request, task=canonical_task(request.task, menu) or normalise_label(request.task))
+        for request in table.requests
+    ]
+    matrix = build_matrix(requests, keywords, options.tokens, jobs=options.jobs, progress=progress)
+    limits = np.array([np.nan if request.max_tokens is None else request.max_tokens for request in requests])
+    filled = fill_costs(table.costs, table.tokens_out, matrix.tokens, limits, matrix.tasks, matched)
+    order = price_order(filled.usd)
+    tiers = tuple(matched[place] for place in order)
+    data_names = tuple(table.tiers[place] for place in order)
+    scores = expand_labels(table.scores[:, order], table.labels, data_names)
+    reference = pick_reference(scores, data_names, _data_name(options.reference, tiers, data_names))
+    adequate, quality = judge(scores, reference, options.adequacy)
+    _refuse_one_class(quality, data_names)
+    return RoutingData(
+        table=table,
+        tiers=tiers,
+        matrix=matrix,
+        scores=scores,
+        quality=quality,
+        adequate=adequate,
+        costs=filled.usd[:, order],
+        cost_sources=tuple(filled.how[place] for place in order),
+        cost_known=any(costs_known),
+        reference=reference,
+        groups=group_rows([request.text for request in requests], table.groups, near_duplicates(matrix.terms)),
+    )
+
+
+def _data_name(wanted: str | None, tiers: tuple[Tier, ...], names: tuple[str, ...]) -> str | None:
+    """The data's name for a tier that the user may have called by its menu name."""
+    return next((name for name, tier in zip(names, tiers, strict=True) if wanted in (name, *tier.names())), wanted)
+
+
+def _refuse_too_little(table: OutcomeTable) -> None:
+    files = ", ".join(summary.path for summary in table.files)
+    if len(table.requests) < MIN_ROWS:
+        raise InputError(
+            f"{files}: {len(table.requests)} usable rows, expected at least {MIN_ROWS} "
+            "(a few hundred for figures worth trusting); add rows or further tables"
+        )
+    if len(table.tiers) < 2:
+        raise InputError(
+            f"{files}: found one tier ({', '.join(table.tiers)}), expected at least two to choose from; "
+            "add score__<tier> columns or a table with another tier's outcomes"
+        )
+
+
+def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...]) -> None:
+    seen = quality[~np.isnan(quality)]
+    if np.ptp(seen) == 0:
+        advice = f"always use {names[0]}, the cheapest" if seen[0] > 0 else "check how the scores were made"
+        raise InputError(
+            f"every tier has score {seen[0]:g} on every row: there is nothing to learn, expected scores that differ; {advice}"
+        )

@@ -1,0 +1,31 @@
+"""Which learners compete: how much decision latency and training time a router may take."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from training.blend import BlendLearner
+from training.boosting import ObliviousBoosting
+from training.learner import Learner
+from training.linear import LinearLearner
+
+
+class Effort(StrEnum):
+    """How hard to try."""
+
+    FASTEST = "fastest"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
+def learners_for(effort: Effort) -> dict[str, Learner]:
+    """Candidates by name, simplest first; the data choose among them (`training.fit.fit_model`)."""
+    linear = LinearLearner()
+    if effort is Effort.FASTEST:
+        return {"linear": linear}
+    if effort is Effort.BALANCED:
+        return {"linear": linear, "linear and trees": BlendLearner(linear)}
+    return {
+        "linear": linear,
+        "linear and trees": BlendLearner(linear, ObliviousBoosting(trees=900, rate=0.03), dimensions=64),
+    }

@@ -1,0 +1,91 @@
+"""What counts as good enough: the reference tier, adequacy and the quality that the router is trained to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Adequacy:
+    """The rule by which an answer is adequate.
+
+    Attributes
+    ----------
+    at : an answer is adequate when its score is at least this; None for the relative rule.
+    tolerance : relative rule: an answer is adequate when its score is at least the reference's minus this.
+    """
+
+    at: float | None = None
+    tolerance: float = 0.0
+
+    def __str__(self) -> str:
+        if self.at is not None:
+            return f"score at least {self.at:g}"
+        slack = f" (tolerance {self.tolerance:g})" if self.tolerance else ""
+        return f"no worse than the reference's answer{slack}"
+
+
+def expand_labels(
+    scores: NDArray[np.float64], labels: list[str | None], tiers: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Scores of labelled rows: 1 from the cheapest adequate tier upward, 0 below it.
+
+    Parameters
+    ----------
+    scores : (n, t) with tiers in price order; rows that carry a label are overwritten.
+    labels : the cheapest adequate tier of each row, None where the row has scores instead.
+    tiers : tier names as the labels spell them, in price order.
+    """
+    if not any(labels):
+        return scores
+    expanded = scores.copy()
+    rank = {name: position for position, name in enumerate(tiers)}
+    for row, label in enumerate(labels):
+        if label is not None:
+            expanded[row] = np.arange(len(tiers)) >= rank[label]
+    return expanded
+
+
+def pick_reference(scores: NDArray[np.float64], tiers: tuple[str, ...], wanted: str | None) -> int:
+    """Position of the reference tier: ``wanted``, else the best mean score (of equals, the cheapest).
+
+    Tiers are compared on the rows that observed them, since missing scores are missing.
+
+    Raises
+    ------
+    InputError : ``wanted`` is not among ``tiers``.
+    """
+    if wanted is not None:
+        if wanted not in tiers:
+            raise InputError(f"--reference '{wanted}' is not a tier of the data; expected one of: {', '.join(tiers)}")
+        return tiers.index(wanted)
+    return int(np.argmax(np.round(np.nanmean(scores, axis=0), 12)))
+
+
+def judge(
+    scores: NDArray[np.float64], reference: int, rule: Adequacy
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Adequacy and quality of every observed answer.
+
+    Parameters
+    ----------
+    scores : (n, t), NaN where not observed.
+
+    Returns
+    -------
+    adequate : (n, t), 1 or 0, NaN where unknown: the tier was not observed or, under the relative rule, the reference.
+    quality : (n, t), what a lost point of quality means: adequacy itself under a threshold, else the score.
+    """
+    unknown = np.isnan(scores)
+    if rule.at is not None:
+        adequate = np.where(unknown, np.nan, (scores >= rule.at).astype(np.float64))
+        return adequate, adequate
+    against = scores[:, [reference]]
+    unknown = unknown | np.isnan(against)
+    adequate = np.where(unknown, np.nan, (scores >= against - rule.tolerance - 1e-12).astype(np.float64))
+    return adequate, scores

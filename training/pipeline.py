@@ -1,0 +1,282 @@
+"""The whole way from prepared data to what is shipped: split, fit, choose, evaluate, decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.catalog import Menu
+from classifier.policy import choose_many
+from classifier.tasks import task_tier
+from training.certify import certify_ladder
+from training.data import RoutingData
+from training.evaluate import (
+    MixComparison,
+    Outcomes,
+    Result,
+    cheapest_adequate,
+    compare_to_mix,
+    evaluate,
+    fixed_weights,
+    length_choice,
+    mix_at,
+    tune_thresholds,
+)
+from training.fit import FittedModel, Predictions, fit_model
+from training.learner import Learner
+from training.rule import ChosenRule, Target, choose_rule, price_weights
+from training.split import Split, split_rows
+from training.tiers import menu_for
+
+StageProgress = Callable[[str, int, int], None]
+ONE_TIER_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """What the artifact will do.
+
+    Attributes
+    ----------
+    strategy : "learned", or a floor: "always" or "length".
+    name : the same in words.
+    price_weight : the learned rule's, kept even where a floor ships.
+    always : tier of strategy "always".
+    thresholds : of strategy "length".
+    """
+
+    strategy: str
+    name: str
+    price_weight: float
+    always: str | None = None
+    thresholds: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Everything a training run found out.
+
+    Attributes
+    ----------
+    menu : the artifact's menu.
+    rule : the learned rule and its certificate.
+    mix : the learned router against a random mix of the same cost, on predictions that no fitted weight has seen.
+    shipped : what the artifact will do.
+    results : every way of routing on the test rows; the one that is shipped is ``result``.
+    test : the test rows' outcomes; ``predicted`` is what the model expected of them.
+    filled : scores that were never observed and stand as the model's expectation in the figures.
+    """
+
+    data: RoutingData
+    menu: Menu
+    split: Split
+    model: FittedModel
+    rule: ChosenRule
+    mix: MixComparison
+    shipped: Shipped
+    results: tuple[Result, ...]
+    result: Result
+    test: Outcomes
+    predicted: Predictions
+    filled: int
+    thresholds: tuple[int, int]
+    seed: int
+    target: Target
+
+    @property
+    def learned_won(self) -> bool:
+        """Learning kept its promise and beat the random mix."""
+        return self.rule.price_weight is not None and self.mix.better
+
+    @property
+    def crowded(self) -> str | None:
+        """The tier that nearly all requests go to, or None."""
+        most = int(np.argmax(self.result.shares))
+        return self.data.names[most] if self.result.shares[most] >= ONE_TIER_SHARE else None
+
+
+def train(
+    data: RoutingData,
+    menu: Menu,
+    learners: Mapping[str, Learner],
+    target: Target,
+    *,
+    seed: int,
+    jobs: int,
+    force: bool,
+    progress: StageProgress | None = None,
+) -> Training:
+    """Fit on one part of the rows, choose the rule on a second, evaluate on a third.
+
+    Parameters
+    ----------
+    force : ship the learned router even where it does not beat the floors.
+    """
+    split = split_rows(data.groups, data.table.timestamps, seed=seed)
+    fit = split.fit
+    model, cross_fitted = fit_model(
+        learners,
+        data.matrix.rows(fit),
+        data.quality[fit],
+        data.adequate[fit],
+        data.costs[fit],
+        data.groups[fit],
+        data.reference,
+        jobs=jobs,
+        progress=partial(progress, "fitting") if progress else None,
+    )
+    reference_cost = float(data.costs[fit, data.reference].mean())
+    chosen_on, chosen_rows = _expected(model, data, split.choose)
+    predicted, test = _expected(model, data, split.test)
+    fit_rows = _outcomes(data, fit, cross_fitted)
+    rule = choose_rule(
+        price_weights(cross_fitted.cost / reference_cost), chosen_on, reference_cost, chosen_rows, target
+    )
+    run_menu = menu_for(menu, data.tiers)
+    ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
+    seen = _joined(fit_rows, chosen_rows)
+    thresholds = tune_thresholds(seen, ladder, target.loss if target.relative else 0.0)
+    # Where nothing was certified the learned rule is shown at the price weight 0: quality at any price.
+    weight = rule.price_weight or 0.0
+    held_out = Predictions(*(np.concatenate(pair) for pair in _pairs(cross_fitted, chosen_on)))
+    mix = compare_to_mix(choose_many(held_out.quality, held_out.cost / reference_cost, weight), seen, seed=seed)
+    learned = choose_many(predicted.quality, predicted.cost / reference_cost, weight)
+    choices = _baselines(data, test, run_menu, ladder, thresholds)
+    results = _results(choices, learned, test, seed)
+    shipped = Shipped("learned", "learned router", weight)
+    if not force and not (rule.price_weight is not None and mix.better):
+        shipped = _best_floor(data, chosen_rows, ladder, thresholds, weight, target)
+    by_name = {result.name: result for result in results}
+    return Training(
+        data=data,
+        menu=run_menu,
+        split=split,
+        model=model,
+        rule=rule,
+        mix=mix,
+        shipped=shipped,
+        results=results,
+        result=by_name[shipped.name],
+        test=test,
+        predicted=predicted,
+        filled=int(np.isnan(data.quality[split.test]).sum()),
+        thresholds=thresholds,
+        seed=seed,
+        target=target,
+    )
+
+
+def _expected(model: FittedModel, data: RoutingData, rows: NDArray[np.int64]) -> tuple[Predictions, Outcomes]:
+    predicted = model.predict(data.matrix.rows(rows))
+    return predicted, _outcomes(data, rows, predicted)
+
+
+def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+    """Rows to evaluate on; where a score was not observed, the model's expectation stands in for it."""
+    quality = data.quality[rows]
+    requests = [data.table.requests[row] for row in rows]
+    return Outcomes(
+        quality=np.where(np.isnan(quality), predicted.quality, quality),
+        costs=data.costs[rows],
+        groups=data.groups[rows],
+        sizes=np.array([len(request.text) + (request.max_tokens or 0) for request in requests], np.int64),
+        tasks=tuple(data.matrix.tasks[row] for row in rows),
+        reference=data.reference,
+    )
+
+
+def _joined(first: Outcomes, second: Outcomes) -> Outcomes:
+    return Outcomes(
+        quality=np.concatenate([first.quality, second.quality]),
+        costs=np.concatenate([first.costs, second.costs]),
+        groups=np.concatenate([first.groups, second.groups]),
+        sizes=np.concatenate([first.sizes, second.sizes]),
+        tasks=first.tasks + second.tasks,
+        reference=first.reference,
+    )
+
+
+def _pairs(first: Predictions, second: Predictions) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    return [(first.quality, second.quality), (first.adequate, second.adequate), (first.cost, second.cost)]
+
+
+def _length_tiers(menu: Menu) -> tuple[str, str, str]:
+    return menu.length.small, menu.length.medium, menu.length.large
+
+
+LEARNED = "learned router"
+TUNED_LENGTH = "length, tuned"
+
+
+def _baselines(
+    data: RoutingData, rows: Outcomes, menu: Menu, ladder: list[int], thresholds: tuple[int, int]
+) -> dict[str, NDArray[np.int64]]:
+    """The ways of routing to compare with, each a tier a row."""
+    choices = {f"always {name}": np.full(len(rows), tier) for tier, name in enumerate(data.names)}
+    as_given = length_choice(rows.sizes, menu.length.thresholds, ladder)
+    low, high = menu.length.thresholds
+    choices[f"length {low} / {high}"] = as_given
+    choices[TUNED_LENGTH] = length_choice(rows.sizes, thresholds, ladder)
+    by_task = [task_tier(task, menu) for task in rows.tasks]
+    choices["task table"] = np.array(
+        [data.names.index(name) if name in data.names else length for name, length in zip(by_task, as_given, strict=True)]
+    )
+    return choices
+
+
+def _results(
+    choices: dict[str, NDArray[np.int64]], learned: NDArray[np.int64], rows: Outcomes, seed: int
+) -> tuple[Result, ...]:
+    tiers = rows.quality.shape[1]
+    weights = {name: fixed_weights(chosen, tiers) for name, chosen in choices.items()}
+    router = fixed_weights(learned, tiers)
+    budget = float((router * rows.costs).sum(axis=1).mean())
+    mix = mix_at(rows.costs.mean(axis=0), rows.quality.mean(axis=0), budget)
+    weights["random mix, same cost"] = np.tile(mix, (len(rows), 1))
+    weights[LEARNED] = router
+    weights["oracle"] = fixed_weights(cheapest_adequate(rows), tiers)
+    return tuple(evaluate(name, weight, rows, seed=seed) for name, weight in weights.items())
+
+
+def _best_floor(
+    data: RoutingData,
+    rows: Outcomes,
+    ladder: list[int],
+    thresholds: tuple[int, int],
+    price_weight: float,
+    target: Target,
+) -> Shipped:
+    """The cheapest rule without learning that keeps the promise on ``rows``; the reference where none does."""
+    floors = {
+        Shipped("always", f"always {name}", price_weight, always=name): np.full(len(rows), tier)
+        for tier, name in enumerate(data.names)
+    }
+    tuned = Shipped("length", TUNED_LENGTH, price_weight, thresholds=thresholds)
+    floors[tuned] = length_choice(rows.sizes, thresholds, ladder)
+    costs = {floor: float(rows.costs[np.arange(len(rows)), chosen].mean()) for floor, chosen in floors.items()}
+    # The floors are as many tests: each is held to its share of the error allowed (Bonferroni).
+    confidence = 1 - (1 - target.confidence) / len(floors)
+    for floor in sorted(floors, key=costs.__getitem__):
+        reached = np.take_along_axis(rows.quality, floors[floor][:, None], axis=1)
+        (rung,) = certify_ladder(
+            rows.quality[:, rows.reference],
+            reached,
+            targets=(target.loss,),
+            confidence=confidence,
+            relative=target.relative,
+            groups=rows.groups,
+        )
+        if rung.rule is not None or floor.always == data.names[data.reference]:
+            return floor
+    raise AssertionError("the reference is always among the floors")
+
+
+def shipped_menu(training: Training) -> Menu:
+    """The artifact's menu, with the length rule's thresholds where that is what is shipped."""
+    thresholds = training.shipped.thresholds
+    menu = training.menu
+    return menu if thresholds is None else replace(menu, length=replace(menu.length, thresholds=thresholds))

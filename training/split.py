@@ -1,0 +1,100 @@
+"""Rows for fitting, for choosing the rule and for the final figures: disjoint, and no prompt on two sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLANK = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Row numbers of the three parts, each sorted.
+
+    Attributes
+    ----------
+    fit : rows that weights and calibration are learned from.
+    choose : rows that the decision rule is chosen on.
+    test : rows that only the reported figures come from.
+    by : "group" or "time", how the parts were drawn.
+    """
+
+    fit: NDArray[np.int64]
+    choose: NDArray[np.int64]
+    test: NDArray[np.int64]
+    by: str
+
+
+def group_rows(
+    texts: Sequence[str], groups: Sequence[str | None], alike: Sequence[tuple[int, int]] = ()
+) -> NDArray[np.int64]:
+    """One group number a row: rows share it that have one given group, or the same prompt but for case and blanks.
+
+    Parameters
+    ----------
+    alike : further pairs of rows that belong together, such as near-duplicates.
+
+    Returns
+    -------
+    (n,) int64, numbered in order of first appearance.
+    """
+    parents = list(range(len(texts)))
+
+    def root(row: int) -> int:
+        while parents[row] != row:
+            parents[row] = parents[parents[row]]
+            row = parents[row]
+        return row
+
+    def unite(one: int, other: int) -> None:
+        first, second = sorted((root(one), root(other)))
+        parents[second] = first
+
+    seen: dict[Hashable, int] = {}
+    for row, (text, group) in enumerate(zip(texts, groups, strict=True)):
+        keys: list[Hashable] = [("text", _BLANK.sub(" ", text).strip().casefold())]
+        if group is not None:
+            keys.append(("group", group))
+        for key in keys:
+            unite(seen.setdefault(key, row), row)
+    for one, other in alike:
+        unite(one, other)
+    roots = np.array([root(row) for row in range(len(texts))], dtype=np.int64)
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+
+
+def split_rows(
+    groups: NDArray[np.int64],
+    timestamps: NDArray[np.float64],
+    *,
+    seed: int,
+    shares: tuple[float, float, float] = (0.6, 0.2, 0.2),
+) -> Split:
+    """Deal whole groups to the three parts: by time when every row has a timestamp, else at random.
+
+    By time, a group goes where its first row falls, so that later parts hold no prompt that an earlier one saw.
+
+    Parameters
+    ----------
+    groups : (n,) group numbers from `group_rows`.
+    timestamps : (n,) seconds, NaN where unknown.
+    """
+    count = int(groups.max()) + 1
+    by_time = bool(np.isfinite(timestamps).all()) and len(np.unique(timestamps)) > 1
+    if by_time:
+        first_seen = np.full(count, np.inf)
+        np.minimum.at(first_seen, groups, timestamps)
+        order = np.argsort(first_seen, kind="stable")
+    else:
+        order = np.random.default_rng(seed).permutation(count)
+    reached = np.cumsum(np.bincount(groups, minlength=count)[order]) / len(groups)
+    part = np.empty(count, dtype=np.int64)
+    part[order] = np.searchsorted(np.cumsum(shares[:2]), reached - 1e-12)
+    rows = part[groups]
+    fit, choose, test = (np.flatnonzero(rows == number) for number in range(3))
+    return Split(fit, choose, test, "time" if by_time else "group")

@@ -1,0 +1,199 @@
+"""Where outcomes are gathered while tables are read, and what they become."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.request import Request
+from training.tables.columns import Form
+from training.tables.problems import ProblemLog, RowProblem, Source
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What was understood of one file.
+
+    Attributes
+    ----------
+    path : the path as it was given.
+    format : "csv", "tsv", "jsonl" or "parquet".
+    form : "wide", "labelled", "long" or "pairwise".
+    rows_read : data rows in the file.
+    rows_kept : data rows that were used; the difference is listed in `OutcomeTable.problems`.
+    repeats : scores of a request and tier that already had one (long and pairwise); the mean is taken.
+    sha256 : of the file's bytes, in hexadecimal.
+    ignored : columns that no form uses, in the file's order.
+    hints : a sentence for each ignored column whose name is nearly one that would be used.
+    """
+
+    path: str
+    format: str
+    form: Form
+    rows_read: int
+    rows_kept: int
+    repeats: int
+    sha256: str
+    ignored: tuple[str, ...]
+    hints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeTable:
+    """Requests and how each tier did on them.
+
+    Attributes
+    ----------
+    requests : n requests.
+    tiers : t names as they stand in the data, in order of first appearance.
+    scores : (n, t), 0..1, NaN where not observed.
+    costs : (n, t) USD per call, NaN where unknown.
+    tokens_out : (n, t) tokens of the answer, NaN where unknown.
+    responses : for each row tier -> answer, or None when no table has answers.
+    groups : the user's own group of each row, or None.
+    timestamps : (n,) seconds since 1970-01-01 UTC, NaN where unknown.
+    labels : the cheapest adequate tier of each row of a labelled table (whose scores are all NaN), else None.
+    sources : where each row came from.
+    problems : skipped rows, ignored cells and, with row 0, tiers left out.
+    files : one summary a file.
+    """
+
+    requests: list[Request]
+    tiers: tuple[str, ...]
+    scores: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    tokens_out: NDArray[np.float64]
+    responses: list[dict[str, str]] | None
+    groups: list[str | None]
+    timestamps: NDArray[np.float64]
+    labels: list[str | None]
+    sources: list[Source]
+    problems: list[RowProblem]
+    files: list[FileSummary]
+
+
+class Observations:
+    """Values of (row, tier) in order of arrival, any number for each; 16 bytes apiece."""
+
+    def __init__(self) -> None:
+        self._rows = array("i")
+        self._tiers = array("i")
+        self._values = array("d")
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, row: int, tier: int, value: float) -> None:
+        """Add one value."""
+        self._rows.append(row)
+        self._tiers.append(tier)
+        self._values.append(value)
+
+    def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
+        """Means, (rows, tiers), NaN where there is no value."""
+        cells = self._cells(tiers)
+        sums = np.bincount(cells, np.asarray(self._values), rows * tiers)
+        counts = np.bincount(cells, minlength=rows * tiers)
+        means: NDArray[np.float64] = np.full(rows * tiers, np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means.reshape(rows, tiers)
+
+    def repeats(self, tiers: int, bounds: Sequence[int]) -> list[int]:
+        """Between each two bounds, how many values came to a row and tier that had one before."""
+        first = np.sort(np.unique(self._cells(tiers), return_index=True)[1])
+        new = np.diff(np.searchsorted(first, bounds))
+        return [int(count) for count in np.diff(bounds) - new]
+
+    def _cells(self, tiers: int) -> NDArray[np.int64]:
+        return np.asarray(self._rows, dtype=np.int64) * tiers + np.asarray(self._tiers, dtype=np.int64)
+
+
+class Collector:
+    """Gathers rows of any form; tiers get their number when they are first seen."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.sources: list[Source] = []
+        self.groups: list[str | None] = []
+        self.labels: list[str | None] = []
+        self.timestamps = array("d")
+        self.answers: dict[int, dict[str, str]] = {}
+        self.scores = Observations()
+        self.costs = Observations()
+        self.tokens_out = Observations()
+        self._tiers: dict[str, int] = {}
+        self._tier_origins: list[tuple[str, str]] = []
+        self._row_of: dict[Request, int] = {}
+
+    def tier(self, name: str, file: str, column: str) -> int:
+        """Number of the tier; file and column are kept from its first appearance."""
+        number = self._tiers.setdefault(name, len(self._tiers))
+        if number == len(self._tier_origins):
+            self._tier_origins.append((file, column))
+        return number
+
+    def add(
+        self, request: Request, source: Source, group: str | None, timestamp: float, label: str | None = None
+    ) -> int:
+        """Add a row of its own; returns its number."""
+        self.requests.append(request)
+        self.sources.append(source)
+        self.groups.append(group)
+        self.timestamps.append(timestamp)
+        self.labels.append(label)
+        return len(self.requests) - 1
+
+    def find_or_add(self, request: Request, source: Source, group: str | None, timestamp: float) -> int:
+        """The row that earlier rows of the same request became, or a new one."""
+        row = self._row_of.get(request)
+        if row is None:
+            row = self._row_of[request] = self.add(request, source, group, timestamp)
+        elif self.groups[row] is None:
+            self.groups[row] = group
+        return row
+
+    def answer(self, row: int, tier: str, text: str) -> None:
+        """Keep the first answer of a tier to a row."""
+        self.answers.setdefault(row, {}).setdefault(tier, text)
+
+    def repeats(self, bounds: Sequence[int]) -> list[int]:
+        """Between each two of these counts of scores, how many came to a row and tier that had one before."""
+        return self.scores.repeats(len(self._tiers), bounds)
+
+    def table(self, files: list[FileSummary], log: ProblemLog) -> OutcomeTable:
+        """Everything gathered, without the tiers that have neither a score nor a label."""
+        n, t = len(self.requests), len(self._tiers)
+        scores = self.scores.mean(n, t)
+        labelled = set(self.labels)
+        seen = np.isfinite(scores).sum(axis=0)
+        keep = [number for name, number in self._tiers.items() if seen[number] or name in labelled]
+        for name, number in self._tiers.items():
+            if number not in keep:
+                file, column = self._tier_origins[number]
+                expected = f"at least one in the table; tier {name} is left out"
+                log.ignore(Source(file, 0), column, "no score in any row", expected)
+        names = list(self._tiers)
+        return OutcomeTable(
+            requests=self.requests,
+            tiers=tuple(names[number] for number in keep),
+            scores=scores[:, keep],
+            costs=self.costs.mean(n, t)[:, keep],
+            tokens_out=self.tokens_out.mean(n, t)[:, keep],
+            responses=self._responses({names[number] for number in keep}),
+            groups=self.groups,
+            timestamps=np.array(self.timestamps),
+            labels=self.labels,
+            sources=self.sources,
+            problems=log.problems,
+            files=files,
+        )
+
+    def _responses(self, tiers: set[str]) -> list[dict[str, str]] | None:
+        if not self.answers:
+            return None
+        answers = (self.answers.get(row, {}) for row in range(len(self.requests)))
+        return [{tier: text for tier, text in row.items() if tier in tiers} for row in answers]
