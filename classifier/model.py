@@ -74,12 +74,14 @@ class TreeWeights:
     Attributes
     ----------
     trees : with d + p + t inputs and t outputs, expected quality.
-    projection : (w, p) float32, idf times projection of the first w of the model's terms, its word n-grams.
+    buckets : (q,) uint32, the word n-grams that are projected, sorted.
+    projection : (q, p) float32, their idf times their place in p dimensions.
     shift : (p,), subtracted from the projected words.
     task_means : (k + 1, t), by task label; the last row for any other, or none.
     """
 
     trees: ObliviousTrees
+    buckets: NDArray[np.uint32]
     projection: NDArray[np.float32]
     shift: NDArray[np.float64]
     task_means: NDArray[np.float64]
@@ -136,11 +138,8 @@ class Model:
         self._tiers = len(weights.bias) // 2
         rows = {label: row for row, label in enumerate(task_labels)}
         self._task_rows = {alias: rows[label] for alias, label in task_aliases.items() if label in rows} | rows
-        # Row 0 stands for every unknown term, so that a lookup needs no branch.
-        self._row_of_bucket = np.zeros(N_BUCKETS, np.int32)
-        self._row_of_bucket[weights.buckets] = np.arange(1, len(weights.buckets) + 1)
-        self._term_rows = _after_zeros(weights.terms)
-        self._projection_rows = None if trees is None else _after_zeros(trees.projection)
+        self._terms = _Lookup(weights.buckets, weights.terms, N_BUCKETS)
+        self._projection = None if trees is None else _Lookup(trees.buckets, trees.projection, N_WORD_BUCKETS)
 
     def predict(self, features: Features) -> Prediction:
         """Expectations for one request."""
@@ -153,14 +152,14 @@ class Model:
     def outputs(self, features: Features) -> NDArray[np.float64]:
         """What the model says before calibration: (2t,) quality logits and log costs."""
         weights, words = self.weights, features.word_terms
-        rows = self._row_of_bucket.take(features.terms)
-        known = self._term_rows.take(rows, axis=0)
+        known = self._terms.rows(features.terms)
         word_sum, word_length = _unit_sum(known[:words])
         gram_sum, _ = _unit_sum(known[words:])
         scaled, task = self._scaled(features), self._task_row(features)
         total: NDArray[np.float64] = word_sum + gram_sum + scaled @ weights.dense + weights.tasks[task] + weights.bias
-        if self.trees is not None and self._projection_rows is not None:
-            projected = self._projection_rows.take(rows[:words], axis=0).sum(axis=0, dtype=np.float64) / word_length
+        if self.trees is not None and self._projection is not None:
+            placed = self._projection.rows(features.terms[:words]).sum(axis=0, dtype=np.float64)
+            projected = placed / word_length
             inputs = np.concatenate((scaled, projected - self.trees.shift, self.trees.task_means[task]))
             grown = self.trees.trees.predict(inputs.astype(np.float32))
             total[: self._tiers] = blend_logits(total[: self._tiers], grown)
@@ -169,7 +168,7 @@ class Model:
     def contributions(self, features: Features) -> Contributions:
         """The linear model's parts of the calibrated quality logits; for explaining, not for speed."""
         slopes, tiers, words = self.calibration.quality[:, 0], self._tiers, features.word_terms
-        known = self._term_rows.take(self._row_of_bucket.take(features.terms), axis=0).astype(np.float64)
+        known = self._terms.rows(features.terms).astype(np.float64)
         for block in (known[:words], known[words:]):
             block /= block[:, -1].sum() ** 0.5 or 1.0
         return Contributions(
@@ -194,8 +193,16 @@ class Model:
         return adequate
 
 
-def _after_zeros(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.concatenate((np.zeros((1, rows.shape[1]), np.float32), rows))
+class _Lookup:
+    """Rows by bucket; a bucket without a row has a row of zeros, so that a lookup needs no branch."""
+
+    def __init__(self, buckets: NDArray[np.uint32], rows: NDArray[np.float32], size: int) -> None:
+        self._place = np.zeros(size, np.int32)
+        self._place[buckets] = np.arange(1, len(buckets) + 1)
+        self._rows = np.concatenate((np.zeros((1, rows.shape[1]), np.float32), rows))
+
+    def rows(self, buckets: NDArray[np.uint32]) -> NDArray[np.float32]:
+        return self._rows.take(self._place.take(buckets), axis=0)
 
 
 def _unit_sum(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
@@ -259,6 +266,7 @@ def dump_model(model: Model) -> tuple[dict[str, object], dict[str, NDArray[np.ge
             "tree_thresholds": trees.thresholds,
             "tree_leaves": trees.leaves,
             "tree_base": trees.base,
+            "projection_buckets": model.trees.buckets,
             "projection": model.trees.projection,
             "projection_shift": model.trees.shift,
             "task_means": model.trees.task_means,
@@ -275,15 +283,15 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     """
     kind = header_field(artifact, "model", "kind", kind=str)
     if kind not in ("linear", "blend"):
-        raise ArtifactError(f"model kind '{kind}' is not known to this version; upgrade tierwise or retrain")
+        raise ArtifactError(f"{artifact.source}: model kind '{kind}' is not known to this version; upgrade tierwise or retrain")
     labels = header_field(artifact, "model", "task_labels", kind=list)
     reference = header_field(artifact, "model", "reference", kind=int)
     if not all(isinstance(label, str) for label in labels) or not 0 <= reference < tiers:
-        raise ArtifactError("the model's task labels or reference do not fit its menu; retrain with train-router")
+        raise ArtifactError(
+            f"{artifact.source}: its task labels or reference do not fit its menu; retrain with train-router"
+        )
     outputs = 2 * tiers
-    buckets = require(artifact, "buckets", np.uint32, (None,))
-    if len(buckets) and (buckets[-1] >= N_BUCKETS or not (np.diff(buckets.astype(np.int64)) > 0).all()):
-        raise ArtifactError(f"the model's buckets are not sorted, distinct and below {N_BUCKETS}; retrain")
+    buckets = _buckets(artifact, "buckets", N_BUCKETS)
     weights = LinearWeights(
         buckets=buckets,
         terms=require(artifact, "terms", np.float32, (len(buckets), outputs + 1)),
@@ -294,7 +302,7 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
         bias=require(artifact, "bias", np.float64, (outputs,)),
     )
     if not (weights.dense_scale > 0).all() or (weights.terms[:, -1] < 0).any():
-        raise ArtifactError("the model's scales are not positive; retrain with train-router")
+        raise ArtifactError(f"{artifact.source}: its scales are not positive; retrain with train-router")
     same = header_field(artifact, "model", "adequacy_is_quality", kind=bool)
     calibration = Calibration(
         quality=require(artifact, "calibration_quality", np.float64, (tiers, 2)),
@@ -304,8 +312,17 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     return Model(weights, calibration, tuple(labels), reference, task_aliases, trees)
 
 
+def _buckets(artifact: Artifact, name: str, size: int) -> NDArray[np.uint32]:
+    buckets = require(artifact, name, np.uint32, (None,))
+    if len(buckets) and (buckets[-1] >= size or not (np.diff(buckets.astype(np.int64)) > 0).all()):
+        raise ArtifactError(
+            f"{artifact.source}: tensor '{name}' is not sorted, distinct and below {size}; retrain with train-router"
+        )
+    return buckets
+
+
 def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeWeights:
-    words = int(np.searchsorted(weights.buckets, N_WORD_BUCKETS))
+    buckets = _buckets(artifact, "projection_buckets", N_WORD_BUCKETS)
     shift = require(artifact, "projection_shift", np.float64, (None,))
     features = require(artifact, "tree_features", np.int32, (None, DEPTH))
     inputs = len(weights.dense_mean) + len(shift) + tiers
@@ -319,7 +336,8 @@ def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeW
     )
     return TreeWeights(
         trees=trees,
-        projection=require(artifact, "projection", np.float32, (words, len(shift))),
+        buckets=buckets,
+        projection=require(artifact, "projection", np.float32, (len(buckets), len(shift))),
         shift=shift,
         task_means=require(artifact, "task_means", np.float64, (len(weights.tasks), tiers)),
     )

@@ -22,9 +22,10 @@ from training.linear import LinearFit, LinearLearner
 from training.matrix import FeatureMatrix
 from training.teacher import forest_expectations, neighbour_expectations, stack
 
-_FOLDS = 4
+_FOLDS = 3
 _TASK_PRIOR_ROWS = 20.0
 _SVD_ITERATIONS = 3
+_PROJECTED_ROWS = 5
 _NO_SPREAD = 1e-9
 
 
@@ -74,12 +75,14 @@ class TreeView:
     Attributes
     ----------
     linear : the linear model, whose standardised features these are.
-    projection : (word terms, k), from a truncated SVD of the rows' word vectors, scaled to unit variance.
+    frequent : (q,) bool over the linear model's word terms: those in rows enough to be placed.
+    projection : (q kept, k), from a truncated SVD of the rows' word vectors, scaled to unit variance.
     shift : (k,), subtracted after projecting.
     task_means : (tasks + 1, t); the last row is for any other task, or none.
     """
 
     linear: LinearFit
+    frequent: NDArray[np.bool_]
     projection: NDArray[np.float64]
     shift: NDArray[np.float64]
     task_means: NDArray[np.float64]
@@ -89,11 +92,12 @@ class TreeView:
         cls, matrix: FeatureMatrix, linear: LinearFit, quality: NDArray[np.float64], dimensions: int
     ) -> TreeView:
         """Learn the projection and the task means from rows with complete quality (n, t)."""
-        words = linear.space.words(matrix)
+        every = linear.space.words(matrix)
+        frequent = np.bincount(every.indices, minlength=every.shape[1]) >= _PROJECTED_ROWS
+        words = every[:, frequent]
         size = min(dimensions, min(words.shape) - 1)
-        if size < 1:
-            projection = np.zeros((words.shape[1], 0))
-        else:
+        projection = np.zeros((words.shape[1], 0))
+        if size >= 1:
             projection = randomized_svd(words, size, n_iter=_SVD_ITERATIONS, random_state=0)[2].T
         seen = words @ projection
         spread = seen.std(axis=0)
@@ -103,7 +107,7 @@ class TreeView:
         # Means of rare tasks are drawn towards the overall mean.
         sums = tasks.T @ quality + _TASK_PRIOR_ROWS * overall
         means = sums / (tasks.sum(axis=0)[:, None] + _TASK_PRIOR_ROWS)
-        return cls(linear, projection / scale, seen.mean(axis=0) / scale, np.vstack([means, overall]))
+        return cls(linear, frequent, projection / scale, seen.mean(axis=0) / scale, np.vstack([means, overall]))
 
     def inputs(self, matrix: FeatureMatrix) -> NDArray[np.float32]:
         """(n, dense + k + t) float32."""
@@ -111,7 +115,7 @@ class TreeView:
         tasks = space.one_hot(matrix)
         known = tasks.any(axis=1)
         means = self.task_means[np.where(known, tasks.argmax(axis=1) if tasks.shape[1] else -1, -1)]
-        projected = space.words(matrix) @ self.projection - self.shift
+        projected = space.words(matrix)[:, self.frequent] @ self.projection - self.shift
         return np.hstack([space.standardised(matrix), projected, means]).astype(np.float32)
 
 
@@ -133,11 +137,12 @@ class BlendFit:
 
     def tree_weights(self) -> TreeWeights:
         """The trees in the runtime's form."""
-        view, idf = self.view, self.linear.space.idf
-        words = len(view.projection)
+        view, space = self.view, self.linear.space
+        words = np.flatnonzero(view.frequent)
         return TreeWeights(
             trees=self.trees,
-            projection=(view.projection * idf[:words, None]).astype(np.float32),
+            buckets=space.buckets[words].astype(np.uint32),
+            projection=(view.projection * space.idf[words, None]).astype(np.float32),
             shift=view.shift,
             task_means=view.task_means,
         )

@@ -97,7 +97,7 @@ def summary(training: Training) -> dict[str, Any]:
         "shipped": training.shipped.name,
         "against_random_mix": asdict(training.mix),
         "test": [asdict(result) for result in training.results],
-        "never_chosen": [data.names[tier] for tier in rule.never_chosen],
+        "never_chosen": [data.names[tier] for tier in training.never_chosen],
     }
 
 

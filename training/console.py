@@ -70,7 +70,7 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     console.print(f"[bold green]{escape(headline(training, monthly_spend))}[/]")
     console.print(_comparison(training, monthly_spend))
     console.print(escape(_promise(training)))
-    for tier in training.rule.never_chosen:
+    for tier in training.never_chosen:
         console.print(f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]")
     if training.filled:
         console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")

@@ -28,7 +28,7 @@ from training.evaluate import (
 )
 from training.fit import FittedModel, Predictions, fit_model
 from training.learner import Learner
-from training.rule import ChosenRule, Target, choose_rule, price_weights
+from training.rule import ChosenRule, Target, choose_rule, never_chosen, order_rules, price_weights
 from training.split import Split, split_rows
 from training.tiers import menu_for
 
@@ -68,6 +68,7 @@ class Training:
     shipped : what the artifact will do.
     results : every way of routing on the test rows; the one that is shipped is ``result``.
     test : the test rows' outcomes; ``predicted`` is what the model expected of them.
+    never_chosen : positions of tiers that are never worth their price.
     filled : scores that were never observed and stand as the model's expectation in the figures.
     """
 
@@ -82,6 +83,7 @@ class Training:
     result: Result
     test: Outcomes
     predicted: Predictions
+    never_chosen: tuple[int, ...]
     filled: int
     thresholds: tuple[int, int]
     seed: int
@@ -133,15 +135,15 @@ def train(
     chosen_on, chosen_rows = _expected(model, data, split.choose)
     predicted, test = _expected(model, data, split.test)
     fit_rows = _outcomes(data, fit, cross_fitted)
-    rule = choose_rule(
-        price_weights(cross_fitted.cost / reference_cost), chosen_on, reference_cost, chosen_rows, target
-    )
+    every_weight = price_weights(cross_fitted.cost / reference_cost)
+    sequence = order_rules(every_weight, cross_fitted, reference_cost, fit_rows)
+    rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target)
     run_menu = menu_for(menu, data.tiers)
     ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
     seen = _joined(fit_rows, chosen_rows)
     thresholds = tune_thresholds(seen, ladder, target.loss if target.relative else 0.0)
-    # Where nothing was certified the learned rule is shown at the price weight 0: quality at any price.
-    weight = rule.price_weight or 0.0
+    # Where nothing was certified the learned rule is shown, and kept in the artifact, at the safest weight.
+    weight = float(sequence[0]) if rule.price_weight is None else rule.price_weight
     held_out = Predictions(*(np.concatenate(pair) for pair in _pairs(cross_fitted, chosen_on)))
     mix = compare_to_mix(choose_many(held_out.quality, held_out.cost / reference_cost, weight), seen, seed=seed)
     learned = choose_many(predicted.quality, predicted.cost / reference_cost, weight)
@@ -163,6 +165,7 @@ def train(
         result=by_name[shipped.name],
         test=test,
         predicted=predicted,
+        never_chosen=never_chosen(every_weight, chosen_on, reference_cost),
         filled=int(np.isnan(data.quality[split.test]).sum()),
         thresholds=thresholds,
         seed=seed,

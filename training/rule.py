@@ -38,12 +38,10 @@ class ChosenRule:
     ----------
     price_weight : None where no weight could be certified: then only the reference keeps the promise.
     rung : the certificate.
-    never_chosen : positions of tiers that no price weight picks for any row: they are never worth their price.
     """
 
     price_weight: float | None
     rung: Rung
-    never_chosen: tuple[int, ...]
 
 
 def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,6 +57,30 @@ def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _STEPS)])
 
 
+def order_rules(
+    weights: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
+) -> NDArray[np.float64]:
+    """The price weights worth testing, safest first, by rows that the test itself does not use.
+
+    A weight is worth testing when no other one is both cheaper and better on these rows, and it costs no more than the
+    reference. The sequence of tests is thereby fixed before the rows that it runs on are seen, as Learn then Test asks.
+
+    Parameters
+    ----------
+    weights : from `price_weights`.
+    expected : cross-fitted expectations of the rows that the model was fitted on.
+    rows : what happened on these rows.
+    """
+    chosen = _choices(weights, expected, reference_cost)
+    cost = np.take_along_axis(rows.costs, chosen, axis=1).mean(axis=0)
+    quality = np.take_along_axis(rows.quality, chosen, axis=1).mean(axis=0)
+    kept: list[int] = []
+    for place in np.lexsort((-quality, cost)):
+        if cost[place] <= rows.costs[:, rows.reference].mean() and (not kept or quality[place] > quality[kept[-1]]):
+            kept.append(int(place))
+    return weights[kept[::-1]]
+
+
 def choose_rule(
     weights: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes, target: Target
 ) -> ChosenRule:
@@ -66,21 +88,29 @@ def choose_rule(
 
     Parameters
     ----------
-    weights : (w,) increasing, from `price_weights`.
+    weights : (w,) from `order_rules`, safest first.
     predicted : what the model expects of ``rows``, which it was not fitted on.
     reference_cost : mean USD of a reference call.
     """
-    share = predicted.cost / reference_cost
-    chosen = np.stack([choose_many(predicted.quality, share, weight) for weight in weights], axis=1)
-    reached = np.take_along_axis(rows.quality, chosen, axis=1)
+    chosen = _choices(weights, predicted, reference_cost)
     (rung,) = certify_ladder(
         rows.quality[:, rows.reference],
-        reached,
+        np.take_along_axis(rows.quality, chosen, axis=1),
         targets=(target.loss,),
         confidence=target.confidence,
         relative=target.relative,
         groups=rows.groups,
     )
-    used = set(np.unique(chosen).tolist())
-    never = tuple(tier for tier in range(rows.quality.shape[1]) if tier not in used)
-    return ChosenRule(None if rung.rule is None else float(weights[rung.rule]), rung, never)
+    return ChosenRule(None if rung.rule is None else float(weights[rung.rule]), rung)
+
+
+def never_chosen(weights: NDArray[np.float64], predicted: Predictions, reference_cost: float) -> tuple[int, ...]:
+    """Positions of tiers that no price weight picks for any row: they are never worth their price."""
+    used = set(np.unique(_choices(weights, predicted, reference_cost)).tolist())
+    return tuple(tier for tier in range(predicted.quality.shape[1]) if tier not in used)
+
+
+def _choices(weights: NDArray[np.float64], predicted: Predictions, reference_cost: float) -> NDArray[np.int64]:
+    """(n, w): the tier that each price weight picks for each row."""
+    share = predicted.cost / reference_cost
+    return np.stack([choose_many(predicted.quality, share, weight) for weight in weights], axis=1)

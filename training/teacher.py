@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.ensemble import ExtraTreesRegressor
 
+_TREES = 120
 _NEIGHBOURS = 60
 _NEIGHBOUR_SHARPNESS = 6.0
 _BLOCK = 2048
@@ -20,7 +21,7 @@ def forest_expectations(
 ) -> NDArray[np.float64]:
     """Out-of-bag expectations (n, t) of extremely randomised trees (Geurts et al., Machine Learning 63, 2006)."""
     forest = ExtraTreesRegressor(
-        200, min_samples_leaf=4, max_features=0.4, bootstrap=True, oob_score=True, random_state=0, n_jobs=jobs
+        _TREES, min_samples_leaf=4, max_features=0.3, bootstrap=True, oob_score=True, random_state=0, n_jobs=jobs
     )
     return np.asarray(forest.fit(inputs, quality).oob_prediction_).reshape(quality.shape)
 

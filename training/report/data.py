@@ -1,0 +1,351 @@
+"""What a report shows, as plain values: numbers, names and tuples of them, ready for HTML and for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95% bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to switch the router on.
+
+    Attributes
+    ----------
+    mood : "good", "caution" or "stop".
+    word : the verdict in a few words.
+    sentence : what it rests on.
+    promise : what is certified, in a sentence.
+    warnings : what is off, most important first.
+    """
+
+    mood: str
+    word: str
+    sentence: str
+    promise: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """USD without and with what is shipped; ``unit`` is "a month" or "per 1,000 requests"."""
+
+    unit: str
+    before: float
+    after: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class TierSummary:
+    """One tier in the data: mean score, share of adequate answers (None: unknown), mean USD a call, rows observed."""
+
+    name: str
+    model: str
+    score: float
+    adequate: float | None
+    cost: float
+    cost_source: str
+    rows: int
+    never_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way of routing on the test rows.
+
+    Attributes
+    ----------
+    kind : "learned", "oracle" or "baseline".
+    shipped : it is what the artifact does.
+    cost : mean USD a request.
+    saving, kept : share of the reference's cost saved, of its quality kept.
+    shares : share of the requests per tier.
+    """
+
+    name: str
+    kind: str
+    shipped: bool
+    cost: float
+    quality: float
+    saving: Estimate
+    kept: Estimate
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurveData:
+    """Cost-quality curves, as shares of the reference's cost and quality.
+
+    Attributes
+    ----------
+    learned : (cost, quality) of the learned router at every price weight.
+    mix : corners of the best random mixes of tiers.
+    cost_at : (quality, least cost on the learned curve that reaches it, None where none does).
+    gap_recovered : APGR of the outer two tiers; None where they are equally good.
+    """
+
+    learned: tuple[tuple[float, float], ...]
+    mix: tuple[tuple[float, float], ...]
+    cost_at: tuple[tuple[float, float | None], ...]
+    gap_recovered: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """One rung of the certificate: what may be lost, and what that buys.
+
+    Attributes
+    ----------
+    target : quality that may be lost; a share of the reference's where ``relative``, else points.
+    certified : a rule cheaper than the reference keeps the promise.
+    saving, cost_share, kept : on the test rows, against the reference.
+    rows_needed : for choosing the rule, where not certified; None: more rows would not change that.
+    """
+
+    target: float
+    relative: bool
+    certified: bool
+    saving: float
+    cost_share: float
+    kept: float
+    rows_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """What is shipped, on the test rows of one task; ``certified`` is None where no certificate was asked for it."""
+
+    name: str
+    rows: int
+    shares: tuple[float, ...]
+    saving: Estimate
+    kept: Estimate
+    certified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenTask:
+    """What a router trained without a task does on it."""
+
+    name: str
+    rows: int
+    kept: float
+    saving: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Test rows with like predictions: mean predicted, mean observed and its 95% interval."""
+
+    predicted: float
+    observed: Estimate
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Predicted against observed for one tier; ``measure`` is "score" or "adequacy", ``error`` the ECE."""
+
+    tier: str
+    measure: str
+    error: float
+    rows: int
+    bins: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts of test rows by cheapest adequate tier (first index) and chosen tier; ``left_out`` lacked a score."""
+
+    counts: tuple[tuple[int, ...], ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedFeature:
+    """A feature and how much it moves decisions: the standard deviation of what it adds to the log odds.
+
+    Attributes
+    ----------
+    weight : positive where more of it speaks for the cheaper tier.
+    rows : training rows that have it; None where every row has some of it.
+    """
+
+    name: str
+    weight: float
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedGroup:
+    """Features of one kind, the strongest on either side."""
+
+    name: str
+    for_cheaper: tuple[LearnedFeature, ...]
+    for_reference: tuple[LearnedFeature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the linear part of the model learned about a cheaper tier against the reference.
+
+    Attributes
+    ----------
+    learner : name of the learner that won.
+    trees : it has trees beside the linear part, which no words describe.
+    words_left_out : words are pieces of prompts and were not asked for.
+    """
+
+    learner: str
+    cheaper: str
+    trees: bool
+    words_left_out: bool
+    groups: tuple[LearnedGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test row on which the router did badly.
+
+    Attributes
+    ----------
+    file, row : where it stands; data rows are counted from 1.
+    chosen, better : the tier that was chosen, and the one that should have been.
+    expected : what the model expected of the chosen tier's score.
+    prompt : an excerpt, or None where prompts are left out.
+    """
+
+    file: str
+    row: int
+    task: str | None
+    chosen: str
+    better: str
+    chosen_score: float
+    better_score: float
+    chosen_cost: float
+    better_cost: float
+    expected: float
+    prompt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """The worst rows, and how many there are of each kind among ``rows`` test rows."""
+
+    rows: int
+    lost_rows: int
+    overpaid_rows: int
+    overpaid_share: float
+    lost: tuple[Case, ...]
+    overpaid: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileNotes:
+    """One input file."""
+
+    name: str
+    form: str
+    rows_read: int
+    rows_kept: int
+    repeats: int
+    ignored: tuple[str, ...]
+    hints: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """Rows or cells that could not be used for the same reason.
+
+    Attributes
+    ----------
+    rows : numbers of the first ones; 0 stands for the whole column.
+    """
+
+    file: str
+    column: str | None
+    found: str
+    expected: str
+    skipped: bool
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DataNotes:
+    """What was read, and what of it could not be used."""
+
+    files: tuple[FileNotes, ...]
+    problems: tuple[ProblemKind, ...]
+    rows: int
+    duplicates: int
+    missing_scores: int
+    filled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """How to get the same again."""
+
+    command: str | None
+    seed: int
+    artifact: str | None
+    digest: str | None
+    date: str | None
+    versions: tuple[tuple[str, str], ...]
+    fit_rows: int
+    choose_rows: int
+    test_rows: int
+    split_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that a report shows; tiers are in price order.
+
+    Attributes
+    ----------
+    reference : the tier that is used without routing.
+    shipped : what the artifact does, in words.
+    gain : quality of the learned router above that of a random mix of tiers of the same cost, in points.
+    test_rows : how many rows the figures come from.
+    ladder, unseen_tasks : empty where they were not worked out.
+    """
+
+    tiers: tuple[TierSummary, ...]
+    reference: str
+    shipped: str
+    test_rows: int
+    verdict: Verdict
+    money: Money
+    gain: Estimate
+    routes: tuple[Route, ...]
+    curve: CurveData
+    ladder: tuple[LadderStep, ...]
+    tasks: tuple[TaskSummary, ...]
+    unseen_tasks: tuple[UnseenTask, ...]
+    reliability: tuple[Reliability, ...]
+    confusion: Confusion | None
+    learned: Learned
+    mistakes: Mistakes | None
+    notes: DataNotes
+    reproduction: Reproduction
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tiers' names."""
+        return tuple(tier.name for tier in self.tiers)
+
+    @property
+    def route(self) -> Route:
+        """The way of routing that is shipped."""
+        return next(route for route in self.routes if route.shipped)

@@ -1,0 +1,64 @@
+"""How numbers are written, everywhere in the report alike."""
+
+from __future__ import annotations
+
+import math
+
+from training.report.data import Estimate
+
+UNKNOWN = "unknown"
+_MINUS = "\u2212"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as a percentage: 0.1234 is "12.3%"."""
+    return _signed(f"{share * 100:.{digits}f}%") if math.isfinite(share) else UNKNOWN
+
+
+def percent_range(estimate: Estimate) -> str:
+    """An interval of shares."""
+    return f"{percent(estimate.low)} to {percent(estimate.high)}"
+
+
+def usd(amount: float) -> str:
+    """An amount of money: whole dollars from 1,000 up, cents from 1 up, three significant digits below."""
+    size = abs(amount)
+    if size >= 1000:
+        text = f"${size:,.0f}"
+    elif size >= 1 or size == 0:
+        text = f"${size:,.2f}"
+    else:
+        text = f"${size:.{2 - math.floor(math.log10(size))}f}"
+    return f"{_MINUS}{text}" if amount < 0 else text
+
+
+def usd_range(estimate: Estimate) -> str:
+    """An interval of amounts."""
+    return f"{usd(estimate.low)} to {usd(estimate.high)}"
+
+
+def count(number: int) -> str:
+    """A count with thousands apart."""
+    return f"{number:,}"
+
+
+def points(value: float) -> str:
+    """A difference in score, signed, three decimals."""
+    return _signed(f"{value:+.3f}")
+
+
+def score(value: float) -> str:
+    """A score, up to three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else UNKNOWN
+
+
+def plural(number: int, word: str) -> str:
+    """A count with its word: "1 row", "2 rows"."""
+    return f"{count(number)} {word}" + ("" if number == 1 else "s")
+
+
+def _signed(text: str) -> str:
+    # -0.0% is zero; a real minus sign is as wide as a plus.
+    if text.startswith("-") and not text.strip("-0.%"):
+        return text[1:]
+    return text.replace("-", _MINUS)
