@@ -3,9 +3,10 @@
     python benchmarks/quality.py --tables DIR [--only claude_tiers] [--efforts fastest balanced best] [--json FILE]
 
 Rows are dealt by scikit-learn's KFold(5, shuffle=True, random_state=0); each row is predicted by the model that did not
-see its fold; the price weight is swept over the pooled predictions; a figure at a target is the least cost on that curve
-whose quality is at least the target. Cost and quality are shares of always using the table's strongest (last) tier. The
-headline is the mean over the targets 0.90, 0.91 ... 0.99. Intervals are 95% bootstrap intervals over redrawn rows.
+see its fold; the price weight is swept over the pooled predictions; a figure at a target is the least cost on that
+curve whose quality is at least the target. Cost and quality are shares of always using the table's strongest (last)
+tier. The headline is the mean over the targets 0.90, 0.91 ... 0.99. Intervals are 95% bootstrap intervals over redrawn
+rows.
 
 Beside the learned router: the length rule with thresholds tuned in hindsight, a random mix of tiers, plain logistic
 regression on TF-IDF (word 1-2-grams, sublinear, task one-hot, C=1), and the oracle that knows every outcome.
@@ -33,9 +34,9 @@ from sklearn.preprocessing import OneHotEncoder
 
 from classifier.keywords import load_keywords
 from training.curves import Curve, performance_gap_recovered, sweep
-from training.evaluate import mix_quality
 from training.duplicates import near_duplicates
 from training.effort import Effort, learners_for
+from training.evaluate import mix_quality
 from training.fit import fit_model
 from training.matrix import FeatureMatrix, build_matrix
 from training.split import group_rows
@@ -243,7 +244,9 @@ def main() -> None:
             show(console, name, len(rows.prompts), results[name])
     for effort in arguments.efforts:
         ratios = [found[effort]["relative to logistic"] for found in results.values()]
-        console.print(f"{effort}: mean cost relative to logistic {np.mean(ratios):.3f} over the tables, worst {max(ratios):.3f}")
+        console.print(
+            f"{effort}: mean cost relative to logistic {np.mean(ratios):.3f} over the tables, worst {max(ratios):.3f}"
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

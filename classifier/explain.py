@@ -51,7 +51,12 @@ def explain(decision: Decision, top: int) -> Explanation:
     parts = model.contributions(features)
     words = features.word_terms
     rows = [*parts.terms[:words], parts.terms[words:].sum(axis=0), *parts.dense, parts.task]
-    names = [*_word_names(decision), "spelling and characters (4-byte sequences)", *_dense_names(decision), "the task label"]
+    names = [
+        *_word_names(decision),
+        "spelling and characters (4-byte sequences)",
+        *_dense_names(decision),
+        "the task label",
+    ]
     # Where the cheapest tier is itself the reference, its own quality is what matters.
     margins = [row[0] - (row[model.reference] if model.reference else 0.0) for row in rows]
     named = sorted(zip(names, map(float, margins), strict=True), key=lambda part: -abs(part[1]))

@@ -2,9 +2,10 @@
 
 A request becomes two things:
 
-- *terms*: the distinct hash buckets of its word 1- and 2-grams and its byte 4-grams (feature hashing, Weinberger et al.,
-  "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces count each
-  character as a word, so no language lacks terms.
+- *terms*: the distinct hash buckets of its word 1- and 2-grams and its byte 4-grams (feature hashing, Weinberger et
+al.,
+  "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces count
+  each character as a word, so no language lacks terms.
 - *dense*: `dense_names`, about a hundred numbers on size, structure, scripts, keyword groups and the request's form.
 
 Long texts are read through the window of `classifier.text`; sizes and token counts are those of the whole.
@@ -13,7 +14,6 @@ Long texts are read through the window of `classifier.text`; sizes and token cou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log1p
 from zlib import crc32
 
 import numpy as np
@@ -119,13 +119,12 @@ class Features:
 
 def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
     """Names of the dense features, in order."""
-    classes = [kind.name.lower() for kind in ByteClass]
-    counted = [*_SIZES, *_MARKS, *_FORM, *keywords.names]
+    classes = [f"{kind.name.lower()} characters" for kind in ByteClass]
+    hits = [f"words of the kind '{name}'" for name in keywords.names]
     return (
-        *(f"share of {name} characters" for name in classes),
-        *(f"log {name} characters" for name in classes),
-        *(f"log {name}" for name in counted),
-        *(f"share of {name} words" for name in keywords.names),
+        *(f"share of {name}" for name in classes),
+        *(f"number of {name}" for name in (*classes, *_SIZES, *_MARKS, *_FORM, *hits)),
+        *(f"share of {name}" for name in hits),
     )
 
 

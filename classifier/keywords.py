@@ -1,7 +1,8 @@
 """Keyword groups: words that hint at a kind of request, in many languages, from a file that people can read and edit.
 
-A group's feature is the number of its distinct entries found in the request. ``keywords.toml`` holds the default groups;
-an artifact carries the groups it was trained with, so that editing the file changes nothing until the next training.
+A group's feature is the number of its distinct entries found in the request. ``keywords.toml`` holds the default
+groups; an artifact carries the groups it was trained with, so that editing the file changes nothing until the next
+training.
 """
 
 from __future__ import annotations
@@ -107,5 +108,7 @@ def _table(value: Any) -> dict[str, Any]:
 def _entries(group: Mapping[str, Any], key: str, where: str) -> list[str]:
     entries = group.get(key)
     if not isinstance(entries, list) or not all(isinstance(e, str) and e and e == e.lower() for e in entries):
-        raise ConfigError(f"{where}: keyword group '{group['name']}': expected '{key}' to be a list of lower-case texts")
+        raise ConfigError(
+            f"{where}: keyword group '{group['name']}': expected '{key}' to be a list of lower-case texts"
+        )
     return entries

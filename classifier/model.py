@@ -1,12 +1,12 @@
 """The learned part: features -> expected quality, P(adequate) and expected cost of every tier.
 
-A linear model over term weights, dense features and the task gives, for each tier, a quality logit and a log cost. Where
-the artifact has trees, the quality is the mean of the linear model's and theirs. The quality logits are calibrated (Platt,
-"Probabilistic Outputs for Support Vector Machines", 1999). P(adequate) of a tier is a calibrated function of P(the
-reference is right and the tier is wrong).
+A linear model over term weights, dense features and the task gives, for each tier, a quality logit and a log cost.
+Where the artifact has trees, the quality is the mean of the linear model's and theirs. The quality logits are
+calibrated (Platt, "Probabilistic Outputs for Support Vector Machines", 1999). P(adequate) of a tier is a calibrated
+function of P(the reference is right and the tier is wrong).
 
-A request's terms are binary, weighted by inverse document frequency, word and byte n-grams each scaled to unit length. The
-idf is folded into the weights and its square is one more column, so that a request costs one gather and two sums.
+A request's terms are binary, weighted by inverse document frequency, word and byte n-grams each scaled to unit length.
+The idf is folded into the weights and its square is one more column, so that a request costs one gather and two sums.
 """
 
 from __future__ import annotations
@@ -283,7 +283,9 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     """
     kind = header_field(artifact, "model", "kind", kind=str)
     if kind not in ("linear", "blend"):
-        raise ArtifactError(f"{artifact.source}: model kind '{kind}' is not known to this version; upgrade tierwise or retrain")
+        raise ArtifactError(
+            f"{artifact.source}: model kind '{kind}' is not known to this version; upgrade tierwise or retrain"
+        )
     labels = header_field(artifact, "model", "task_labels", kind=list)
     reference = header_field(artifact, "model", "reference", kind=int)
     if not all(isinstance(label, str) for label in labels) or not 0 <= reference < tiers:
@@ -327,7 +329,9 @@ def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeW
     features = require(artifact, "tree_features", np.int32, (None, DEPTH))
     inputs = len(weights.dense_mean) + len(shift) + tiers
     if features.size and (features.min() < 0 or features.max() >= inputs):
-        raise ArtifactError(f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router")
+        raise ArtifactError(
+            f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router"
+        )
     trees = ObliviousTrees(
         features=features,
         thresholds=require(artifact, "tree_thresholds", np.float32, features.shape),

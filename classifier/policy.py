@@ -4,9 +4,10 @@ The rule picks the tier with the greatest
 
     expected quality - price_weight * expected cost / reference cost
 
-``price_weight`` (the Lagrange multiplier of a budget on mean cost) says how much quality one reference call is worth; it
-is chosen on rows held out from fitting. Quality is the expected score (or P(adequate) under a threshold), not P(no worse
-than the reference): on the tables this was measured on, the latter forgets the requests that a cheaper tier answers better.
+``price_weight`` (the Lagrange multiplier of a budget on mean cost) says how much quality one reference call is worth;
+it is chosen on rows held out from fitting. Quality is the expected score (or P(adequate) under a threshold), not P(no
+worse than the reference): on the tables this was measured on, the latter forgets the requests that a cheaper tier
+answers better.
 """
 
 from __future__ import annotations
@@ -67,9 +68,7 @@ def choose(quality: Sequence[float], cost: Sequence[float], price_weight: float,
     return max(allowed, key=lambda position: quality[position] - price_weight * cost[position])
 
 
-def choose_many(
-    quality: NDArray[np.float64], cost: NDArray[np.float64], price_weight: float
-) -> NDArray[np.int64]:
+def choose_many(quality: NDArray[np.float64], cost: NDArray[np.float64], price_weight: float) -> NDArray[np.int64]:
     """`choose` for many requests that every tier can serve; (n, t) and (n, t) to (n,)."""
     picked: NDArray[np.int64] = np.argmax(quality - price_weight * cost, axis=1)
     return picked

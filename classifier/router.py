@@ -1,8 +1,8 @@
 """The runtime: an artifact and a menu in, a tier for every request out.
 
 ``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
-``$TIERWISE_ARTIFACT`` names, ``models/router.safetensors`` in the working directory (where ``train-router`` writes), the
-artifact that ships with the package. Make a `Router` of your own to have several.
+``$TIERWISE_ARTIFACT`` names, ``models/router.safetensors`` in the working directory (where ``train-router`` writes),
+the artifact that ships with the package. Make a `Router` of your own to have several.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ class Rule:
 
     Attributes
     ----------
-    strategy : "learned", "length", "task", or "always" (one tier, the floor that ships when nothing better was learned).
+    strategy : "learned", "length", "task", or "always" (one tier, the floor that ships when nothing better was
+    learned).
     price_weight : quality points that one reference call's cost is worth.
+    reference_bonus : quality points that another tier must win by before the reference is left.
     reference : the tier used without routing.
     reference_cost : mean USD of a reference call in training.
     always : the tier of strategy "always".
@@ -46,6 +48,7 @@ class Rule:
 
     strategy: str
     price_weight: float
+    reference_bonus: float
     reference: str
     reference_cost: float
     always: str | None = None
@@ -81,9 +84,7 @@ class Router:
         self._model = load_model(artifact, len(ladder), len(dense_names(self.keywords)), self.menu.task_aliases)
 
     @classmethod
-    def load(
-        cls, path: str | Path | None = None, *, menu: Menu | None = None, strategy: str | None = None
-    ) -> Router:
+    def load(cls, path: str | Path | None = None, *, menu: Menu | None = None, strategy: str | None = None) -> Router:
         """Load an artifact.
 
         Parameters
@@ -164,7 +165,9 @@ class Router:
         if not learned:
             chosen = allowed[0]
         elif how == "learned":
-            chosen = choose(prediction.quality, share, self.rule.price_weight, learned)
+            quality = prediction.quality.copy()
+            quality[self._model.reference] += self.rule.reference_bonus
+            chosen = choose(quality, share, self.rule.price_weight, learned)
         else:
             chosen = self._nearest(self._fixed(how, request), allowed)
         tier = self.tiers[chosen]
@@ -285,11 +288,17 @@ def _rule(artifact: Artifact, ladder: Sequence[str]) -> Rule:
     rule = Rule(
         strategy=strategy,
         price_weight=header_field(artifact, "rule", "price_weight", kind=float),
+        reference_bonus=header_field(artifact, "rule", "reference_bonus", kind=float),
         reference=header_field(artifact, "rule", "reference", kind=str),
         reference_cost=header_field(artifact, "rule", "reference_cost", kind=float),
         always=always,
     )
-    sound = rule.strategy in (*STRATEGIES, "always") and rule.price_weight >= 0 and rule.reference_cost > 0
+    sound = (
+        rule.strategy in (*STRATEGIES, "always")
+        and rule.price_weight >= 0
+        and rule.reference_bonus >= 0
+        and rule.reference_cost > 0
+    )
     if not sound or rule.reference not in ladder or (always is not None and always not in ladder):
         raise ArtifactError(f"{artifact.source}: its decision rule is unsound; train a new one with train-router")
     return rule
@@ -308,8 +317,8 @@ def _feature_spec(artifact: Artifact) -> tuple[KeywordGroups, TokenCounter]:
     version = header_field(artifact, "features", "version", kind=int)
     if version != FEATURE_VERSION:
         raise ArtifactError(
-            f"{artifact.source}: trained on feature version {version}, this tierwise computes version {FEATURE_VERSION}; "
-            "train a new one with train-router, or install the version that made it"
+            f"{artifact.source}: trained on feature version {version}, this tierwise computes version "
+            f"{FEATURE_VERSION}; train a new one with train-router, or install the version that made it"
         )
     groups = header_field(artifact, "features", "keywords", kind=list)
     try:

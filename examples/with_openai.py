@@ -1,6 +1,6 @@
 """Send a request to the cheapest adequate tier, through one OpenAI-compatible endpoint.
 
-    OPENAI_BASE_URL=https://your-endpoint/v1 OPENAI_API_KEY=... python examples/with_openai.py
+OPENAI_BASE_URL=https://your-endpoint/v1 OPENAI_API_KEY=... python examples/with_openai.py
 """
 
 from openai import OpenAI

@@ -1,1 +1,1 @@
-"""Training pipeline of tierwise: outcome tables in, a routing artifact out. Depends on `classifier`, never the reverse."""
+"""Training pipeline of tierwise: outcome tables in, a routing artifact out."""

@@ -1,8 +1,8 @@
 """The default learner: the linear model and boosted oblivious trees, blended.
 
-The trees see the dense features, a low-rank picture of the words and the task's mean quality. They are grown on a mix of the
-observed quality and what the teacher (`training.teacher`) expects: the teacher is less noisy than single outcomes, the
-outcomes keep what it smooths away (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
+The trees see the dense features, a low-rank picture of the words and the task's mean quality. They are grown on a mix
+of the observed quality and what the teacher (`training.teacher`) expects: the teacher is less noisy than single
+outcomes, the outcomes keep what it smooths away (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 from sklearn.utils.extmath import randomized_svd
 
-from classifier.model import LinearWeights, TreeWeights, blend_logits, sigmoid
+from classifier.model import TreeWeights, blend_logits, sigmoid
 from classifier.trees import ObliviousTrees
 from training.boosting import ObliviousBoosting
 from training.linear import LinearFit, LinearLearner
@@ -39,7 +39,7 @@ class BlendLearner:
     teacher_share : of the teacher in what the trees are grown on; the rest is the observed quality.
     """
 
-    linear: LinearLearner = LinearLearner()
+    linear: LinearLearner = field(default_factory=LinearLearner)
     boosting: ObliviousBoosting = field(default_factory=ObliviousBoosting)
     dimensions: int = 32
     teacher_share: float = 0.6
@@ -88,9 +88,7 @@ class TreeView:
     task_means: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls, matrix: FeatureMatrix, linear: LinearFit, quality: NDArray[np.float64], dimensions: int
-    ) -> TreeView:
+    def of(cls, matrix: FeatureMatrix, linear: LinearFit, quality: NDArray[np.float64], dimensions: int) -> TreeView:
         """Learn the projection and the task means from rows with complete quality (n, t)."""
         every = linear.space.words(matrix)
         frequent = np.bincount(every.indices, minlength=every.shape[1]) >= _PROJECTED_ROWS

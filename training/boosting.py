@@ -2,8 +2,8 @@
 
 Least-squares boosting (Friedman, "Greedy Function Approximation", Annals of Statistics 29, 2001) of oblivious trees
 (Prokhorenkova et al., "CatBoost", NeurIPS 2018), each level the best of a few questions drawn at random, as extremely
-randomised trees do (Geurts et al., Machine Learning 63, 2006). scikit-learn's trees are as good, but a request would have
-to walk each of them level by level; these are evaluated all at once (`classifier.trees`).
+randomised trees do (Geurts et al., Machine Learning 63, 2006). scikit-learn's trees are as good, but a request would
+have to walk each of them level by level; these are evaluated all at once (`classifier.trees`).
 """
 
 from __future__ import annotations

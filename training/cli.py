@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import joblib
 import typer
 from rich.console import Console
 
+from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
 from classifier.errors import InputError, RouterError
 from classifier.keywords import load_keywords
@@ -21,9 +24,10 @@ from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
 from training.console import progress_bars, show_data, show_result
 from training.data import DataOptions, prepare
-from training.labels import Adequacy
 from training.effort import Effort, learners_for
-from training.pipeline import Training, train
+from training.labels import Adequacy
+from training.pipeline import train
+from training.report import report_data, report_json, write_report
 from training.rule import Target
 from training.tables import Columns, read_tables
 
@@ -74,13 +78,25 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command(help=_HELP)
 def train_router(
     tables: Annotated[list[Path], typer.Argument(help="Outcome tables.", show_default=False)],
-    out: Annotated[
-        Path, typer.Option(help="Where the artifact goes.", rich_help_panel=_OUTPUT)
-    ] = TRAINED_ARTIFACT,
+    out: Annotated[Path, typer.Option(help="Where the artifact goes.", rich_help_panel=_OUTPUT)] = TRAINED_ARTIFACT,
     monthly_spend: Annotated[
         float | None,
-        typer.Option(min=0, help="USD spent a month without routing; shown beside every figure.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            min=0, help="USD spent a month without routing; shown beside every figure.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a report for whoever decides, as one HTML file.", show_default=False, rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    no_prompts: Annotated[
+        bool,
+        typer.Option(
+            "--no-prompts", help="Show no prompts, nor words from them, in the report.", rich_help_panel=_OUTPUT
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the same figures to this file.", rich_help_panel=_OUTPUT)
     ] = None,
@@ -101,24 +117,32 @@ def train_router(
     adequate_at: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="An answer is adequate from this score. Default: when it is no worse than the reference's.",
-            show_default=False, rich_help_panel=_QUALITY,
+            min=0,
+            max=1,
+            help="An answer is adequate from this score. Default: when it is no worse than the reference's.",
+            show_default=False,
+            rich_help_panel=_QUALITY,
         ),
     ] = None,
     tolerance: Annotated[
         float,
-        typer.Option(min=0, max=1, help="How far below the reference's score is still no worse.", rich_help_panel=_QUALITY),
+        typer.Option(
+            min=0, max=1, help="How far below the reference's score is still no worse.", rich_help_panel=_QUALITY
+        ),
     ] = 0.0,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="The tier used without routing. Default: the one with the best mean score.", show_default=False,
+            help="The tier used without routing. Default: the one with the best mean score.",
+            show_default=False,
             rich_help_panel=_QUALITY,
         ),
     ] = None,
     max_quality_loss: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Quality that may be lost, as a share of the reference's.", rich_help_panel=_QUALITY),
+        typer.Option(
+            min=0, max=1, help="Quality that may be lost, as a share of the reference's.", rich_help_panel=_QUALITY
+        ),
     ] = 0.02,
     absolute: Annotated[
         bool,
@@ -130,21 +154,28 @@ def train_router(
     menu_file: Annotated[
         Path | None,
         typer.Option(
-            "--menu", help="Menu of tiers. Default: $TIERWISE_CONFIG, ./router.toml, or the packaged one.",
-            show_default=False, rich_help_panel=_TABLES,
+            "--menu",
+            help="Menu of tiers. Default: $TIERWISE_CONFIG, ./router.toml, or the packaged one.",
+            show_default=False,
+            rich_help_panel=_TABLES,
         ),
     ] = None,
     tier: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=MODEL", help="A tier of the tables is this tier or model.", show_default=False,
+            metavar="NAME=MODEL",
+            help="A tier of the tables is this tier or model.",
+            show_default=False,
             rich_help_panel=_TABLES,
         ),
     ] = None,
     price: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=IN,OUT", help="A tier's prices, USD per 1M tokens.", show_default=False, rich_help_panel=_TABLES
+            metavar="NAME=IN,OUT",
+            help="A tier's prices, USD per 1M tokens.",
+            show_default=False,
+            rich_help_panel=_TABLES,
         ),
     ] = None,
     column: Annotated[
@@ -154,19 +185,25 @@ def train_router(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse a table with any bad row instead of skipping it.", rich_help_panel=_TABLES)
+        bool,
+        typer.Option(
+            "--strict", help="Refuse a table with any bad row instead of skipping it.", rich_help_panel=_TABLES
+        ),
     ] = False,
     tokens: Annotated[
         str,
         typer.Option(
-            help="How tokens are counted: auto (tiktoken if a vocabulary is on this machine), estimate, or an encoding.",
+            help="How tokens are counted: auto (tiktoken if a vocabulary is on this machine), estimate, or "
+            "an encoding.",
             rich_help_panel=_TABLES,
         ),
     ] = AUTO,
     keywords_file: Annotated[
         Path | None,
         typer.Option(
-            "--keywords", help="Keyword groups to use instead of the packaged ones.", show_default=False,
+            "--keywords",
+            help="Keyword groups to use instead of the packaged ones.",
+            show_default=False,
             rich_help_panel=_TABLES,
         ),
     ] = None,
@@ -210,9 +247,23 @@ def train_router(
             progress=progress,
         )
     show_result(console, training, monthly_spend)
-    compile_artifact(training, keywords, options.tokens, out, dated=seed is None)
-    if json_file is not None:
-        _write_json(json_file, training)
+    digest = compile_artifact(training, keywords, options.tokens, out, dated=seed is None)
+    if report is not None or json_file is not None:
+        figures = report_data(
+            training,
+            keywords,
+            monthly_spend=monthly_spend,
+            prompts=not no_prompts,
+            command=shlex.join(["train-router", *sys.argv[1:]]),
+            artifact=out,
+            digest=digest,
+            date=read_artifact(out).header["training"].get("date"),
+        )
+        if report is not None:
+            write_report(figures, report)
+            console.print(f"Wrote {report}: open it in a browser.")
+        if json_file is not None:
+            _write_json(json_file, {**summary(training), "report": report_json(figures)})
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
     console.print(f"Wrote {out} ({out.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
@@ -231,7 +282,9 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> None:
-    Console(stderr=True, soft_wrap=True).print(f"train-router: {error}", style="bold red", markup=False, highlight=False)
+    Console(stderr=True, soft_wrap=True).print(
+        f"train-router: {error}", style="bold red", markup=False, highlight=False
+    )
     raise SystemExit(code)
 
 
@@ -255,22 +308,24 @@ def _price(name: str, text: str) -> tuple[float, float]:
     except ValueError:
         amounts = []
     if len(amounts) != 2 or not all(0 <= amount < float("inf") for amount in amounts):
-        raise InputError(f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8")
+        raise InputError(
+            f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8"
+        )
     return amounts[0], amounts[1]
 
 
 def _columns(given: list[str] | None) -> Columns:
     renamed = _pairs("--column", given, "OURS=YOURS, such as prompt=question")
-    names = [field for field in Columns.__dataclass_fields__]
+    names = list(Columns.__dataclass_fields__)
     for name in renamed:
         if name not in names:
             raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
     return replace(Columns(), **renamed)
 
 
-def _write_json(path: Path, training: Training) -> None:
+def _write_json(path: Path, figures: dict[str, Any]) -> None:
     draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(summary(training), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(draft, path)
 
 

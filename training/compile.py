@@ -20,6 +20,7 @@ from classifier.features import FEATURE_VERSION
 from classifier.keywords import KeywordGroups, dump_keywords
 from classifier.model import dump_model
 from classifier.router import Router
+from classifier.version import __version__
 from training.pipeline import Training, shipped_menu
 
 _PROOF_ROWS = 100
@@ -57,7 +58,8 @@ def compile_artifact(
     data = training.data
     rule: dict[str, Any] = {
         "strategy": shipped.strategy,
-        "price_weight": shipped.price_weight,
+        "price_weight": training.rule.price_weight,
+        "reference_bonus": training.rule.reference_bonus,
         "reference": data.names[data.reference],
         "reference_cost": float(data.costs[training.split.fit, data.reference].mean()),
     }
@@ -104,7 +106,7 @@ def summary(training: Training) -> dict[str, Any]:
 def _made(dated: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "versions": {
-            "tierwise": version("tierwise"),
+            "tierwise": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "scikit-learn")},
         }

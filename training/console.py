@@ -20,6 +20,7 @@ from training.tables import OutcomeTable
 
 _LISTED_TASKS = 8
 _LISTED_PROBLEMS = 8
+_FEW_TIERS = 4
 
 
 @contextmanager
@@ -58,7 +59,10 @@ def show_data(console: Console, data: RoutingData, adequacy: str) -> None:
     console.print(f"Tasks: {listed}{more}")
     repeated = len(data) - len(np.unique(data.groups))
     if repeated:
-        console.print(f"Duplicates: {repeated:,} rows repeat or nearly repeat another's prompt, or share its group; they stay on one side of the split")
+        console.print(
+            f"Duplicates: {repeated:,} rows repeat or nearly repeat another's prompt, or share its group; "
+            "they stay on one side of the split"
+        )
     _show_costs(console, data)
 
 
@@ -71,7 +75,9 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     console.print(_comparison(training, monthly_spend))
     console.print(escape(_promise(training)))
     for tier in training.never_chosen:
-        console.print(f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]")
+        console.print(
+            f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]"
+        )
     if training.filled:
         console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")
 
@@ -80,6 +86,8 @@ def headline(training: Training, monthly_spend: float | None) -> str:
     """The verdict in one sentence."""
     result, data = training.result, training.data
     reference = data.names[data.reference]
+    if training.shipped.always == reference:
+        return f"No saving: the router always picks {reference}, the tier you would use without it."
     sentence = (
         f"{training.shipped.name} saves {result.saving:.1%} "
         f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
@@ -93,17 +101,21 @@ def headline(training: Training, monthly_spend: float | None) -> str:
 
 def _warnings(training: Training) -> Iterator[str]:
     mix, rule = training.mix, training.rule
-    if rule.price_weight is None:
+    if not rule.certified:
         loss = f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
-        needed = f"about {rule.rung.rows_needed:,} rows for choosing the rule would be needed" if rule.rung.rows_needed else (
-            "more rows would not change that as things stand"
+        needed = (
+            f"about {rule.rung.rows_needed:,} rows for choosing the rule would be needed"
+            if rule.rung.rows_needed
+            else ("more rows would not change that as things stand")
         )
         yield (
             f"no learned rule could be certified to lose at most {loss} of quality "
             f"with {training.target.confidence:.0%} confidence on {len(training.split.choose):,} rows; {needed}."
         )
     if not mix.better:
-        rows = f"about {mix.rows_needed:,} rows would settle it" if mix.rows_needed else "more rows would not change that"
+        rows = (
+            f"about {mix.rows_needed:,} rows would settle it" if mix.rows_needed else "more rows would not change that"
+        )
         yield (
             "the learned router is not better than a random mix of tiers at the same cost: quality "
             f"{mix.gain:+.4f} [{mix.interval.low:+.4f}, {mix.interval.high:+.4f}]; {rows}."
@@ -125,10 +137,12 @@ def _promise(training: Training) -> str:
     rung, target, data = training.rule.rung, training.target, training.data
     if rung.rule is None or training.shipped.strategy != "learned":
         return ""
-    loss = f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
+    loss = (
+        f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
+    )
     return (
-        f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most {loss} is lost "
-        f"(observed {rung.loss:.2%}). Better than a random mix at the same cost by {training.mix.gain:+.3f} "
+        f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most {loss} is "
+        f"lost (observed {rung.loss:.2%}). Better than a random mix at the same cost by {training.mix.gain:+.3f} "
         f"[{training.mix.interval.low:+.3f}, {training.mix.interval.high:+.3f}] in quality."
     )
 
@@ -171,30 +185,38 @@ def _show_problems(console: Console, table: OutcomeTable) -> None:
 
 def _comparison(training: Training, monthly_spend: float | None) -> Table:
     names = training.data.names
+    few = len(names) <= _FEW_TIERS
     table = Table(
-        title=f"{len(training.test):,} test rows that nothing was learned from; shares are of {' / '.join(names)}",
+        title=f"{len(training.test):,} test rows that nothing was learned from"
+        + (f"; shares are of {' / '.join(names)}" if few else ""),
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("", no_wrap=True)
-    for name in ("$/1,000", "saved", "quality", "kept", "shares %", *(["$/month"] if monthly_spend is not None else [])):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for name in ("$/1,000", "saved", "quality", "kept", *(["$/month"] if monthly_spend is not None else [])):
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
+    table.add_column("shares %" if few else "most requests go to", justify="right" if few else "left", overflow="fold")
     for result in training.results:
-        cells = _cells(result)
-        if monthly_spend is not None:
-            cells.append(f"{monthly_spend * (1 - result.saving):,.0f}")
+        cells = [
+            result.name,
+            f"{result.cost * 1000:.4g}",
+            f"{result.saving:.1%}",
+            f"{result.quality:.4f}",
+            f"{result.kept:.1%}",
+            *([f"{monthly_spend * (1 - result.saving):,.0f}"] if monthly_spend is not None else []),
+            "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, names),
+        ]
         table.add_row(*map(escape, cells), style="bold green" if result is training.result else None)
     return table
 
 
-def _cells(result: Result) -> list[str]:
-    return [
-        result.name,
-        f"{result.cost * 1000:.4g}",
-        f"{result.saving:.1%}",
-        f"{result.quality:.4f}",
-        f"{result.kept:.1%}",
-        "/".join(f"{share * 100:.0f}" for share in result.shares),
-    ]
+def _busiest(result: Result, names: tuple[str, ...]) -> str:
+    """The tiers with the largest shares, in words."""
+    order = sorted(range(len(names)), key=lambda place: -result.shares[place])
+    return ", ".join(
+        f"{names[place]} {result.shares[place]:.0%}"
+        for place in order[: _FEW_TIERS - 1]
+        if result.shares[place] >= 0.005
+    )

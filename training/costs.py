@@ -93,7 +93,9 @@ def _design(
 ) -> NDArray[np.float64]:
     limited = ~np.isnan(max_tokens)
     columns = [np.log1p(tokens_in), limited.astype(float), np.log1p(np.where(limited, max_tokens, 0.0))]
-    columns += [np.array([task == name for task in tasks], float) for name in sorted({t for t in tasks if t is not None})]
+    columns += [
+        np.array([task == name for task in tasks], float) for name in sorted({t for t in tasks if t is not None})
+    ]
     return np.column_stack(columns)
 
 

@@ -11,6 +11,8 @@ from classifier.policy import choose_many
 
 HEADLINE_TARGETS = tuple(round(0.90 + 0.01 * step, 2) for step in range(10))
 _STEPS = 4000
+_SAME_COST = 1e-3
+_LEAST_WEIGHT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def sweep(
         moved_quality = np.concatenate([[0.0], np.cumsum((quality[:, 1] - quality[:, 0])[order])])
         return Curve((costs[:, 0].sum() + moved_cost) / base_cost, (quality[:, 0].sum() + moved_quality) / base_quality)
     share = expected_cost / expected_cost[:, base].mean()
-    gaps = np.abs(np.diff(np.sort(share.mean(axis=0))))
-    most = 10.0 / max(float(gaps.min()), 1e-6)
+    gaps = np.diff(np.sort(share.mean(axis=0)))
+    # Tiers that cost the same need no weight to be told apart.
+    most = 10.0 / float(gaps[gaps > _SAME_COST].min()) if (gaps > _SAME_COST).any() else 1.0
     rows = np.arange(len(quality))
     points = []
-    for weight in np.concatenate([[0.0], np.geomspace(most * 1e-7, most, _STEPS)]):
+    for weight in np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, most, _STEPS)]):
         chosen = choose_many(predicted, share, weight)
         points.append((costs[rows, chosen].sum() / base_cost, quality[rows, chosen].sum() / base_quality))
     cost, reached = np.array(points).T
@@ -68,9 +71,9 @@ def sweep(
 def performance_gap_recovered(predicted: NDArray[np.float64], quality: NDArray[np.float64]) -> float:
     """APGR of the outer two tiers: how much of their gap in quality is recovered, on average over the share of calls.
 
-    Requests go to the strong tier in order of predicted gain; the area between the curve and the weak tier's quality, by
-    the trapezoid rule, is divided by the gap. A random order gives 0.5. Source: Ong et al., "RouteLLM: Learning to Route
-    LLMs with Preference Data", 2024.
+    Requests go to the strong tier in order of predicted gain; the area between the curve and the weak tier's quality,
+    by the trapezoid rule, is divided by the gap. A random order gives 0.5. Source: Ong et al., "RouteLLM: Learning to
+    Route LLMs with Preference Data", 2024.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class DataOptions:
     jobs : joblib workers.
     """
 
-    adequacy: Adequacy = Adequacy()
+    adequacy: Adequacy = field(default_factory=Adequacy)
     reference: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -98,9 +98,7 @@ def prepare(
     """
     _refuse_too_little(table)
     costs_known = [bool(np.isfinite(column).any()) for column in table.costs.T]
-    matched = match_tiers(
-        table.tiers, menu, models=options.models, prices=options.prices, costs_known=costs_known
-    )
+    matched = match_tiers(table.tiers, menu, models=options.models, prices=options.prices, costs_known=costs_known)
     requests = [
         replace(request, task=canonical_task(request.task, menu) or normalise_label(request.task))
         for request in table.requests
@@ -154,5 +152,6 @@ def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...]) -> N
     if np.ptp(seen) == 0:
         advice = f"always use {names[0]}, the cheapest" if seen[0] > 0 else "check how the scores were made"
         raise InputError(
-            f"every tier has score {seen[0]:g} on every row: there is nothing to learn, expected scores that differ; {advice}"
+            f"every tier has score {seen[0]:g} on every row: there is nothing to learn, expected scores that differ; "
+            f"{advice}"
         )

@@ -1,8 +1,8 @@
 """Near-duplicate prompts, found so that they never stand on two sides of a split.
 
-Prompts are compared by the sets of their word 1- and 2-grams (MinHash signatures and banding: Broder, "On the Resemblance
-and Containment of Documents", 1997, by the library rensa; candidates are then checked exactly). N-grams that many prompts
-share are left out first: the instructions around every question of a task make no two questions alike.
+Prompts are compared by the sets of their word 1- and 2-grams (MinHash signatures and banding: Broder, "On the
+Resemblance and Containment of Documents", 1997, by the library rensa; candidates are then checked exactly). N-grams
+that many prompts share are left out first: the instructions around every question of a task make no two alike.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def near_duplicates(terms: sparse.csr_matrix, similarity: float = SIMILARITY) ->
 
     Returns
     -------
-    (lower row, higher row) pairs. Rows with fewer than 5 distinctive n-grams are in none. MinHash may miss pairs close to
-    the bound, and never adds one.
+    (lower row, higher row) pairs. Rows with fewer than 5 distinctive n-grams are in none. MinHash may miss pairs close
+    to the bound, and never adds one.
     """
     sets = _distinctive(terms)
     signatures = RMinHash.from_token_sets([[str(term) for term in kept] for kept in sets], _PERMUTATIONS, _SEED)

@@ -18,9 +18,14 @@ class Effort(StrEnum):
     BEST = "best"
 
 
-def learners_for(effort: Effort) -> dict[str, Learner]:
-    """Candidates by name, simplest first; the data choose among them (`training.fit.fit_model`)."""
-    linear = LinearLearner()
+def learners_for(effort: Effort, *, min_rows: int = 2) -> dict[str, Learner]:
+    """Candidates by name, simplest first; the data choose among them (`training.fit.fit_model`).
+
+    Parameters
+    ----------
+    min_rows : rows that a term must occur in to be kept; more make a smaller artifact.
+    """
+    linear = LinearLearner(min_rows=min_rows)
     if effort is Effort.FASTEST:
         return {"linear": linear}
     if effort is Effort.BALANCED:

@@ -128,7 +128,9 @@ def compare_to_mix(chosen: NDArray[np.int64], rows: Outcomes, *, seed: int) -> M
     settled = found.low > 0 or found.high < 0
     # The interval's half width shrinks with the square root of the rows; a gain below a tenth of a point is none.
     half, aim = 1.96 * float(gains.std()), max(abs(gain), 0.001)
-    return MixComparison(gain, found, None if settled else max(len(rows) + 1, int(np.ceil(len(rows) * (half / aim) ** 2))))
+    return MixComparison(
+        gain, found, None if settled else max(len(rows) + 1, int(np.ceil(len(rows) * (half / aim) ** 2)))
+    )
 
 
 def mix_at(costs: NDArray[np.float64], quality: NDArray[np.float64], budget: float) -> NDArray[np.float64]:
@@ -138,7 +140,9 @@ def mix_at(costs: NDArray[np.float64], quality: NDArray[np.float64], budget: flo
     tier's cost it is that tier.
     """
     tiers = len(costs)
-    best, best_quality = np.eye(tiers)[int(np.argmin(costs))], float(quality[int(np.argmin(costs))])
+    cheapest = int(np.argmin(costs))
+    best: NDArray[np.float64] = np.eye(tiers)[cheapest]
+    best_quality = float(quality[cheapest])
     for low in range(tiers):
         for high in range(tiers):
             if costs[low] > budget or quality[high] < quality[low]:
@@ -159,7 +163,8 @@ def mix_quality(costs: NDArray[np.float64], quality: NDArray[np.float64], budget
 def cheapest_adequate(rows: Outcomes) -> NDArray[np.int64]:
     """(m,): the cheapest tier no worse than the reference on the row; no router keeps its quality for less."""
     wanted = rows.quality[:, [rows.reference]]
-    return np.argmin(np.where(rows.quality >= wanted - 1e-12, rows.costs, np.inf), axis=1)
+    chosen: NDArray[np.int64] = np.argmin(np.where(rows.quality >= wanted - 1e-12, rows.costs, np.inf), axis=1)
+    return chosen
 
 
 def length_choice(sizes: NDArray[np.int64], thresholds: tuple[int, int], tiers: Sequence[int]) -> NDArray[np.int64]:

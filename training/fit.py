@@ -104,7 +104,7 @@ def _one_of(progress: Progress, place: int, count: int, done: int, total: int) -
 
 
 def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Predictions:
-    """Outputs (n, 2t) of the linear model to expectations, as `classifier.model.Model.predict` does it for one request."""
+    """Outputs (n, 2t) of a learner to expectations, as `classifier.model.Model.predict` does it for one request."""
     tiers = outputs.shape[1] // 2
     slopes = calibration.quality
     quality = sigmoid(slopes[:, 0] * outputs[:, :tiers] + slopes[:, 1])

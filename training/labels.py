@@ -30,9 +30,7 @@ class Adequacy:
         return f"no worse than the reference's answer{slack}"
 
 
-def expand_labels(
-    scores: NDArray[np.float64], labels: list[str | None], tiers: tuple[str, ...]
-) -> NDArray[np.float64]:
+def expand_labels(scores: NDArray[np.float64], labels: list[str | None], tiers: tuple[str, ...]) -> NDArray[np.float64]:
     """Scores of labelled rows: 1 from the cheapest adequate tier upward, 0 below it.
 
     Parameters

@@ -182,7 +182,9 @@ def _logistic(design: sparse.csr_matrix, quality: NDArray[np.float64], C: float)
     weight = np.concatenate([scores[scores > 0], 1 - scores[scores < 1]])
     if len(np.unique(target)) < 2:
         # One class only: its smoothed log odds (rule of succession) and no slopes.
-        return np.zeros(design.shape[1]), float(np.log((weight[target == 1].sum() + 1) / (weight[target == 0].sum() + 1)))
+        return np.zeros(design.shape[1]), float(
+            np.log((weight[target == 1].sum() + 1) / (weight[target == 0].sum() + 1))
+        )
     # The dual suits rows far fewer than terms; a larger intercept_scaling leaves the intercept all but unpenalised.
     solver: Any = LogisticRegression(
         C=C, solver="liblinear", dual=True, intercept_scaling=10.0, tol=1e-2, max_iter=1000, random_state=0

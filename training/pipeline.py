@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import Menu
-from classifier.policy import choose_many
 from classifier.tasks import task_tier
 from training.certify import certify_ladder
 from training.data import RoutingData
@@ -28,7 +27,15 @@ from training.evaluate import (
 )
 from training.fit import FittedModel, Predictions, fit_model
 from training.learner import Learner
-from training.rule import ChosenRule, Target, choose_rule, never_chosen, order_rules, price_weights
+from training.rule import (
+    ChosenRule,
+    Target,
+    apply_rule,
+    candidate_rules,
+    choose_rule,
+    never_chosen,
+    order_rules,
+)
 from training.split import Split, split_rows
 from training.tiers import menu_for
 
@@ -44,14 +51,12 @@ class Shipped:
     ----------
     strategy : "learned", or a floor: "always" or "length".
     name : the same in words.
-    price_weight : the learned rule's, kept even where a floor ships.
     always : tier of strategy "always".
     thresholds : of strategy "length".
     """
 
     strategy: str
     name: str
-    price_weight: float
     always: str | None = None
     thresholds: tuple[int, int] | None = None
 
@@ -92,7 +97,7 @@ class Training:
     @property
     def learned_won(self) -> bool:
         """Learning kept its promise and beat the random mix."""
-        return self.rule.price_weight is not None and self.mix.better
+        return self.rule.certified and self.mix.better
 
     @property
     def crowded(self) -> str | None:
@@ -135,23 +140,21 @@ def train(
     chosen_on, chosen_rows = _expected(model, data, split.choose)
     predicted, test = _expected(model, data, split.test)
     fit_rows = _outcomes(data, fit, cross_fitted)
-    every_weight = price_weights(cross_fitted.cost / reference_cost)
-    sequence = order_rules(every_weight, cross_fitted, reference_cost, fit_rows)
+    candidates = candidate_rules(cross_fitted.cost / reference_cost)
+    sequence = order_rules(candidates, cross_fitted, reference_cost, fit_rows)
     rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target)
     run_menu = menu_for(menu, data.tiers)
     ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
     seen = _joined(fit_rows, chosen_rows)
     thresholds = tune_thresholds(seen, ladder, target.loss if target.relative else 0.0)
-    # Where nothing was certified the learned rule is shown, and kept in the artifact, at the safest weight.
-    weight = float(sequence[0]) if rule.price_weight is None else rule.price_weight
     held_out = Predictions(*(np.concatenate(pair) for pair in _pairs(cross_fitted, chosen_on)))
-    mix = compare_to_mix(choose_many(held_out.quality, held_out.cost / reference_cost, weight), seen, seed=seed)
-    learned = choose_many(predicted.quality, predicted.cost / reference_cost, weight)
+    mix = compare_to_mix(apply_rule(rule, held_out, reference_cost, data.reference), seen, seed=seed)
+    learned = apply_rule(rule, predicted, reference_cost, data.reference)
     choices = _baselines(data, test, run_menu, ladder, thresholds)
     results = _results(choices, learned, test, seed)
-    shipped = Shipped("learned", "learned router", weight)
-    if not force and not (rule.price_weight is not None and mix.better):
-        shipped = _best_floor(data, chosen_rows, ladder, thresholds, weight, target)
+    shipped = Shipped("learned", LEARNED)
+    if not force and not (rule.certified and mix.better):
+        shipped = _best_floor(data, chosen_rows, ladder, thresholds, target)
     by_name = {result.name: result for result in results}
     return Training(
         data=data,
@@ -165,7 +168,7 @@ def train(
         result=by_name[shipped.name],
         test=test,
         predicted=predicted,
-        never_chosen=never_chosen(every_weight, chosen_on, reference_cost),
+        never_chosen=never_chosen(candidates, chosen_on, reference_cost, data.reference),
         filled=int(np.isnan(data.quality[split.test]).sum()),
         thresholds=thresholds,
         seed=seed,
@@ -226,7 +229,10 @@ def _baselines(
     choices[TUNED_LENGTH] = length_choice(rows.sizes, thresholds, ladder)
     by_task = [task_tier(task, menu) for task in rows.tasks]
     choices["task table"] = np.array(
-        [data.names.index(name) if name in data.names else length for name, length in zip(by_task, as_given, strict=True)]
+        [
+            data.names.index(name) if name in data.names else length
+            for name, length in zip(by_task, as_given, strict=True)
+        ]
     )
     return choices
 
@@ -250,15 +256,14 @@ def _best_floor(
     rows: Outcomes,
     ladder: list[int],
     thresholds: tuple[int, int],
-    price_weight: float,
     target: Target,
 ) -> Shipped:
     """The cheapest rule without learning that keeps the promise on ``rows``; the reference where none does."""
     floors = {
-        Shipped("always", f"always {name}", price_weight, always=name): np.full(len(rows), tier)
+        Shipped("always", f"always {name}", always=name): np.full(len(rows), tier)
         for tier, name in enumerate(data.names)
     }
-    tuned = Shipped("length", TUNED_LENGTH, price_weight, thresholds=thresholds)
+    tuned = Shipped("length", TUNED_LENGTH, thresholds=thresholds)
     floors[tuned] = length_choice(rows.sizes, thresholds, ladder)
     costs = {floor: float(rows.costs[np.arange(len(rows)), chosen].mean()) for floor, chosen in floors.items()}
     # The floors are as many tests: each is held to its share of the error allowed (Bonferroni).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,11 @@ from training.certify import Rung, certify_ladder
 from training.evaluate import Outcomes
 from training.fit import Predictions
 
-_STEPS = 150
+_WEIGHTS = 60
 _LEAST_WEIGHT = 1e-3
+_BONUSES = (0.0, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5)
+_COST_STEP = 0.01
+_SAME_COST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,85 +36,119 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ChosenRule:
-    """A price weight and what is promised of it.
+    """The learned rule's parameters and what is promised of it.
 
     Attributes
     ----------
-    price_weight : None where no weight could be certified: then only the reference keeps the promise.
+    price_weight : quality points that one reference call's cost is worth.
+    reference_bonus : quality points that another tier must win by before the reference is left.
+    certified : whether the promise holds; else these are the safest rule's parameters.
     rung : the certificate.
     """
 
-    price_weight: float | None
+    price_weight: float
+    reference_bonus: float
+    certified: bool
     rung: Rung
 
 
-def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Price weights to try, from quality at any price to the cheapest tier for nearly everything.
+def candidate_rules(costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rules to try, (m, 2): price weights and reference bonuses, from quality at any price to nearly always the cheapest.
 
     Parameters
     ----------
     costs : (n, t) expected costs as shares of the reference's mean cost, of rows that the model was fitted on.
     """
     means = np.sort(costs.mean(axis=0))
-    gaps = np.diff(means)[np.diff(means) > 1e-9]
-    most = 2.0 / gaps.min() if len(gaps) else 1.0
-    return np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _STEPS)])
+    gaps = np.diff(means)
+    # Tiers that cost the same need no weight to be told apart.
+    most = 2.0 / float(gaps[gaps > _SAME_COST].min()) if (gaps > _SAME_COST).any() else 1.0
+    weights = np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _WEIGHTS)])
+    return np.array([(weight, bonus) for weight in weights for bonus in _BONUSES])
 
 
 def order_rules(
-    weights: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
+    rules: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
 ) -> NDArray[np.float64]:
-    """The price weights worth testing, safest first, by rows that the test itself does not use.
+    """The rules worth testing, (k, 2), safest first, by rows that the test itself does not use.
 
-    A weight is worth testing when no other one is both cheaper and better on these rows, and it costs no more than the
+    A rule is worth testing when no other one is both cheaper and better on these rows, and it costs no more than the
     reference. The sequence of tests is thereby fixed before the rows that it runs on are seen, as Learn then Test asks.
+    Before these come rules that leave the reference less and less often than the first of them, which pass easily: the
+    sequence thus certifies something wherever there is something to certify.
 
     Parameters
     ----------
-    weights : from `price_weights`.
+    rules : from `candidate_rules`.
     expected : cross-fitted expectations of the rows that the model was fitted on.
     rows : what happened on these rows.
     """
-    chosen = _choices(weights, expected, reference_cost)
-    cost = np.take_along_axis(rows.costs, chosen, axis=1).mean(axis=0)
-    quality = np.take_along_axis(rows.quality, chosen, axis=1).mean(axis=0)
+    reached = [_reached(rule, expected, reference_cost, rows) for rule in rules]
+    cost = np.array([row_costs.mean() for row_costs, _ in reached])
+    quality = np.array([row_quality.mean() for _, row_quality in reached])
+    limit, step = rows.costs[:, rows.reference].mean(), reference_cost * _COST_STEP
     kept: list[int] = []
     for place in np.lexsort((-quality, cost)):
-        if cost[place] <= rows.costs[:, rows.reference].mean() and (not kept or quality[place] > quality[kept[-1]]):
+        better = not kept or quality[place] > quality[kept[-1]]
+        if better and cost[place] <= limit and (not kept or cost[place] >= cost[kept[-1]] + step):
             kept.append(int(place))
-    return weights[kept[::-1]]
+    front = rules[kept[::-1]]
+    if not len(front):
+        front = rules[:1]
+    weight, bonus = front[0]
+    start = [(weight, larger) for larger in sorted(_BONUSES, reverse=True) if larger > bonus]
+    return np.concatenate([np.reshape(start, (-1, 2)), front])
 
 
 def choose_rule(
-    weights: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes, target: Target
+    rules: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes, target: Target
 ) -> ChosenRule:
-    """The cheapest price weight certified on ``rows``.
+    """The cheapest rule certified on ``rows``.
 
     Parameters
     ----------
-    weights : (w,) from `order_rules`, safest first.
+    rules : (k, 2) from `order_rules`, safest first.
     predicted : what the model expects of ``rows``, which it was not fitted on.
     reference_cost : mean USD of a reference call.
     """
-    chosen = _choices(weights, predicted, reference_cost)
+    reached = [_reached(rule, predicted, reference_cost, rows)[1] for rule in rules]
     (rung,) = certify_ladder(
         rows.quality[:, rows.reference],
-        np.take_along_axis(rows.quality, chosen, axis=1),
+        np.stack(reached, axis=1),
         targets=(target.loss,),
         confidence=target.confidence,
         relative=target.relative,
         groups=rows.groups,
     )
-    return ChosenRule(None if rung.rule is None else float(weights[rung.rule]), rung)
+    weight, bonus = rules[rung.rule or 0]
+    return ChosenRule(float(weight), float(bonus), rung.rule is not None, rung)
 
 
-def never_chosen(weights: NDArray[np.float64], predicted: Predictions, reference_cost: float) -> tuple[int, ...]:
-    """Positions of tiers that no price weight picks for any row: they are never worth their price."""
-    used = set(np.unique(_choices(weights, predicted, reference_cost)).tolist())
+def apply_rule(rule: ChosenRule, predicted: Predictions, reference_cost: float, reference: int) -> NDArray[np.int64]:
+    """(n,): the tier that the rule picks for each row."""
+    return _choices((rule.price_weight, rule.reference_bonus), predicted, reference_cost, reference)
+
+
+def never_chosen(
+    rules: NDArray[np.float64], predicted: Predictions, reference_cost: float, reference: int
+) -> tuple[int, ...]:
+    """Positions of tiers that no rule picks for any row: they are never worth their price."""
+    used: set[int] = {reference}
+    for rule in rules:
+        used.update(np.unique(_choices(rule, predicted, reference_cost, reference)).tolist())
     return tuple(tier for tier in range(predicted.quality.shape[1]) if tier not in used)
 
 
-def _choices(weights: NDArray[np.float64], predicted: Predictions, reference_cost: float) -> NDArray[np.int64]:
-    """(n, w): the tier that each price weight picks for each row."""
-    share = predicted.cost / reference_cost
-    return np.stack([choose_many(predicted.quality, share, weight) for weight in weights], axis=1)
+def _reached(
+    rule: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cost and quality (n,) of what a rule picks."""
+    chosen = _choices(rule, predicted, reference_cost, rows.reference)[:, None]
+    return np.take_along_axis(rows.costs, chosen, axis=1)[:, 0], np.take_along_axis(rows.quality, chosen, axis=1)[:, 0]
+
+
+def _choices(rule: Iterable[float], predicted: Predictions, reference_cost: float, reference: int) -> NDArray[np.int64]:
+    weight, bonus = rule
+    quality = predicted.quality.copy()
+    quality[:, reference] += bonus
+    return choose_many(quality, predicted.cost / reference_cost, weight)

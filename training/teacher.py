@@ -1,4 +1,4 @@
-"""The teacher: learners too slow to ship, stacked; what it expects of each row comes from models that did not see it."""
+"""The teacher: learners too slow to ship, stacked; models that did not see a row say what to expect of it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def neighbour_expectations(inputs: NDArray[np.float32], quality: NDArray[np.floa
 def stack(members: Sequence[NDArray[np.float64]], quality: NDArray[np.float64]) -> NDArray[np.float64]:
     """Members' expectations (n, t) as one: non-negative least squares, drawn towards equal weights.
 
-    The cheapest tier's quality and the other tiers' gains over it are stacked, each with weights of its own, for it is gains
-    that routing decides by. Source: Breiman, "Stacked Regressions", Machine Learning 24, 1996.
+    The cheapest tier's quality and the other tiers' gains over it are stacked, each with weights of its own, for it is
+    gains that routing decides by. Source: Breiman, "Stacked Regressions", Machine Learning 24, 1996.
     """
     stacked = np.empty_like(quality)
     for tier in range(quality.shape[1]):

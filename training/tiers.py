@@ -51,8 +51,9 @@ def match_tiers(
     if priceless:
         raise InputError(
             f"no price for {', '.join(priceless)}: the table has tiers {', '.join(names)}, the menu has "
-            f"{', '.join(tier.name for tier in menu.tiers)}; add cost__<tier> columns, give --price {priceless[0]}=IN,OUT "
-            f"(USD per 1M tokens), name it in router.toml, or map it with --tier {priceless[0]}=MODEL"
+            f"{', '.join(tier.name for tier in menu.tiers)}; add cost__<tier> columns, "
+            f"give --price {priceless[0]}=IN,OUT (USD per 1M tokens), name it in router.toml, "
+            f"or map it with --tier {priceless[0]}=MODEL"
         )
     return tiers
 

@@ -1,55 +1,17 @@
-"""Small real outcome tables, made as the tests need them: words tell how hard a prompt is, tiers differ in what they can do."""
+"""Tables that several tests train on."""
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-
-EASY = ("translate", "greet", "list", "repeat", "name", "spell")
-HARD = ("prove", "derive", "optimise", "refute", "integrate", "schedule")
-THINGS = tuple(f"thing{number}" for number in range(40))
-TIERS = ("haiku", "sonnet", "opus")
-PRICES = {"haiku": 0.001, "sonnet": 0.005, "opus": 0.03}
-
-
-def outcome_rows(count: int, seed: int = 0, *, signal: bool = True) -> list[dict[str, Any]]:
-    """Wide rows; without ``signal`` the scores have nothing to do with the prompt."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for number in range(count):
-        hard = bool(random.random() < 0.5)
-        verb = str(random.choice(HARD if hard else EASY))
-        things = " and ".join(random.choice(THINGS, 3))
-        matters = hard if signal else bool(random.random() < 0.5)
-        chance = {"haiku": 0.2 if matters else 0.95, "sonnet": 0.75 if matters else 0.95, "opus": 0.93 if matters else 0.96}
-        row: dict[str, Any] = {
-            "prompt": f"{verb} {things}, case {number}",
-            "task": "reasoning" if hard else "chat",
-            "max_tokens": int(random.integers(50, 2000)),
-        }
-        for tier in TIERS:
-            row[f"score__{tier}"] = float(random.random() < chance[tier])
-            row[f"cost__{tier}"] = PRICES[tier] * float(random.uniform(0.5, 1.5))
-        rows.append(row)
-    return rows
-
-
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+from made_tables import outcome_rows, write_csv
 
 
 @pytest.fixture(scope="session")
 def outcomes_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """600 rows that a router can learn from."""
-    return write_csv(tmp_path_factory.mktemp("tables") / "outcomes.csv", outcome_rows(600))
+    """1,500 rows that a router can learn from."""
+    return write_csv(tmp_path_factory.mktemp("tables") / "outcomes.csv", outcome_rows(1500))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""`train-router`, run as its users run it: in a process of its own, on real files."""
+"""`train-router` on real files."""
 
 from __future__ import annotations
 
@@ -6,40 +6,75 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-from conftest import outcome_rows, write_csv
+from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact
-
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("TIERWISE")}
-
-
-def run(*arguments: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training.cli", "--fastest", "--tokens", "estimate", "--jobs", "1", *map(str, arguments)],
-        cwd=folder,
-        env={**ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "200", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from training.cli import main
 
 
-def only_line(result: subprocess.CompletedProcess[str]) -> str:
+@dataclass(frozen=True)
+class Finished:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Command(Protocol):
+    def __call__(self, *arguments: object) -> Finished: ...
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """The command in this process, working in ``tmp_path``, with options that make it quick."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for variable in ("TIERWISE_CONFIG", "TIERWISE_ARTIFACT", "SOURCE_DATE_EPOCH"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def finish(*arguments: object) -> Finished:
+        quick = ["train-router", "--fastest", "--tokens", "estimate", "--jobs", "1"]
+        monkeypatch.setattr(sys, "argv", [*quick, *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return Finished(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return finish
+
+
+def only_line(result: Finished) -> str:
     """The one line of an error; a traceback or a second line fails the test."""
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
     return lines[0]
 
 
-def test_learns_writes_and_routes(tmp_path: Path, outcomes_csv: Path) -> None:
-    result = run(outcomes_csv, "--monthly-spend", 10000, "--json", "figures.json", folder=tmp_path)
+def test_is_a_command_of_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training.cli", "absent.csv"]
+    finished = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 2
+    assert "absent.csv" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_learns_writes_and_routes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    result = run(outcomes_csv, "--monthly-spend", 10000, "--json", "figures.json")
     assert result.returncode == 0, result.stderr
     for words in (
-        "600 rows, wide form",
+        "1,500 rows, wide form",
         "haiku",
         "reference",
         "reasoning",
@@ -55,14 +90,16 @@ def test_learns_writes_and_routes(tmp_path: Path, outcomes_csv: Path) -> None:
     ):
         assert words in result.stdout, words
     router = Router.load(tmp_path / "models/router.safetensors")
-    assert router.predict_model("greet thing1 and thing2") != router.predict_model("prove thing1 and derive thing2")
+    easy = router.predict_model("greet thing1 and thing2 and thing3, case 5", 300, "chat")
+    hard = router.predict_model("prove thing1 and thing2 and thing3, case 5", 300, "reasoning")
+    assert (easy, hard) == ("tokenfast/claude-haiku-4-5-20251001", "tokenfast/claude-opus-4-6")
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert figures["shipped"] == "learned router"
-    assert figures["rows"]["fit"] + figures["rows"]["choose"] + figures["rows"]["test"] == 600
+    assert figures["rows"]["fit"] + figures["rows"]["choose"] + figures["rows"]["test"] == 1500
 
 
-def test_says_first_that_nothing_was_learned_and_ships_a_floor(tmp_path: Path, noise_csv: Path) -> None:
-    result = run(noise_csv, folder=tmp_path)
+def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp_path: Path, noise_csv: Path) -> None:
+    result = run(noise_csv)
     assert result.returncode == 0, result.stderr
     verdict = result.stdout.index("not better than a random mix")
     assert verdict < result.stdout.index("always haiku")
@@ -71,51 +108,54 @@ def test_says_first_that_nothing_was_learned_and_ships_a_floor(tmp_path: Path, n
     assert Router.load(tmp_path / "models/router.safetensors").strategy in ("always", "length")
 
 
-def test_force_ships_the_learned_router_all_the_same(tmp_path: Path, noise_csv: Path) -> None:
-    result = run(noise_csv, "--force", folder=tmp_path)
+def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Path, noise_csv: Path) -> None:
+    result = run(noise_csv, "--force")
     assert result.returncode == 0, result.stderr
     assert "not better than a random mix" in result.stdout
     assert Router.load(tmp_path / "models/router.safetensors").strategy == "learned"
 
 
-def test_warns_when_nearly_everything_goes_to_one_tier(tmp_path: Path, noise_csv: Path) -> None:
-    assert "go to one tier" in run(noise_csv, folder=tmp_path).stdout
+def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: Path, noise_csv: Path) -> None:
+    assert "go to one tier" in run(noise_csv).stdout
 
 
-def test_a_seed_gives_the_same_bytes(tmp_path: Path, outcomes_csv: Path) -> None:
+def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     for name in ("one", "two"):
-        assert run(outcomes_csv, "--seed", 7, "--out", f"{name}.safetensors", folder=tmp_path).returncode == 0
+        assert run(outcomes_csv, "--seed", 7, "--out", f"{name}.safetensors").returncode == 0
     one, two = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
     assert "date" not in read_artifact(tmp_path / "one.safetensors").header["training"]
 
 
-def test_reproducible_builds_set_the_date(tmp_path: Path, outcomes_csv: Path) -> None:
-    assert run(outcomes_csv, folder=tmp_path, SOURCE_DATE_EPOCH="86400").returncode == 0
+def test_reproducible_builds_set_the_date(
+    run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert run(outcomes_csv).returncode == 0
     assert read_artifact(tmp_path / "models/router.safetensors").header["training"]["date"] == "1970-01-02"
 
 
-def test_the_artifact_holds_no_prompt_and_no_path(tmp_path: Path, outcomes_csv: Path) -> None:
-    assert run(outcomes_csv, folder=tmp_path).returncode == 0
+def test_the_artifact_holds_no_prompt_and_no_path(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    assert run(outcomes_csv).returncode == 0
     content = (tmp_path / "models/router.safetensors").read_bytes()
     assert b"thing1" not in content
     assert str(outcomes_csv.parent).encode() not in content
     assert b"outcomes.csv" in content
 
 
-def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(tmp_path: Path) -> None:
+def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(run: Command, tmp_path: Path) -> None:
     rows = [
         {"prompt": row["prompt"], "score__mixtral": row["score__haiku"], "score__gpt-4": row["score__opus"]}
         for row in outcome_rows(200)
     ]
     table = write_csv(tmp_path / "own.csv", rows)
-    refused = run(table, folder=tmp_path)
+    refused = run(table)
     assert refused.returncode == 2
     message = only_line(refused)
     for words in ("mixtral", "gpt-4", "haiku", "opus", "--price mixtral=IN,OUT", "cost__<tier>", "router.toml"):
         assert words in message, words
     assert not (tmp_path / "models").exists()
-    accepted = run(table, "--price", "mixtral=0.6,0.6", "--price", "gpt-4=10,30", folder=tmp_path)
+    accepted = run(table, "--price", "mixtral=0.6,0.6", "--price", "gpt-4=10,30")
     assert accepted.returncode == 0, accepted.stderr
     assert [tier.model for tier in Router.load(tmp_path / "models/router.safetensors").learned_tiers] == [
         "mixtral",
@@ -123,20 +163,20 @@ def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(tmp_path:
     ]
 
 
-def test_tiers_are_mapped_to_models(tmp_path: Path) -> None:
+def test_tiers_are_mapped_to_models(run: Command, tmp_path: Path) -> None:
     rows = [
         {"prompt": row["prompt"], "score__cheap": row["score__haiku"], "score__dear": row["score__opus"]}
         for row in outcome_rows(200)
     ]
     table = write_csv(tmp_path / "mapped.csv", rows)
-    result = run(table, "--tier", "cheap=claude-haiku-4-5", "--tier", "dear=claude-opus-4-6", folder=tmp_path)
+    result = run(table, "--tier", "cheap=claude-haiku-4-5", "--tier", "dear=claude-opus-4-6")
     assert result.returncode == 0, result.stderr
     router = Router.load(tmp_path / "models/router.safetensors")
     assert [tier.name for tier in router.learned_tiers] == ["haiku", "opus"]
 
 
 @pytest.mark.parametrize("form", ["labelled", "long", "pairwise", "messages"])
-def test_every_form_becomes_a_router(tmp_path: Path, form: str) -> None:
+def test_every_form_becomes_a_router(run: Command, tmp_path: Path, form: str) -> None:
     rows = outcome_rows(300)
     prompts = [row["prompt"] for row in rows]
     if form == "labelled":
@@ -171,42 +211,42 @@ def test_every_form_becomes_a_router(tmp_path: Path, form: str) -> None:
         ]
         for row in table:
             del row["prompt"]
-    result = run(write_csv(tmp_path / "table.csv", table), folder=tmp_path)
+    result = run(write_csv(tmp_path / "table.csv", table))
     assert result.returncode == 0, result.stderr
     assert f"{'wide' if form == 'messages' else form} form" in result.stdout
     assert Router.load(tmp_path / "models/router.safetensors").predict_model("greet thing1")
 
 
-def test_missing_scores_are_missing(tmp_path: Path) -> None:
+def test_missing_scores_are_missing(run: Command, tmp_path: Path) -> None:
     rows = outcome_rows(400)
     for number, row in enumerate(rows):
         row[f"score__{('haiku', 'sonnet', 'opus')[number % 3]}"] = ""
-    result = run(write_csv(tmp_path / "partial.csv", rows), folder=tmp_path)
+    result = run(write_csv(tmp_path / "partial.csv", rows))
     assert result.returncode == 0, result.stderr
     assert "unobserved test scores" in result.stdout
 
 
-def test_several_files_at_once(tmp_path: Path) -> None:
+def test_several_files_at_once(run: Command, tmp_path: Path) -> None:
     one = write_csv(tmp_path / "one.csv", outcome_rows(200, seed=1))
     two = write_csv(tmp_path / "two.csv", outcome_rows(200, seed=2))
-    result = run(one, two, folder=tmp_path)
+    result = run(one, two)
     assert result.returncode == 0, result.stderr
     assert "one.csv" in result.stdout
     assert "two.csv" in result.stdout
 
 
-def test_adequacy_by_threshold(tmp_path: Path, outcomes_csv: Path) -> None:
-    result = run(outcomes_csv, "--adequate-at", 0.8, folder=tmp_path)
+def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    result = run(outcomes_csv, "--adequate-at", 0.8)
     assert result.returncode == 0, result.stderr
     assert "score at least 0.8" in result.stdout
 
 
-def test_a_broken_table_leaves_the_old_artifact_alone(tmp_path: Path, outcomes_csv: Path) -> None:
-    assert run(outcomes_csv, folder=tmp_path).returncode == 0
+def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    assert run(outcomes_csv).returncode == 0
     before = (tmp_path / "models/router.safetensors").read_bytes()
     broken = tmp_path / "broken.csv"
     broken.write_bytes(b"prompt,score__haiku\n\xff\xfe\xfa,1\n")
-    assert run(broken, folder=tmp_path).returncode == 2
+    assert run(broken).returncode == 2
     assert (tmp_path / "models/router.safetensors").read_bytes() == before
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["router.safetensors"]
 
@@ -226,44 +266,44 @@ def test_a_broken_table_leaves_the_old_artifact_alone(tmp_path: Path, outcomes_c
     ],
 )
 def test_bad_options_are_one_line_and_exit_code_2(
-    tmp_path: Path, outcomes_csv: Path, arguments: list[str], words: list[str]
+    run: Command, tmp_path: Path, outcomes_csv: Path, arguments: list[str], words: list[str]
 ) -> None:
-    result = run(*(outcomes_csv if part == "outcomes" else part for part in arguments), folder=tmp_path)
+    result = run(*(outcomes_csv if part == "outcomes" else part for part in arguments))
     assert result.returncode == 2
     message = only_line(result)
     for word in words:
         assert word in message, message
 
 
-def test_three_rows_are_too_few(tmp_path: Path) -> None:
-    message = only_line(run(write_csv(tmp_path / "three.csv", outcome_rows(3)), folder=tmp_path))
+def test_three_rows_are_too_few(run: Command, tmp_path: Path) -> None:
+    message = only_line(run(write_csv(tmp_path / "three.csv", outcome_rows(3))))
     assert "3 usable rows" in message
     assert "at least 50" in message
 
 
-def test_a_single_class_has_nothing_to_teach(tmp_path: Path) -> None:
+def test_a_single_class_has_nothing_to_teach(run: Command, tmp_path: Path) -> None:
     rows = outcome_rows(60)
     for row in rows:
         row |= {f"score__{tier}": 1.0 for tier in ("haiku", "sonnet", "opus")}
-    message = only_line(run(write_csv(tmp_path / "same.csv", rows), folder=tmp_path))
+    message = only_line(run(write_csv(tmp_path / "same.csv", rows)))
     assert "nothing to learn" in message
     assert "haiku" in message
 
 
-def test_one_tier_is_no_choice(tmp_path: Path) -> None:
+def test_one_tier_is_no_choice(run: Command, tmp_path: Path) -> None:
     rows = [{"prompt": row["prompt"], "score__haiku": row["score__haiku"]} for row in outcome_rows(60)]
-    assert "at least two" in only_line(run(write_csv(tmp_path / "one.csv", rows), folder=tmp_path))
+    assert "at least two" in only_line(run(write_csv(tmp_path / "one.csv", rows)))
 
 
-def test_help_teaches_by_example(tmp_path: Path) -> None:
-    result = run("--help", folder=tmp_path)
+def test_help_teaches_by_example(run: Command, tmp_path: Path) -> None:
+    result = run("--help")
     assert result.returncode == 0
     for words in ("train-router data.csv", "--monthly-spend", "pairwise", "Exit codes"):
         assert words in result.stdout
 
 
-def test_an_unwritable_place_is_one_line_and_exit_code_1(tmp_path: Path, outcomes_csv: Path) -> None:
+def test_an_unwritable_place_is_one_line_and_exit_code_1(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
-    result = run(outcomes_csv, "--out", "file/router.safetensors", folder=tmp_path)
+    result = run(outcomes_csv, "--out", "file/router.safetensors")
     assert result.returncode == 1
     only_line(result)

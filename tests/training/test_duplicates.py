@@ -6,8 +6,8 @@ from training.duplicates import near_duplicates
 from training.matrix import build_matrix
 
 TEMPLATE = (
-    "Question: {} Instruction: please answer this question by first reasoning step by step and then giving your answer in "
-    "the following format, as valid JSON with the two fields reasoning and answer, and nothing else around it."
+    "Question: {} Instruction: please answer this question by first reasoning step by step and then giving your "
+    "answer in the following format, as valid JSON with the two fields reasoning and answer, and nothing around it."
 )
 STORIES = [
     f"A {trade} from {town} has {number} {things} and gives {half} of them to a {friend} before {day}; how many remain?"
@@ -30,7 +30,9 @@ def test_a_changed_number_and_a_changed_word_are_near_duplicates() -> None:
         "for a scrimmage on Saturday afternoon; in how many ways can that be done if the two of them are apart?"
     )
     near = original.replace("ten", "twelve").replace("Saturday", "Sunday")
-    other = "Write a sonnet about the sea in winter, in the voice of a lighthouse keeper who has lost his dog to the storm."
+    other = (
+        "Write a sonnet about the sea in winter, in the voice of a lighthouse keeper who has lost his dog to the storm."
+    )
     assert pairs([other, original, near]) == [(1, 2)]
 
 

@@ -89,7 +89,7 @@ class CurveData:
     learned : (cost, quality) of the learned router at every price weight.
     mix : corners of the best random mixes of tiers.
     cost_at : (quality, least cost on the learned curve that reaches it, None where none does).
-    gap_recovered : APGR of the outer two tiers; None where they are equally good.
+    gap_recovered : APGR; None where there are more than two tiers, or the dearer is no better.
     """
 
     learned: tuple[tuple[float, float], ...]
@@ -202,12 +202,14 @@ class Learned:
     learner : name of the learner that won.
     trees : it has trees beside the linear part, which no words describe.
     words_left_out : words are pieces of prompts and were not asked for.
+    parts : how much each kind of feature moves decisions, all of the kind together.
     """
 
     learner: str
     cheaper: str
     trees: bool
     words_left_out: bool
+    parts: tuple[LearnedFeature, ...]
     groups: tuple[LearnedGroup, ...]
 
 
@@ -294,7 +296,7 @@ class DataNotes:
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """How to get the same again."""
+    """How to get the same again; ``price_weight`` and ``reference_bonus`` are the learned rule's parameters."""
 
     command: str | None
     seed: int
@@ -302,6 +304,8 @@ class Reproduction:
     digest: str | None
     date: str | None
     versions: tuple[tuple[str, str], ...]
+    price_weight: float
+    reference_bonus: float
     fit_rows: int
     choose_rows: int
     test_rows: int
@@ -316,6 +320,7 @@ class ReportData:
     ----------
     reference : the tier that is used without routing.
     shipped : what the artifact does, in words.
+    target : quality that may be lost by default, in the unit of ``ladder``.
     gain : quality of the learned router above that of a random mix of tiers of the same cost, in points.
     test_rows : how many rows the figures come from.
     ladder, unseen_tasks : empty where they were not worked out.
@@ -324,6 +329,7 @@ class ReportData:
     tiers: tuple[TierSummary, ...]
     reference: str
     shipped: str
+    target: float
     test_rows: int
     verdict: Verdict
     money: Money

@@ -21,9 +21,9 @@ def percent_range(estimate: Estimate) -> str:
 
 
 def usd(amount: float) -> str:
-    """An amount of money: whole dollars from 1,000 up, cents from 1 up, three significant digits below."""
+    """An amount of money: whole dollars from 100 up, cents from 1 up, three significant digits below."""
     size = abs(amount)
-    if size >= 1000:
+    if size >= 100:
         text = f"${size:,.0f}"
     elif size >= 1 or size == 0:
         text = f"${size:,.2f}"
@@ -50,6 +50,11 @@ def points(value: float) -> str:
 def score(value: float) -> str:
     """A score, up to three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else UNKNOWN
+
+
+def fixed(value: float) -> str:
+    """A number with three decimals, for columns of like numbers."""
+    return _signed(f"{value:.3f}")
 
 
 def plural(number: int, word: str) -> str:

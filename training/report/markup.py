@@ -35,12 +35,22 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
         for key, value in attributes.items()
         if value is not None
     )
-    return Html(f"<{name}{given}>{join(children)}</{name}>")
+    return Html(f"<{name}{given}>{join(*children)}</{name}>")
 
 
-def join(children: Iterable[object]) -> Html:
+def join(*children: object) -> Html:
     """Several children in a row, as in `tag`."""
     return Html("".join(map(_text, children)))
+
+
+def prose(*children: object) -> Html:
+    """A paragraph."""
+    return tag("p", *children)
+
+
+def note(*children: object) -> Html:
+    """A paragraph in small print."""
+    return tag("p", *children, class_="note")
 
 
 def user(text: str) -> Html:

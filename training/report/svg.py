@@ -89,12 +89,6 @@ def polyline(points: Sequence[Point], class_: str) -> Html:
     return tag("polyline", points=" ".join(f"{_px(x)},{_px(y)}" for x, y in points), class_=class_)
 
 
-def bar(box: Box, class_: str) -> Html:
-    """A filled rectangle."""
-    wide, high = max(0.0, box.right - box.left), max(0.0, box.bottom - box.top)
-    return tag("rect", x=_px(box.left), y=_px(box.top), width=_px(wide), height=_px(high), class_=class_)
-
-
 def dot(point: Point, radius: float, class_: str, title: str | None = None) -> Html:
     """A circle, with a title that shows when pointed at."""
     name = None if title is None else tag("title", title)
@@ -153,7 +147,9 @@ def _crowding(place: Placed, area: Box, taken: Sequence[Box], busy: Sequence[Poi
     covered = sum(box.overlap(other) for other in taken)
     crossed = sum(box.holds(point) for point in busy)
     away = abs((box.top + box.bottom) / 2 - place.point[1]) + min(
-        abs(box.left - place.point[0]), abs(box.right - place.point[0]), abs((box.left + box.right) / 2 - place.point[0])
+        abs(box.left - place.point[0]),
+        abs(box.right - place.point[0]),
+        abs((box.left + box.right) / 2 - place.point[0]),
     )
     return outside * 50 + covered * 5 + crossed * 40 + away
 

@@ -1,0 +1,331 @@
+"""From a training run to what its report shows."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.keywords import KeywordGroups
+from classifier.version import __version__
+from training.curves import Curve, performance_gap_recovered, sweep
+from training.evaluate import (
+    Interval,
+    Outcomes,
+    Result,
+    cheapest_adequate,
+    evaluate,
+    fixed_weights,
+    length_choice,
+    mix_quality,
+)
+from training.pipeline import LEARNED, Training
+from training.report.data import (
+    Confusion,
+    CurveData,
+    DataNotes,
+    Estimate,
+    FileNotes,
+    LadderStep,
+    Money,
+    ProblemKind,
+    Reliability,
+    ReportData,
+    Reproduction,
+    Route,
+    TaskSummary,
+    TierSummary,
+    UnseenTask,
+)
+from training.report.learned import learned
+from training.report.mistakes import mistakes
+from training.report.reliability import reliability
+from training.report.verdict import verdict
+from training.rule import apply_rule
+from training.tables import OutcomeTable, RowProblem
+
+NO_TASK = "(no task)"
+_LISTED_TASKS = 12
+_LISTED_ROWS = 10
+_CURVE_POINTS = 240
+_QUALITY_TARGETS = (0.95, 0.98, 1.0)
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
+
+
+def report_data(
+    training: Training,
+    keywords: KeywordGroups,
+    *,
+    monthly_spend: float | None = None,
+    prompts: bool = True,
+    command: str | None = None,
+    artifact: Path | None = None,
+    digest: str | None = None,
+    date: str | None = None,
+    ladder: Sequence[LadderStep] = (),
+    task_certificates: Mapping[str, bool] | None = None,
+    unseen_tasks: Sequence[UnseenTask] = (),
+) -> ReportData:
+    """Everything that the report of a training run shows.
+
+    Parameters
+    ----------
+    keywords : the groups that the features were made with.
+    monthly_spend : USD spent a month without routing; None: money is shown per 1,000 requests.
+    prompts : show excerpts of prompts, and words found in them.
+    command : the command line that was run.
+    artifact, digest : the artifact that was written and `compile_artifact`'s digest of it.
+    date : ISO date; None in reproducible runs.
+    ladder : the certificate's rungs.
+    task_certificates : for tasks that were to be certified, whether they are.
+    unseen_tasks : the leave-one-task-out results.
+    """
+    data, test = training.data, training.test
+    chosen = chosen_tiers(training)
+    complete = np.isnan(data.quality[training.split.test]).sum(axis=1) == 0
+    mix = training.mix
+    return ReportData(
+        tiers=tuple(_tiers(training)),
+        reference=data.names[data.reference],
+        shipped=training.shipped.name,
+        target=training.target.loss,
+        test_rows=len(test),
+        verdict=verdict(training),
+        money=_money(training, monthly_spend),
+        gain=_estimate(mix.gain, mix.interval),
+        routes=tuple(_route(result, result is training.result) for result in training.results),
+        curve=_curve(training),
+        ladder=tuple(ladder),
+        tasks=tuple(_tasks(test, chosen, training.seed, task_certificates or {})),
+        unseen_tasks=tuple(unseen_tasks),
+        reliability=tuple(_reliability(training)),
+        confusion=_confusion(test, chosen, complete),
+        learned=learned(training, keywords, words=prompts),
+        mistakes=mistakes(training, chosen, complete, prompts=prompts),
+        notes=_notes(training),
+        reproduction=_reproduction(training, command, artifact, digest, date),
+    )
+
+
+def chosen_tiers(training: Training) -> NDArray[np.int64]:
+    """(m,): the tier that what is shipped picks on each test row."""
+    data, shipped, test = training.data, training.shipped, training.test
+    if shipped.always is not None:
+        return np.full(len(test), data.names.index(shipped.always))
+    if shipped.thresholds is not None:
+        rule = training.menu.length
+        ladder = [data.names.index(name) for name in (rule.small, rule.medium, rule.large)]
+        return length_choice(test.sizes, shipped.thresholds, ladder)
+    reference_cost = float(data.costs[training.split.fit, data.reference].mean())
+    return apply_rule(training.rule, training.predicted, reference_cost, data.reference)
+
+
+def _estimate(value: float, interval: Interval) -> Estimate:
+    return Estimate(value, interval.low, interval.high)
+
+
+def _tiers(training: Training) -> Iterator[TierSummary]:
+    data = training.data
+    for place, tier in enumerate(data.tiers):
+        scores, judged = data.scores[:, place], data.adequate[:, place]
+        known = judged[~np.isnan(judged)]
+        yield TierSummary(
+            name=tier.name,
+            model=tier.model,
+            score=float(np.nanmean(scores)),
+            adequate=float(known.mean()) if len(known) else None,
+            cost=float(data.costs[:, place].mean()),
+            cost_source=data.cost_sources[place],
+            rows=int((~np.isnan(scores)).sum()),
+            never_chosen=place in training.never_chosen,
+        )
+
+
+def _money(training: Training, monthly_spend: float | None) -> Money:
+    saving = training.result
+    before = monthly_spend
+    if before is None:
+        before = 1000 * float(training.test.costs[:, training.test.reference].mean())
+    after = Estimate(
+        before * (1 - saving.saving),
+        before * (1 - saving.saving_interval.high),
+        before * (1 - saving.saving_interval.low),
+    )
+    return Money("per 1,000 requests" if monthly_spend is None else "a month", before, after)
+
+
+def _route(result: Result, shipped: bool) -> Route:
+    return Route(
+        name=result.name,
+        kind={LEARNED: "learned", "oracle": "oracle"}.get(result.name, "baseline"),
+        shipped=shipped,
+        cost=result.cost,
+        quality=result.quality,
+        saving=_estimate(result.saving, result.saving_interval),
+        kept=_estimate(result.kept, result.kept_interval),
+        shares=result.shares,
+    )
+
+
+def _curve(training: Training) -> CurveData:
+    test, predicted = training.test, training.predicted
+    base_cost, base_quality = (values[:, test.reference].mean() for values in (test.costs, test.quality))
+    whole = sweep(predicted.quality, predicted.cost, test.quality, test.costs, test.reference)
+    costs, quality = test.costs.mean(axis=0), test.quality.mean(axis=0)
+    mix = ((cost / base_cost, mix_quality(costs, quality, cost) / base_quality) for cost in sorted(costs.tolist()))
+    two_unequal = len(quality) == 2 and quality[1] > quality[0]
+    return CurveData(
+        learned=_thinned(whole),
+        mix=tuple((float(cost), float(reached)) for cost, reached in mix),
+        cost_at=tuple((target, _known(whole.cost_at(target))) for target in _QUALITY_TARGETS),
+        gap_recovered=performance_gap_recovered(predicted.quality, test.quality) if two_unequal else None,
+    )
+
+
+def _thinned(curve: Curve) -> tuple[tuple[float, float], ...]:
+    """At most some hundred points of a curve, its ends among them."""
+    points = np.column_stack([curve.cost, curve.quality])
+    moved = np.concatenate([[True], (np.abs(np.diff(points, axis=0)) > 1e-6).any(axis=1)])
+    points = points[moved]
+    picked = np.unique(np.linspace(0, len(points) - 1, _CURVE_POINTS).round().astype(int))
+    return tuple((float(cost), float(quality)) for cost, quality in points[picked])
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _tasks(
+    test: Outcomes, chosen: NDArray[np.int64], seed: int, certificates: Mapping[str, bool]
+) -> Iterator[TaskSummary]:
+    """The tasks with most rows, then all others together; nothing where no row has a task."""
+    counts = Counter(test.tasks)
+    if set(counts) == {None}:
+        return
+    listed = [task for task, _ in counts.most_common(_LISTED_TASKS)]
+    if len(counts) == _LISTED_TASKS + 1:
+        listed = [task for task, _ in counts.most_common()]
+    names = np.array([listed.index(task) if task in listed else len(listed) for task in test.tasks])
+    for place, task in enumerate(listed):
+        certified = None if task is None else certificates.get(task)
+        yield _task(task or NO_TASK, test, np.flatnonzero(names == place), chosen, seed, certified)
+    rest = len(counts) - len(listed)
+    if rest:
+        yield _task(f"{rest} other tasks", test, np.flatnonzero(names == len(listed)), chosen, seed, None)
+
+
+def _task(
+    name: str, test: Outcomes, rows: NDArray[np.int64], chosen: NDArray[np.int64], seed: int, certified: bool | None
+) -> TaskSummary:
+    part = Outcomes(
+        quality=test.quality[rows],
+        costs=test.costs[rows],
+        groups=test.groups[rows],
+        sizes=test.sizes[rows],
+        tasks=tuple(test.tasks[row] for row in rows),
+        reference=test.reference,
+    )
+    result = evaluate(name, fixed_weights(chosen[rows], test.quality.shape[1]), part, seed=seed)
+    return TaskSummary(
+        name=name,
+        rows=len(rows),
+        shares=result.shares,
+        saving=_estimate(result.saving, result.saving_interval),
+        kept=_estimate(result.kept, result.kept_interval),
+        certified=certified,
+    )
+
+
+def _reliability(training: Training) -> Iterator[Reliability]:
+    data, predicted, rows = training.data, training.predicted, training.split.test
+    measures = [("score", predicted.quality, data.quality[rows])]
+    if data.adequate is data.quality:
+        measures = [("adequacy", predicted.quality, data.quality[rows])]
+    else:
+        measures.append(("adequacy", predicted.adequate, data.adequate[rows]))
+    for measure, expected, observed in measures:
+        for place, name in enumerate(data.names):
+            if measure == "adequacy" and len(measures) > 1 and place == data.reference:
+                continue  # No worse than itself: there is nothing to predict.
+            found = reliability(name, measure, expected[:, place], observed[:, place])
+            if found is not None:
+                yield found
+
+
+def _confusion(test: Outcomes, chosen: NDArray[np.int64], complete: NDArray[np.bool_]) -> Confusion | None:
+    if not complete.any():
+        return None
+    tiers = test.quality.shape[1]
+    counts = np.zeros((tiers, tiers), np.int64)
+    np.add.at(counts, (cheapest_adequate(test)[complete], chosen[complete]), 1)
+    return Confusion(tuple(map(tuple, counts.tolist())), int((~complete).sum()))
+
+
+def _notes(training: Training) -> DataNotes:
+    data, table = training.data, training.data.table
+    return DataNotes(
+        files=tuple(
+            FileNotes(
+                name=Path(file.path).name,
+                form=file.form,
+                rows_read=file.rows_read,
+                rows_kept=file.rows_kept,
+                repeats=file.repeats,
+                ignored=file.ignored,
+                hints=file.hints,
+                sha256=file.sha256,
+            )
+            for file in table.files
+        ),
+        problems=tuple(_problem_kinds(table)),
+        rows=len(data),
+        duplicates=len(data) - len(np.unique(data.groups)),
+        missing_scores=int(np.isnan(data.scores).sum()),
+        filled=training.filled,
+    )
+
+
+def _problem_kinds(table: OutcomeTable) -> Iterator[ProblemKind]:
+    kinds: dict[tuple[str, str | None, str, bool], list[RowProblem]] = {}
+    for problem in table.problems:
+        kinds.setdefault((problem.file, problem.column, problem.expected, problem.skipped), []).append(problem)
+    for alike in sorted(kinds.values(), key=len, reverse=True):
+        first = alike[0]
+        yield ProblemKind(
+            file=Path(first.file).name,
+            column=first.column,
+            found=first.found,
+            expected=first.expected,
+            skipped=first.skipped,
+            count=len(alike),
+            rows=tuple(problem.row for problem in alike[:_LISTED_ROWS]),
+        )
+
+
+def _reproduction(
+    training: Training, command: str | None, artifact: Path | None, digest: str | None, date: str | None
+) -> Reproduction:
+    split = training.split
+    return Reproduction(
+        command=command,
+        seed=training.seed,
+        artifact=None if artifact is None else artifact.name,
+        digest=digest,
+        date=date,
+        versions=(
+            ("tierwise", __version__),
+            ("python", platform.python_version()),
+            *((package, version(package)) for package in _PACKAGES),
+        ),
+        price_weight=training.rule.price_weight,
+        reference_bonus=training.rule.reference_bonus,
+        fit_rows=len(split.fit),
+        choose_rows=len(split.choose),
+        test_rows=len(split.test),
+        split_by=split.by,
+    )

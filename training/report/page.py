@@ -1,0 +1,68 @@
+"""The report as one self-contained file, and as JSON."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from training.report.data import ReportData
+from training.report.markup import Html, printable, tag
+from training.report.sections import SECTIONS, Section, opening
+
+
+def report_html(data: ReportData) -> str:
+    """The page: no scripts, nothing fetched from anywhere."""
+    sections = [(section, section.body(data)) for section in SECTIONS]
+    shown = [(section, body) for section, body in sections if body]
+    tables = ", ".join(file.name for file in data.notes.files)
+    style = files("training.report").joinpath("report.css").read_text(encoding="utf-8")
+    head = [
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        Html("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"),
+        tag("title", f"Routing report: {tables}"),
+        tag("style", Html(style)),
+    ]
+    main = tag("main", opening(data), _contents([section for section, _ in shown]), *(_framed(*each) for each in shown))
+    return f'<!doctype html>\n<html lang="en">{tag("head", *head)}{tag("body", main)}</html>\n'
+
+
+def report_json(data: ReportData) -> dict[str, Any]:
+    """The same figures as plain data that any JSON writer takes: tuples as lists, numbers that are none as None."""
+    plain: dict[str, Any] = _plain(asdict(data))
+    return plain
+
+
+def write_report(data: ReportData, path: Path) -> None:
+    """Write the page in one piece: whoever reads the file sees the old one or the new one."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(report_html(data), encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _contents(sections: list[Section]) -> Html:
+    links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
+    return tag("nav", tag("ul", *links), aria_label="Contents")
+
+
+def _framed(section: Section, body: Html) -> Html:
+    heading = f"{section.anchor}-title"
+    return tag("section", tag("h2", section.title, id=heading), body, id=section.anchor, aria_labelledby=heading)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return printable(value) if isinstance(value, str) else value

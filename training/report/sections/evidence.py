@@ -1,0 +1,101 @@
+"""The evidence: the cost-quality curve, every way of routing, the certificates."""
+
+from __future__ import annotations
+
+from training.report.charts import cost_quality, tier_key, value_bar
+from training.report.data import LadderStep, ReportData, Route
+from training.report.figures import UNKNOWN, count, percent, plural, score, usd
+from training.report.markup import Column, Html, join, note, prose, table, tag, user
+from training.report.sections.cells import tier_shares, with_range
+
+
+def curve(data: ReportData) -> Html:
+    """Cost against quality of every way of routing."""
+    recovered = data.curve.gap_recovered
+    return join(
+        prose(
+            "Up and to the left is better. The solid line is the learned router at every setting of its price weight; "
+            "the dashed one, tossing a coin between tiers. The oracle knows all answers beforehand: it is what no "
+            "router reaches. The cross on the mark of what is shipped is its interval.",
+            " The router\u2019s own mark stands beside the line where certifying it took a bonus for the reference."
+            if data.reproduction.reference_bonus
+            else None,
+        ),
+        tag("figure", cost_quality(data)),
+        note("At best settings, in hindsight: ", ", ".join(_reached(*point) for point in data.curve.cost_at), "."),
+        None if recovered is None else _gap_recovered(data, recovered),
+    )
+
+
+def comparison(data: ReportData) -> Html:
+    """Every way of routing beside what is shipped."""
+    columns = [
+        Column("Way of routing"),
+        Column("USD a month" if data.money.unit == "a month" else "USD per 1,000", "number"),
+        Column("Cost saved", "number"),
+        Column("Quality kept", "number"),
+        Column("Requests per tier", "bar"),
+    ]
+    rows = [
+        (
+            _route_name(route),
+            usd(data.money.before * (1 - route.saving.value)),
+            with_range(route.saving),
+            with_range(route.kept),
+            tier_shares(route.shares, data.names),
+        )
+        for route in data.routes
+    ]
+    shipped = {number for number, route in enumerate(data.routes) if route.shipped}
+    caption = f"Ways of routing on {plural(data.test_rows, 'test row')}"
+    return join(tier_key(data.names), table(caption, columns, rows, marked=shipped))
+
+
+def ladder(data: ReportData) -> Html:
+    """What can be promised, from the strictest target to the loosest."""
+    if not data.ladder:
+        return Html()
+    columns = [
+        Column("Quality lost, at most"),
+        Column("Certified"),
+        Column("Cost saved", "number"),
+        Column("", "bar"),
+        Column("Cost", "number"),
+        Column("Quality kept", "number"),
+        Column("Rows needed", "number"),
+    ]
+    promised = {number for number, step in enumerate(data.ladder) if step.target == data.target}
+    return join(
+        prose(
+            "How much may be lost is chosen per deployment or per request. All certificates hold at once. Where a "
+            "target could not be certified, requests go to the reference, and the last column says how many rows for "
+            "choosing the rule would be needed. Savings and quality are those of the test rows."
+        ),
+        table("Certified targets", columns, map(_step, data.ladder), marked=promised),
+    )
+
+
+def _reached(target: float, cost: float | None) -> str:
+    bought = "no setting" if cost is None else f"{percent(cost)} of the cost"
+    return f"{percent(target, 0)} of the quality for {bought}"
+
+
+def _gap_recovered(data: ReportData, recovered: float) -> Html:
+    weak, strong = data.names
+    return note(
+        f"Of the gap in quality between {weak} and {strong}, {percent(recovered)} is recovered on average over all "
+        "shares of requests sent to the latter (APGR; a random order gives 50%)."
+    )
+
+
+def _route_name(route: Route) -> Html:
+    return join(user(route.name), tag("span", " shipped", class_="mark") if route.shipped else None)
+
+
+def _step(step: LadderStep) -> tuple[object, ...]:
+    target = percent(step.target) if step.relative else f"{score(step.target)} points"
+    if not step.certified:
+        needed = UNKNOWN if step.rows_needed is None else f"about {count(step.rows_needed)}"
+        return target, "no", "", "", "", "", needed
+    bar = value_bar(step.saving)
+    return target, "yes", percent(step.saving), bar, percent(step.cost_share), percent(step.kept), ""

@@ -1,0 +1,133 @@
+"""The verdict in words: whether to switch the router on, what is promised, and what is off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from training.pipeline import Training
+from training.report.data import Verdict
+from training.report.figures import count, percent, points, score
+
+_MUCH_FILLED = 0.2
+
+
+def verdict(training: Training) -> Verdict:
+    """Judge a training run."""
+    mood, word = _mood(training)
+    return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)))
+
+
+def headline(training: Training) -> str:
+    """What is shipped, in one sentence with its two figures."""
+    result, reference = training.result, _reference(training)
+    if training.shipped.always == reference:
+        return f"Nothing cheaper than always {reference} could be shown to keep its quality."
+    name = {"learned": "The learned router", "length": "The length rule, tuned,"}.get(
+        training.shipped.strategy, f"Always {training.shipped.always}"
+    )
+    saved = f"saves {percent(result.saving)}" if result.saving >= 0 else f"costs {percent(-result.saving)} more"
+    return f"{name} {saved} and keeps {percent(result.kept)} of {reference}\u2019s quality."
+
+
+def promise(training: Training) -> str:
+    """What is certified of what is shipped, in one sentence."""
+    reference, target, rung = _reference(training), training.target, training.rule.rung
+    if training.shipped.always == reference:
+        return f"Every request still goes to {reference}: no quality can be lost, and no money is saved."
+    if training.shipped.strategy == "learned" and not training.rule.certified:
+        return "No quality is promised: the learned router could not be certified."
+    promised = (
+        f"With {percent(target.confidence, 0)} confidence, at most {_loss(training)} is lost: "
+        f"certified on {count(rung.rows)} independent rows that nothing was learned from"
+    )
+    if training.shipped.strategy == "learned":
+        lost = percent(rung.loss) if target.relative else f"{score(rung.loss)} points"
+        return f"{promised}, on which {lost} was lost." if rung.loss > 0 else f"{promised}, on which nothing was lost."
+    return f"{promised}."
+
+
+def warnings(training: Training) -> Iterator[str]:
+    """What someone who decides must know first, a sentence or two each."""
+    yield from _not_certified(training)
+    yield from _not_better(training)
+    yield from _doubtful_figures(training)
+    if training.crowded is not None and training.shipped.always is None:
+        share = percent(max(training.result.shares), 0)
+        yield f"{share} of the requests go to one tier, {training.crowded}: the router then changes little."
+
+
+def _mood(training: Training) -> tuple[str, str]:
+    result = training.result
+    if training.shipped.strategy == "learned":
+        if not training.learned_won:
+            return "stop", "Shipped against the evidence"
+        if training.crowded is not None or result.saving_interval.low <= 0:
+            return "caution", "Worth little"
+        return "good", "Worth switching on"
+    if training.shipped.always == _reference(training):
+        return "stop", "Not worth switching on yet"
+    return "caution", "A rule without learning is enough"
+
+
+def _not_certified(training: Training) -> Iterator[str]:
+    if training.rule.certified:
+        return
+    needed = training.rule.rung.rows_needed
+    more = (
+        f"About {count(needed)} rows for choosing the rule would be needed, if what was seen persists."
+        if needed
+        else "More rows would not change that as things stand."
+    )
+    yield (
+        f"No learned rule could be certified to lose at most {_loss(training)} with "
+        f"{percent(training.target.confidence, 0)} confidence on {count(training.rule.rung.rows)} rows. {more}"
+    )
+
+
+def _not_better(training: Training) -> Iterator[str]:
+    mix = training.mix
+    if mix.gain == mix.interval.low == mix.interval.high == 0:
+        yield f"The safest learned rule sends every request to {_reference(training)}."
+    elif not mix.better:
+        settled = (
+            f"About {count(mix.rows_needed)} rows would settle it."
+            if mix.rows_needed
+            else "More rows would not change that."
+        )
+        yield (
+            "The learned router is not better than a random mix of tiers at the same cost: its quality differs by "
+            f"{points(mix.gain)} ({points(mix.interval.low)} to {points(mix.interval.high)}). {settled}"
+        )
+    if not training.learned_won:
+        if training.shipped.strategy == "learned":
+            yield "The learned router is shipped all the same, as --force asked."
+        else:
+            yield f"What is shipped instead is the best rule without learning: {training.shipped.name}."
+
+
+def _doubtful_figures(training: Training) -> Iterator[str]:
+    result, target = training.result, training.target
+    base = training.test.quality[:, training.test.reference].mean()
+    lost = 1 - result.kept if target.relative else float(base) - result.quality
+    if training.learned_won and lost > target.loss:
+        shown = percent(lost) if target.relative else f"{score(lost)} points"
+        yield f"On the test rows {shown} of quality was lost, more than promised; look at the intervals below."
+    if training.shipped.strategy == "learned" and result.saving_interval.low <= 0:
+        yield "The interval of the saving reaches down to zero."
+    filled = training.filled / training.test.quality.size
+    if filled > _MUCH_FILLED:
+        yield (
+            f"{percent(filled, 0)} of the test scores were never observed; "
+            "the model\u2019s own expectation stands for them in these figures."
+        )
+
+
+def _reference(training: Training) -> str:
+    return training.data.names[training.data.reference]
+
+
+def _loss(training: Training) -> str:
+    target = training.target
+    if target.relative:
+        return f"{percent(target.loss)} of {_reference(training)}\u2019s quality"
+    return f"{score(target.loss)} points of quality"
