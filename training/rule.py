@@ -53,7 +53,7 @@ class ChosenRule:
 
 
 def candidate_rules(costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rules to try, (m, 2): price weights and reference bonuses, from quality at any price to nearly always the cheapest.
+    """Rules to try, (m, 2): price weights and reference bonuses, from quality at any price to hardly any.
 
     Parameters
     ----------
