@@ -35,8 +35,8 @@ class Decision:
     position: int = field(repr=False)
     feasible: tuple[int, ...] = field(repr=False)
     request: Request = field(repr=False)
-    features: Features = field(repr=False)
-    router: Router = field(repr=False)
+    features: Features = field(repr=False, compare=False)
+    router: Router = field(repr=False, compare=False)
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -75,8 +75,8 @@ class Decision:
     def _grounds(self) -> str:
         size = len(self.request.text) + (self.request.max_tokens or 0)
         reference = self.router.rule.reference
-        if self.position >= len(self.prediction.quality):
-            return f"only {self.tier} can serve the request"
+        if self.feasible[0] >= len(self.prediction.quality):
+            return f"no learned tier can serve the request, {self.tier} can"
         if self.strategy == "length":
             return f"length rule: {size:,} characters and max_tokens"
         if self.strategy == "task":

@@ -17,7 +17,7 @@ from classifier.errors import ConfigError
 from classifier.text import ByteClass, TextScan
 
 DEFAULT_FILE = Path(__file__).with_name("keywords.toml")
-_UNSPACED_CLASSES = [ByteClass.INDIC, ByteClass.KANA, ByteClass.HAN]
+_UNSPACED_CLASSES = [ByteClass.INDIC, ByteClass.SOUTHEAST, ByteClass.KANA, ByteClass.HAN, ByteClass.HANGUL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class KeywordGroups:
     ----------
     names : the groups' names in the order of their features.
     words : lower-cased UTF-8 word -> positions of its groups; matched as whole words.
-    substrings : (text, position of its group), for scripts written without spaces; matched anywhere.
+    substrings : (text, position of its group), for scripts whose characters are each a word; matched anywhere.
     """
 
     names: tuple[str, ...]

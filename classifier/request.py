@@ -16,6 +16,7 @@ IMAGE_PART_TYPES = frozenset({"image_url", "image", "input_image"})
 TEXT_PART_TYPES = frozenset({"text", "input_text", "output_text", "refusal"})
 _SERIALISED_TOOLS = 16
 _JSON_FORMATS = frozenset({"json_object", "json_schema"})
+_MOST_TOKENS = 2**53  # beyond any model; whole numbers above cannot all be told apart as floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def make_request(
     if (prompt is None) == (messages is None):
         raise TypeError("give either prompt or messages, not both or neither")
     kind = _format_type(response_format)
-    limit = max_tokens if isinstance(max_tokens, int) and max_tokens > 0 else None
+    limit = min(max_tokens, _MOST_TOKENS) if isinstance(max_tokens, int) and max_tokens > 0 else None
     if messages is None:
         assert prompt is not None
         if not tools and kind is None:
@@ -132,6 +133,8 @@ def _read_content(content: Any, seen: _Conversation) -> None:
             seen.texts.append(part)
         elif isinstance(part, Mapping):
             kind = part.get("type")
+            if not isinstance(kind, str | None):
+                continue
             if kind in IMAGE_PART_TYPES:
                 seen.images += 1
             elif kind in TEXT_PART_TYPES or kind is None:
@@ -151,7 +154,7 @@ def _tool_chars(tools: Sequence[Any]) -> int:
 
 def _format_type(response_format: Any) -> str | None:
     """The type of an OpenAI ``response_format``; a class given as one (structured outputs) is a JSON schema."""
-    if response_format is None:
+    if not response_format:  # the client's own "not given" is false, too
         return None
     if isinstance(response_format, Mapping):
         kind = response_format.get("type")

@@ -82,6 +82,10 @@ class Router:
         self._ladder = len(ladder)
         self.keywords, self._count_tokens = _feature_spec(artifact)
         self._model = load_model(artifact, len(ladder), len(dense_names(self.keywords)), self.menu.task_aliases)
+        if ladder[self._model.reference] != self.rule.reference:
+            raise ArtifactError(
+                f"{artifact.source}: its rule and its model differ in the reference; retrain with train-router"
+            )
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, menu: Menu | None = None, strategy: str | None = None) -> Router:

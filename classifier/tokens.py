@@ -40,6 +40,8 @@ _ENCODINGS = {
     "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
 }
 
+_REMEDY = f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {ESTIMATE}"
+
 _TOKENS_PER_WORD = 0.62
 # Tokens per character, by the class of the character's first byte; continuation bytes count nothing.
 _TOKENS_PER_CHAR = {
@@ -67,7 +69,6 @@ _TOKENS_PER_CHAR = {
     ByteClass.ASTRAL: 2.5,
 }
 _WEIGHTS = np.array([_TOKENS_PER_CHAR.get(kind, 0.0) for kind in ByteClass])
-_SPACED_CLASSES = slice(ByteClass.LOWER, ByteClass.SEMITIC + 1)
 
 
 def estimate_tokens(scan: TextScan) -> float:
@@ -130,12 +131,18 @@ def _load_encoding(name: str) -> tiktoken.Encoding:
     source = _source(name)
     if source is None:
         raise InputError(
-            f"the vocabulary of tokenizer '{name}' is not on this machine (nothing is ever downloaded); "
-            f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {ESTIMATE}"
+            f"the vocabulary of tokenizer '{name}' is not on this machine (nothing is ever downloaded); {_REMEDY}"
         )
     import tiktoken
 
-    return tiktoken.get_encoding(source)
+    try:
+        return tiktoken.get_encoding(source)
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # tiktoken copies a plug-in's vocabulary to its cache, which may be read-only
+        reason = " ".join(str(error).split())
+        raise InputError(f"the vocabulary of tokenizer '{name}' cannot be loaded: {reason}; {_REMEDY}") from error
 
 
 def _source(name: str) -> str | None:

@@ -123,7 +123,7 @@ def train(
     ----------
     force : ship the learned router even where it does not beat the floors.
     """
-    split = split_rows(data.groups, data.table.timestamps, seed=seed)
+    split = _on_complete_rows(split_rows(data.groups, data.table.timestamps, seed=seed), data.quality)
     fit = split.fit
     model, cross_fitted = fit_model(
         learners,
@@ -142,7 +142,8 @@ def train(
     fit_rows = _outcomes(data, fit, cross_fitted)
     candidates = candidate_rules(cross_fitted.cost / reference_cost)
     sequence = order_rules(candidates, cross_fitted, reference_cost, fit_rows)
-    rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target)
+    proven = _complete(data.quality[split.choose])
+    rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target, proven)
     run_menu = menu_for(menu, data.tiers)
     ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
     seen = _joined(fit_rows, chosen_rows)
@@ -154,7 +155,7 @@ def train(
     results = _results(choices, learned, test, seed)
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better):
-        shipped = _best_floor(data, chosen_rows, ladder, thresholds, target)
+        shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
     by_name = {result.name: result for result in results}
     return Training(
         data=data,
@@ -174,6 +175,23 @@ def train(
         seed=seed,
         target=target,
     )
+
+
+def _complete(quality: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(n,): rows on which every tier was observed."""
+    known: NDArray[np.bool_] = np.isnan(quality).sum(axis=1) == 0
+    return known
+
+
+def _on_complete_rows(split: Split, quality: NDArray[np.float64]) -> Split:
+    """The split, its rows for choosing and testing only those that observed every tier, where that is most of them."""
+    complete = _complete(quality)
+
+    def kept(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        known = rows[complete[rows]]
+        return known if 2 * len(known) >= len(rows) else rows
+
+    return replace(split, choose=kept(split.choose), test=kept(split.test))
 
 
 def _expected(model: FittedModel, data: RoutingData, rows: NDArray[np.int64]) -> tuple[Predictions, Outcomes]:
@@ -257,8 +275,12 @@ def _best_floor(
     ladder: list[int],
     thresholds: tuple[int, int],
     target: Target,
+    complete: NDArray[np.bool_],
 ) -> Shipped:
     """The cheapest rule without learning that keeps the promise on ``rows``; the reference where none does."""
+    always_reference = Shipped("always", f"always {data.names[data.reference]}", always=data.names[data.reference])
+    if not complete.any():
+        return always_reference
     floors = {
         Shipped("always", f"always {name}", always=name): np.full(len(rows), tier)
         for tier, name in enumerate(data.names)
@@ -271,16 +293,16 @@ def _best_floor(
     for floor in sorted(floors, key=costs.__getitem__):
         reached = np.take_along_axis(rows.quality, floors[floor][:, None], axis=1)
         (rung,) = certify_ladder(
-            rows.quality[:, rows.reference],
-            reached,
+            rows.quality[complete, rows.reference],
+            reached[complete],
             targets=(target.loss,),
             confidence=confidence,
             relative=target.relative,
-            groups=rows.groups,
+            groups=rows.groups[complete],
         )
-        if rung.rule is not None or floor.always == data.names[data.reference]:
+        if rung.rule is not None or floor == always_reference:
             return floor
-    raise AssertionError("the reference is always among the floors")
+    return always_reference
 
 
 def shipped_menu(training: Training) -> Menu:

@@ -101,7 +101,12 @@ def order_rules(
 
 
 def choose_rule(
-    rules: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes, target: Target
+    rules: NDArray[np.float64],
+    predicted: Predictions,
+    reference_cost: float,
+    rows: Outcomes,
+    target: Target,
+    complete: NDArray[np.bool_],
 ) -> ChosenRule:
     """The cheapest rule certified on ``rows``.
 
@@ -110,15 +115,19 @@ def choose_rule(
     rules : (k, 2) from `order_rules`, safest first.
     predicted : what the model expects of ``rows``, which it was not fitted on.
     reference_cost : mean USD of a reference call.
+    complete : (n,) rows on which every tier was observed; only they count, for an expectation proves nothing.
     """
-    reached = [_reached(rule, predicted, reference_cost, rows)[1] for rule in rules]
+    reached = np.stack([_reached(rule, predicted, reference_cost, rows)[1] for rule in rules], axis=1)
+    if not complete.any():
+        weight, bonus = rules[0]
+        return ChosenRule(float(weight), float(bonus), certified=False, rung=_nothing_observed(target))
     (rung,) = certify_ladder(
-        rows.quality[:, rows.reference],
-        np.stack(reached, axis=1),
+        rows.quality[complete, rows.reference],
+        reached[complete],
         targets=(target.loss,),
         confidence=target.confidence,
         relative=target.relative,
-        groups=rows.groups,
+        groups=rows.groups[complete],
     )
     weight, bonus = rules[rung.rule or 0]
     return ChosenRule(float(weight), float(bonus), rung.rule is not None, rung)
@@ -137,6 +146,21 @@ def never_chosen(
     for rule in rules:
         used.update(np.unique(_choices(rule, predicted, reference_cost, reference)).tolist())
     return tuple(tier for tier in range(predicted.quality.shape[1]) if tier not in used)
+
+
+def _nothing_observed(target: Target) -> Rung:
+    return Rung(
+        target=target.loss,
+        relative=target.relative,
+        confidence=target.confidence,
+        rule=None,
+        p_value=1.0,
+        loss=0.0,
+        upper_bound=1.0,
+        rows=0,
+        rows_needed=None,
+        method="exact",
+    )
 
 
 def _reached(

@@ -96,5 +96,3 @@ def blend(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def router(linear: Trained) -> Router:
     """A router from the linear learner's artifact; reference opus, gemini unknown to the model."""
     return linear.router()
-
-

@@ -39,8 +39,7 @@ LANGUAGES = {
     "Ի՞նչ է կատարվում մայրամուտին։",
     "Amharic": "ሰማይ ለምን ሰማያዊ እንደሆነ በሦስት ዓረፍተ ነገሮች አስረዳ፣ ከዚያም ሁለት ምሳሌዎችን ስጥ። ፀሐይ ስትጠልቅ ምን ይሆናል?",
     "Khmer": "សូមពន្យល់ជាបីប្រយោគថាហេតុអ្វីបានជាមេឃមានពណ៌ខៀវ រួចឲ្យឧទាហរណ៍ពីរ។ តើមានអ្វីកើតឡើងនៅពេលថ្ងៃលិច?",
-    "Burmese": "ကောင်းကင်သည် အဘယ်ကြောင့် အပြာရောင်ဖြစ်သည်ကို ဝါကျသုံးကြောင်းဖြင့် ရှင်းပြပြီး ဥပမာနှစ်ခု ပေးပါ။ "
-    "နေဝင်ချိန်တွင် ဘာဖြစ်သနည်း။",
+    "Burmese": "ကောင်းကင်သည် အဘယ်ကြောင့် အပြာရောင်ဖြစ်သည်ကို ဝါကျသုံးကြောင်းဖြင့် ရှင်းပြပြီး ဥပမာနှစ်ခု ပေးပါ။ နေဝင်ချိန်တွင် ဘာဖြစ်သနည်း။",
     "Chinese": "请用三句话解释天空为什么是蓝色的，然后举两个例子。日落时会发生什么？",
     "Japanese": "空が青い理由を三つの文で説明し、例を二つ挙げてください。日没のときには何が起こりますか？",
     "Korean": "하늘이 왜 파란지 세 문장으로 설명하고 예를 두 가지 들어 주세요. 해가 질 때는 무슨 일이 일어나나요?",
@@ -95,7 +94,22 @@ def _made_request(number: int, hard: bool, random: np.random.Generator) -> Reque
 
 _ODD = (
     *("\x00", "\ud800", "\udfff\ud83d", "\u200b\u202e", "\ufeff", "\r\n", "\n\n", "\n    ", "```", "___", "0.5", " "),
-    *("İ", "ẞ", "ﬁ", "\u212a", "？", "؟", "\u3000", "😀", "👩\u200d👩\u200d👧", "𠮷", "e\u0301", "\u0e33", "x" * 40, "7" * 30),
+    *(
+        "İ",
+        "ẞ",
+        "ﬁ",
+        "\u212a",
+        "？",
+        "؟",
+        "\u3000",
+        "😀",
+        "👩\u200d👩\u200d👧",
+        "𠮷",
+        "e\u0301",
+        "\u0e33",
+        "x" * 40,
+        "7" * 30,
+    ),
 )
 _PIECES = (*_ODD, *LANGUAGES.values(), *EASY, *HARD, CODE, MATH, "thing1 and thing2")
 _any_characters = st.text(st.characters())  # lone surrogates included
@@ -129,7 +143,7 @@ _options = {
     "tools": st.none() | st.lists(st.just(TOOL), max_size=20),
     "response_format": st.sampled_from([None, {"type": "text"}, {"type": "json_object"}, {"type": "json_schema"}]),
 }
-requests = st.one_of(
+any_request = st.one_of(
     st.builds(make_request, texts, **_options),
     st.builds(make_request, messages=st.lists(_messages, max_size=4), **_options),
 )

@@ -1,0 +1,182 @@
+from collections import OrderedDict
+
+import numpy as np
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_requests import IMAGE, TOOL, json_values, texts
+
+from classifier.request import IMAGE_PART_TYPES, TEXT_PART_TYPES, Request, make_request
+
+OPTIONS = {
+    "max_tokens": st.none() | st.integers(),
+    "task": st.none() | st.text(max_size=10),
+    "tools": st.none() | st.lists(st.just(TOOL), max_size=20),
+    "response_format": st.sampled_from([None, {"type": "text"}, {"type": "json_object"}, {"type": "json_schema"}]),
+}
+
+
+@given(texts, st.fixed_dictionaries(OPTIONS))
+def test_a_prompt_is_a_user_message(prompt, options):
+    message = {"role": "user", "content": prompt}
+    parts = {"role": "user", "content": [{"type": "text", "text": prompt}]}
+    request = make_request(prompt, **options)
+    assert request == make_request(messages=[message], **options)
+    if prompt:
+        assert request == make_request(messages=[parts], **options)
+
+
+def test_text_is_all_texts_in_order():
+    request = make_request(
+        messages=[
+            {"role": "system", "content": "one"},
+            {"role": "user", "content": [{"type": "text", "text": "two"}, IMAGE, "three", {"text": "four"}]},
+            {"role": "assistant", "content": None, "refusal": None},
+            {
+                "role": "user",
+                "content": [{"type": "refusal", "refusal": "five"}, {"type": "input_text", "text": "six"}],
+            },
+        ]
+    )
+    assert request.text == "one\ntwo\nthree\nfour\nfive\nsix"
+
+
+def test_turns_leave_out_the_system_and_its_characters_are_counted():
+    request = make_request(
+        messages=[
+            {"role": "system", "content": "12345"},
+            {"role": "developer", "content": [{"type": "text", "text": "678"}]},
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b"},
+            {"role": "user", "content": "c"},
+        ]
+    )
+    assert (request.turns, request.system_chars) == (3, 8)
+
+
+def test_tools_calls_and_results():
+    request = make_request(
+        messages=[
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}, {"id": "2"}]},
+            {"role": "tool", "tool_call_id": "1", "content": "b"},
+            {"role": "function", "name": "f", "content": "c"},
+        ],
+        tools=[TOOL, TOOL],
+    )
+    assert (request.tools, request.tool_calls, request.turns) == (2, 4, 4)
+    assert request.tool_chars > 2 * len("search")
+
+
+def test_many_tools_are_extrapolated_from_the_first():
+    few, many = (make_request("a", tools=[TOOL] * count).tool_chars for count in (16, 160))
+    assert many == 10 * few
+
+
+@pytest.mark.parametrize("tool", [{1: object()}, {"a": {2, 3}}, {("a",): 1}])
+def test_tools_that_are_no_json_have_a_size_all_the_same(tool):
+    assert make_request("a", tools=[tool]).tool_chars > 0
+
+
+def test_tools_within_themselves_have_a_size_all_the_same():
+    tool = {}
+    tool["self"] = tool
+    assert make_request("a", tools=[tool]).tool_chars > 0
+
+
+@pytest.mark.parametrize("kind", sorted(IMAGE_PART_TYPES))
+def test_images_are_counted(kind):
+    content = [{"type": kind}, {"type": "text", "text": "a"}, {"type": kind}]
+    assert make_request(messages=[{"role": "user", "content": content}]).images == 2
+
+
+@pytest.mark.parametrize("kind", sorted(TEXT_PART_TYPES))
+def test_texts_are_read(kind):
+    assert make_request(messages=[{"role": "user", "content": [{"type": kind, "text": "a"}]}]).text == "a"
+
+
+@pytest.mark.parametrize(
+    ("response_format", "json_format", "json_schema"),
+    [
+        (None, False, False),
+        ({"type": "text"}, False, False),
+        ({"type": "json_object"}, True, False),
+        ({"type": "json_schema", "json_schema": {"name": "a"}}, True, True),
+        (Request, True, True),
+        ({}, False, False),
+        ({"type": None}, False, False),
+        ({"type": ["json_schema"]}, False, False),
+        (openai.NOT_GIVEN, False, False),
+    ],
+)
+def test_response_formats(response_format, json_format, json_schema):
+    request = make_request("a", response_format=response_format)
+    assert (request.json_format, request.json_schema) == (json_format, json_schema)
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        (None, None),
+        (0, None),
+        (-5, None),
+        (1, 1),
+        (300, 300),
+        (10**400, 2**53),
+        ("300", None),
+        (openai.NOT_GIVEN, None),
+    ],
+)
+def test_max_tokens_is_a_positive_number_or_none(given, limit):
+    assert make_request("a", max_tokens=given).max_tokens == limit
+
+
+@pytest.mark.parametrize("arguments", [{}, {"prompt": "a", "messages": []}])
+def test_a_request_is_a_prompt_or_messages(arguments):
+    with pytest.raises(TypeError, match="either prompt or messages"):
+        make_request(**arguments)
+
+
+def test_no_messages_are_an_empty_request():
+    assert make_request(messages=[]) == Request("", turns=0)
+    assert make_request("") == Request("")
+
+
+def test_any_mapping_is_a_message():
+    message = OrderedDict(role="user", content=(OrderedDict(type="text", text="a"),))
+    assert make_request(messages=(message,)) == Request("a")
+
+
+contents = json_values | texts | st.lists(st.fixed_dictionaries({"type": json_values, "text": json_values}), max_size=3)
+odd_messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": json_values | st.sampled_from(["user", "system"]),
+        "content": contents,
+        "tool_calls": json_values,
+    },
+)
+
+
+@given(st.lists(odd_messages | json_values, max_size=5), json_values)
+def test_odd_messages_never_raise(messages, response_format):
+    request = make_request(messages=messages, response_format=response_format)
+    assert request == make_request(messages=messages, response_format=response_format)
+    assert isinstance(request.text, str)
+    assert 0 <= request.turns <= len(messages)
+    assert min(request.system_chars, request.tool_calls, request.images) >= 0
+
+
+def test_what_is_no_text_counts_as_nothing():
+    content = [
+        1,
+        None,
+        b"bytes",
+        ["nested"],
+        {"type": "input_audio", "text": "a"},
+        {"type": [], "text": "b"},
+        {"text": 1},
+    ]
+    assert make_request(messages=[{"role": "user", "content": content}, "text", None, 7]) == Request("")
+    assert make_request(messages=[{"role": "user", "content": np.zeros(3)}]) == Request("")

