@@ -72,6 +72,9 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     for line in _warnings(training):
         console.print(f"[bold yellow]Warning:[/] {escape(line)}")
     console.print(f"[bold green]{escape(headline(training, monthly_spend))}[/]")
+    names = training.data.names
+    of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
+    console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
     console.print(_comparison(training, monthly_spend))
     console.print(escape(_promise(training)))
     for tier in training.never_chosen:
@@ -187,9 +190,6 @@ def _comparison(training: Training, monthly_spend: float | None) -> Table:
     names = training.data.names
     few = len(names) <= _FEW_TIERS
     table = Table(
-        title=f"{len(training.test):,} test rows that nothing was learned from"
-        + (f"; shares are of {' / '.join(names)}" if few else ""),
-        title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),

@@ -59,7 +59,8 @@ def fill_costs(
         if not missing.any():
             how.append("the table's cost column")
             continue
-        if tier.input_price is None or tier.output_price is None:
+        known_rows = len(column) - int(missing.sum())
+        if tier.input_price is None or tier.output_price is None or known_rows >= _ROWS_FOR_MODEL:
             column[missing] = _regress(column, design)[missing]
             how.append(f"the table's cost column, {missing.sum()} of {len(column)} rows estimated from the others")
             continue

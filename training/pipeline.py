@@ -31,10 +31,10 @@ from training.rule import (
     ChosenRule,
     Target,
     apply_rule,
-    candidate_rules,
     choose_rule,
     never_chosen,
     order_rules,
+    price_weights,
 )
 from training.split import Split, split_rows
 from training.tiers import menu_for
@@ -140,8 +140,8 @@ def train(
     chosen_on, chosen_rows = _expected(model, data, split.choose)
     predicted, test = _expected(model, data, split.test)
     fit_rows = _outcomes(data, fit, cross_fitted)
-    candidates = candidate_rules(cross_fitted.cost / reference_cost)
-    sequence = order_rules(candidates, cross_fitted, reference_cost, fit_rows)
+    weights = price_weights(cross_fitted.cost / reference_cost)
+    sequence = order_rules(weights, cross_fitted, reference_cost, fit_rows)
     proven = _complete(data.quality[split.choose])
     rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target, proven)
     run_menu = menu_for(menu, data.tiers)
@@ -169,7 +169,7 @@ def train(
         result=by_name[shipped.name],
         test=test,
         predicted=predicted,
-        never_chosen=never_chosen(candidates, chosen_on, reference_cost, data.reference),
+        never_chosen=never_chosen(weights, chosen_on, reference_cost, data.reference),
         filled=int(np.isnan(data.quality[split.test]).sum()),
         thresholds=thresholds,
         seed=seed,

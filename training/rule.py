@@ -13,10 +13,10 @@ from training.certify import Rung, certify_ladder
 from training.evaluate import Outcomes
 from training.fit import Predictions
 
-_WEIGHTS = 60
+_WEIGHTS = 400
 _LEAST_WEIGHT = 1e-3
-_BONUSES = (0.0, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.18, 0.25, 0.35, 0.5)
-_COST_STEP = 0.01
+_BONUSES = (0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06, 0.04, 0.02, 0.01, 0.0)
+_COST_STEP = 0.02
 _SAME_COST = 1e-3
 
 
@@ -52,52 +52,48 @@ class ChosenRule:
     rung: Rung
 
 
-def candidate_rules(costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rules to try, (m, 2): price weights and reference bonuses, from quality at any price to hardly any.
+def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Price weights to try, (w,), from quality at any price to the cheapest tier for nearly everything.
 
     Parameters
     ----------
     costs : (n, t) expected costs as shares of the reference's mean cost, of rows that the model was fitted on.
     """
-    means = np.sort(costs.mean(axis=0))
-    gaps = np.diff(means)
+    gaps = np.diff(np.sort(costs.mean(axis=0)))
     # Tiers that cost the same need no weight to be told apart.
     most = 2.0 / float(gaps[gaps > _SAME_COST].min()) if (gaps > _SAME_COST).any() else 1.0
-    weights = np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _WEIGHTS)])
-    return np.array([(weight, bonus) for weight in weights for bonus in _BONUSES])
+    return np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _WEIGHTS)])
 
 
 def order_rules(
-    rules: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
+    weights: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
 ) -> NDArray[np.float64]:
-    """The rules worth testing, (k, 2), safest first, by rows that the test itself does not use.
+    """The rules to test, (k, 2), safest first, by rows that the test itself does not use.
 
-    A rule is worth testing when no other one is both cheaper and better on these rows, and it costs no more than the
-    reference. The sequence of tests is thereby fixed before the rows that it runs on are seen, as Learn then Test asks.
-    Before these come rules that leave the reference less and less often than the first of them, which pass easily: the
-    sequence thus certifies something wherever there is something to certify.
+    They are one path of pairs (price weight, reference bonus) along which requests leave the reference one after
+    another: from a large bonus down to none at the price weight that is best for quality, then up the price weights.
+    The sequence of tests is thereby fixed before the rows that it runs on are seen, as Learn then Test asks, its first
+    rules pass easily, and neighbours hardly differ, so that the test that ends it is seldom a fluke.
 
     Parameters
     ----------
-    rules : from `candidate_rules`.
+    weights : from `price_weights`.
     expected : cross-fitted expectations of the rows that the model was fitted on.
     rows : what happened on these rows.
     """
-    reached = [_reached(rule, expected, reference_cost, rows) for rule in rules]
+    reached = [_reached((weight, 0.0), expected, reference_cost, rows) for weight in weights]
     cost = np.array([row_costs.mean() for row_costs, _ in reached])
     quality = np.array([row_quality.mean() for _, row_quality in reached])
-    limit, step = rows.costs[:, rows.reference].mean(), reference_cost * _COST_STEP
-    kept: list[int] = []
-    for place in np.lexsort((-quality, cost)):
-        better = not kept or quality[place] > quality[kept[-1]]
-        if better and cost[place] <= limit and (not kept or cost[place] >= cost[kept[-1]] + step):
-            kept.append(int(place))
-    front = rules[kept[::-1]]
-    if not len(front):
-        front = rules[:1]
-    weight, bonus = front[0]
-    start = [(weight, larger) for larger in sorted(_BONUSES, reverse=True) if larger > bonus]
-    return np.concatenate([np.reshape(start, (-1, 2)), front])
+    # A rule dearer than the reference is none; the dearest tier may be neither the best nor the reference.
+    affordable = cost <= rows.costs[:, rows.reference].mean()
+    best = int(np.argmax(np.where(affordable, quality, -np.inf))) if affordable.any() else len(weights) - 1
+    path = [(weights[best], bonus) for bonus in _BONUSES]
+    last = cost[best]
+    for place in range(best + 1, len(weights)):
+        if cost[place] <= last - _COST_STEP * reference_cost:
+            path.append((weights[place], 0.0))
+            last = cost[place]
+    return np.array(path)
 
 
 def choose_rule(
@@ -139,12 +135,12 @@ def apply_rule(rule: ChosenRule, predicted: Predictions, reference_cost: float, 
 
 
 def never_chosen(
-    rules: NDArray[np.float64], predicted: Predictions, reference_cost: float, reference: int
+    weights: NDArray[np.float64], predicted: Predictions, reference_cost: float, reference: int
 ) -> tuple[int, ...]:
-    """Positions of tiers that no rule picks for any row: they are never worth their price."""
+    """Positions of tiers that no price weight picks for any row: they are never worth their price."""
     used: set[int] = {reference}
-    for rule in rules:
-        used.update(np.unique(_choices(rule, predicted, reference_cost, reference)).tolist())
+    for weight in weights:
+        used.update(np.unique(_choices((weight, 0.0), predicted, reference_cost, reference)).tolist())
     return tuple(tier for tier in range(predicted.quality.shape[1]) if tier not in used)
 
 
@@ -164,7 +160,7 @@ def _nothing_observed(target: Target) -> Rung:
 
 
 def _reached(
-    rule: NDArray[np.float64], predicted: Predictions, reference_cost: float, rows: Outcomes
+    rule: Iterable[float], predicted: Predictions, reference_cost: float, rows: Outcomes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cost and quality (n,) of what a rule picks."""
     chosen = _choices(rule, predicted, reference_cost, rows.reference)[:, None]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import reject
 from made_requests import TIERS, made_table
 from numpy.typing import NDArray
 
-from classifier import Router
+from classifier import Decision, NoFeasibleTierError, Router
 from classifier.artifact import read_artifact, write_artifact
 from classifier.catalog import default_menu, menu_to_header, with_tiers
 from classifier.features import FEATURE_VERSION
-from classifier.keywords import KeywordGroups, dump_keywords, parse_keywords
+from classifier.keywords import dump_keywords, parse_keywords
 from classifier.model import dump_model
+from classifier.request import Request
 from training.blend import BlendLearner
 from training.boosting import ObliviousBoosting
 from training.fit import FittedModel, fit_model
@@ -39,8 +41,7 @@ KEYWORDS = parse_keywords(
 class Trained:
     """A trained model on both sides: in training's form, and as the file that the runtime reads."""
 
-    model: FittedModel
-    keywords: KeywordGroups
+    model: FittedModel = field(repr=False)
     path: Path
 
     def router(self) -> Router:
@@ -53,7 +54,7 @@ def train(learner: Learner, path: Path) -> Trained:
     adequate = np.where(np.isnan(quality), np.nan, quality >= np.nan_to_num(quality[:, [2]]))
     model, _ = fit_model({"only": learner}, matrix, quality, adequate, costs, np.arange(ROWS), TIERS.index("opus"))
     write_artifact(path, *artifact_content(model))
-    return Trained(model, KEYWORDS, path)
+    return Trained(model, path)
 
 
 def artifact_content(model: FittedModel) -> tuple[dict[str, Any], Mapping[str, NDArray[np.generic]]]:
@@ -77,6 +78,14 @@ def artifact_content(model: FittedModel) -> tuple[dict[str, Any], Mapping[str, N
         "training": {"rows": ROWS},
     }
     return header, tensors
+
+
+def decided(router: Router, request: Request, strategy: str | None = None) -> Decision:
+    """The decision for a drawn request; one that is too long for every tier is drawn anew."""
+    try:
+        return router.decide(request, strategy)
+    except NoFeasibleTierError:
+        reject()
 
 
 @pytest.fixture(scope="session")

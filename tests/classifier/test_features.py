@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_word_terms_are_words_and_pairs_and_are_pinned():
 def test_word_buckets_by_definition(words):
     encoded = [word.encode() for word in words]
     hashes = [crc32(word) for word in encoded]
-    pairs = [(a * 0x85EBCA77 + b * 0xC2B2AE3D) % 2**32 for a, b in zip(hashes, hashes[1:], strict=False)]
+    pairs = [(a * 0x85EBCA77 + b * 0xC2B2AE3D) % 2**32 for a, b in pairwise(hashes)]
     expected = [(h * 0x9E3779B1 % 2**32) >> 14 for h in [*hashes, *(pair ^ (pair >> 15) for pair in pairs)]]
     assert word_buckets(encoded).tolist() == expected
 

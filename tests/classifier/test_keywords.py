@@ -130,7 +130,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("group", [None, 3, "a", [], {}, {"name": None}, {"name": 3}])
 def test_a_group_is_a_table_with_a_name(group):
-    with pytest.raises(ConfigError, match="^here: keyword group 1: expected a table with a name$"):
+    with pytest.raises(ConfigError, match=r"^here: keyword group 1: expected a table with a name$"):
         parse_keywords([group], "here")
 
 

@@ -163,7 +163,7 @@ def test_a_missing_vocabulary_says_what_to_do():
 def test_a_cache_that_cannot_be_written_is_a_clear_error_and_at_run_time_the_estimate(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "file" / "inside"))
-    with pytest.raises(InputError, match="the vocabulary of tokenizer 'cl100k_base' cannot be loaded: .*; fill"):
+    with pytest.raises(InputError, match=r"the vocabulary of tokenizer 'cl100k_base' cannot be loaded: .*; fill"):
         token_counter("cl100k_base")
     assert runtime_counter("cl100k_base") is estimate_tokens
 

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from classifier.catalog import Tier
+from classifier.errors import NoFeasibleTierError
+from classifier.policy import choose, choose_many, feasible_tiers, misfit
+from classifier.request import Request
+
+SMALL = Tier("small", "m/small", 1, 5, context_window=1000, max_output_tokens=400)
+PLAIN = Tier("plain", "m/plain", 2, 6, images=False, tools=False, json_schema=False)
+ABLE = Tier("able", "m/able", 9, 9)
+
+
+@pytest.mark.parametrize(
+    ("tier", "request_", "tokens", "reason"),
+    [
+        (SMALL, Request("a", max_tokens=300), 700, None),
+        (SMALL, Request("a", max_tokens=300), 701, "needs about 1,001 tokens, its context window is 1,000"),
+        (SMALL, Request("a"), 1000, None),
+        (SMALL, Request("a"), 1000.5, "needs about 1,000 tokens, its context window is 1,000"),
+        (SMALL, Request("a", max_tokens=400), 600, None),
+        (SMALL, Request("a", max_tokens=401), 1, "max_tokens is 401, its limit is 400"),
+        (SMALL, Request("a", images=3, tools=3, tool_calls=3, json_format=True, json_schema=True), 1, None),
+        (PLAIN, Request("a", max_tokens=10**9, json_format=True), 1e9, None),
+        (PLAIN, Request("a", images=1), 1, "takes no images"),
+        (PLAIN, Request("a", tools=1), 1, "takes no tools"),
+        (PLAIN, Request("a", tool_calls=1), 1, "takes no tools"),
+        (PLAIN, Request("a", json_schema=True), 1, "takes no JSON schema"),
+        (ABLE, Request("a", 10**9, None, 9, 9, 9, 9, 9, 9, True, True), 1e12, None),
+    ],
+)
+def test_hard_constraints(tier, request_, tokens, reason):
+    assert misfit(tier, request_, tokens) == reason
+
+
+def test_tiers_that_can_serve_keep_their_order():
+    tiers = (ABLE, SMALL, PLAIN, ABLE)
+    assert feasible_tiers(tiers, Request("a", images=1), 10) == [0, 1, 3]
+    assert feasible_tiers(tiers, Request("a"), 5000) == [0, 2, 3]
+
+
+def test_where_no_tier_can_serve_each_one_is_named_with_its_reason_and_the_prompt_is_not():
+    with pytest.raises(NoFeasibleTierError) as caught:
+        feasible_tiers((SMALL, PLAIN), Request("a secret prompt", images=1), 5000)
+    assert str(caught.value) == (
+        "no tier of the menu can serve this request "
+        "(small: needs about 5,000 tokens, its context window is 1,000; plain: takes no images)"
+    )
+
+
+def test_quality_is_weighed_against_cost():
+    quality, cost = [0.7, 0.9, 0.95], [0.05, 0.2, 1.0]
+    assert choose(quality, cost, 0, range(3)) == 2
+    assert choose(quality, cost, 0.1, range(3)) == 1
+    assert choose(quality, cost, 2, range(3)) == 0
+    assert choose(quality, cost, 2, [1, 2]) == 1
+
+
+def test_of_equals_the_cheapest_is_chosen():
+    assert choose([0.5, 0.5, 0.5], [0, 0, 0], 1, range(3)) == 0
+    assert choose([0.1, 0.5, 0.5], [0, 0, 0], 1, range(3)) == 1
+    assert choose([0.5, 0.5, 0.5], [1, 1, 1], 0, [1, 2]) == 1
+    assert choose_many(np.full((2, 3), 0.5), np.zeros((2, 3)), 1.0).tolist() == [0, 0]
+
+
+def made(low, high):
+    # A few values only, so that ties occur.
+    values = st.sampled_from([low, high, (low + high) / 3]) | st.floats(low, high)
+    return arrays.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(3)), elements=values, fill=st.nothing())
+
+
+@given(st.data(), made(0, 1), st.sampled_from([0.0, 1.0]) | st.floats(0, 1e6))
+def test_one_by_one_and_all_at_once_are_the_same_rule(data, quality, price_weight):
+    cost = data.draw(
+        arrays.arrays(np.float64, quality.shape, elements=st.sampled_from([0, 0.5, 1]) | st.floats(0, 1e3))
+    )
+    picked = choose_many(quality, cost, price_weight)
+    assert picked.shape == (len(quality),)
+    for row, tier in enumerate(picked):
+        assert choose(quality[row].tolist(), cost[row].tolist(), price_weight, range(3)) == tier
+
+
+@given(made(0, 1), st.sets(st.integers(0, 2), min_size=1), st.floats(0, 10))
+def test_the_choice_is_allowed_and_none_allowed_is_better(quality, allowed, price_weight):
+    cost = [0.1, 0.4, 1.0]
+    for row in quality.tolist():
+        chosen = choose(row, cost, price_weight, sorted(allowed))
+        gains = {tier: row[tier] - price_weight * cost[tier] for tier in allowed}
+        assert chosen in allowed
+        assert gains[chosen] == max(gains.values())
+
+
+@given(made(0, 1), st.floats(0, 10), st.floats(0, 10))
+def test_a_dearer_price_never_picks_a_dearer_tier(quality, one, other):
+    cost = np.broadcast_to([0.1, 0.4, 1.0], quality.shape)
+    low, high = sorted([one, other])
+    assert (choose_many(quality, cost, high) <= choose_many(quality, cost, low)).all()
