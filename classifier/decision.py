@@ -10,6 +10,7 @@ from classifier.features import Features
 from classifier.model import Prediction
 from classifier.policy import misfit
 from classifier.request import Request
+from classifier.tasks import canonical_task
 
 if TYPE_CHECKING:
     from classifier.router import Router
@@ -80,7 +81,10 @@ class Decision:
         if self.strategy == "length":
             return f"length rule: {size:,} characters and max_tokens"
         if self.strategy == "task":
-            return f"task table: {self.request.task or 'no task given, so by length'}"
+            label = canonical_task(self.request.task, self.router.menu)
+            return (
+                f"task table: {label}" if label else "task table: it does not have this task, so by default or length"
+            )
         if self.strategy == "always":
             return f"always {self.tier}: learning did not beat it"
         quality, best = self.prediction.quality[self.position], self.prediction.quality[self.router.model.reference]

@@ -92,6 +92,7 @@ _FORM = (
     "JSON schema given",
     "ends with a question mark",
 )
+_QUESTION_MARKS = tuple(mark.encode() for mark in ("?", "？", "؟", "\u037e", "՞"))
 _LONG_WORD = 8
 _N_CLASSES = len(ByteClass)
 _MARK_BYTES = tuple(_MARKS.values())
@@ -173,7 +174,7 @@ def _dense(request: Request, scan: TextScan, tokens: float, keywords: KeywordGro
         *hits,
     ]
     logs = np.log1p(np.concatenate((scan.classes, counted)))
-    class_shares = scan.classes / max(1, len(scan.lowered))
+    class_shares = scan.classes / max(1, int(scan.classes.sum()))
     keyword_shares = np.array(hits, np.float64) / max(1, len(scan.words))
     return np.concatenate((class_shares, logs, keyword_shares))
 
@@ -208,7 +209,7 @@ def _form(request: Request, scan: TextScan) -> tuple[float, ...]:
         request.max_tokens is not None,
         request.json_format,
         request.json_schema,
-        scan.lowered.rstrip().endswith(b"?"),
+        scan.lowered.rstrip().endswith(_QUESTION_MARKS),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 Message = Mapping[str, Any]
@@ -70,7 +71,7 @@ def make_request(
     if (prompt is None) == (messages is None):
         raise TypeError("give either prompt or messages, not both or neither")
     kind = _format_type(response_format)
-    limit = min(max_tokens, _MOST_TOKENS) if isinstance(max_tokens, int) and max_tokens > 0 else None
+    limit = min(int(max_tokens), _MOST_TOKENS) if isinstance(max_tokens, Integral) and max_tokens > 0 else None
     if messages is None:
         assert prompt is not None
         if not tools and kind is None:
@@ -104,8 +105,9 @@ class _Conversation:
 
 def _read_messages(messages: Sequence[Message]) -> _Conversation:
     seen = _Conversation([])
-    for message in messages:
-        if not isinstance(message, Mapping):
+    for each in messages:
+        message = _as_mapping(each)
+        if message is None:
             continue
         before = len(seen.texts)
         _read_content(message.get("content"), seen)
@@ -117,9 +119,18 @@ def _read_messages(messages: Sequence[Message]) -> _Conversation:
         calls = message.get("tool_calls")
         if isinstance(calls, Sequence) and not isinstance(calls, str):
             seen.tool_calls += len(calls)
-        if role in ("tool", "function"):
+        if role in ("tool", "function") or message.get("function_call"):
             seen.tool_calls += 1
     return seen
+
+
+def _as_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A message or part as a mapping; the OpenAI client's own objects (pydantic models) are dumped."""
+    if isinstance(value, Mapping):
+        return value
+    dump = getattr(value, "model_dump", None)
+    dumped = dump() if callable(dump) and not isinstance(value, type) else None
+    return dumped if isinstance(dumped, Mapping) else None
 
 
 def _read_content(content: Any, seen: _Conversation) -> None:
@@ -128,19 +139,20 @@ def _read_content(content: Any, seen: _Conversation) -> None:
         return
     if not isinstance(content, Sequence):
         return
-    for part in content:
-        if isinstance(part, str):
-            seen.texts.append(part)
-        elif isinstance(part, Mapping):
-            kind = part.get("type")
-            if not isinstance(kind, str | None):
-                continue
-            if kind in IMAGE_PART_TYPES:
-                seen.images += 1
-            elif kind in TEXT_PART_TYPES or kind is None:
-                text = part.get("text") or part.get("refusal")
-                if isinstance(text, str):
-                    seen.texts.append(text)
+    for each in content:
+        if isinstance(each, str):
+            seen.texts.append(each)
+            continue
+        part = _as_mapping(each)
+        kind = part.get("type") if part is not None else None
+        if part is None or not isinstance(kind, str | None):
+            continue
+        if kind in IMAGE_PART_TYPES:
+            seen.images += 1
+        elif kind in TEXT_PART_TYPES or kind is None:
+            text = part.get("text") or part.get("refusal")
+            if isinstance(text, str):
+                seen.texts.append(text)
 
 
 def _tool_chars(tools: Sequence[Any]) -> int:

@@ -99,7 +99,9 @@ _LOWER = bytes(ord(chr(byte).lower()) if byte < 0x80 else byte for byte in range
 
 # Punctuation outside ASCII (U+2000-206F, U+3000-301F, U+FF00-FF0F and the like) parts words as ASCII's does.
 _WIDE_PUNCTUATION = re.compile(
-    rb"\xe2[\x80\x81].|\xe3\x80[\x80-\x9f]|\xef\xbc[\x80-\x8f\x9a-\xa0]|\xc2[\xa0-\xbf]", re.DOTALL
+    rb"\xe2[\x80\x81].|\xe3\x80[\x80-\x84\x88-\x9f]|\xef\xbc[\x80-\x8f\x9a-\xa0]|\xef\xbd[\xa1-\xa5]"
+    rb"|\xc2[\xa0-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb-\xbf]|\xcd\xbe|\xd8[\x8c\x9b\x9f]|\xdb\x94|\xe0\xa5[\xa4\xa5]",
+    re.DOTALL,
 )
 # Scripts written without spaces (kana, Han, Hangul syllables, Thai, Lao, Khmer, Myanmar, rare Han): each character is a
 # word, so that word n-grams are character n-grams there.

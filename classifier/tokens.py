@@ -60,11 +60,11 @@ _TOKENS_PER_CHAR = {
     ByteClass.CYRILLIC: 0.4,
     ByteClass.SEMITIC: 0.77,
     ByteClass.INDIC: 1.0,
-    ByteClass.SOUTHEAST: 1.0,
+    ByteClass.SOUTHEAST: 1.9,
     ByteClass.SYMBOL: 1.0,
     ByteClass.KANA: 0.9,
     ByteClass.HAN: 1.1,
-    ByteClass.HANGUL: 0.86,
+    ByteClass.HANGUL: 1.15,
     ByteClass.FULLWIDTH: 0.9,
     ByteClass.ASTRAL: 2.5,
 }

@@ -27,7 +27,7 @@ _FEW_TIERS = 4
 def progress_bars(console: Console) -> Iterator[StageProgress]:
     """A bar a stage, drawn while the block runs; gone from the terminal afterwards."""
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         known: dict[str, TaskID] = {}
 
         def advance(stage: str, done: int, total: int) -> None:

@@ -78,7 +78,7 @@ class MixComparison:
     ----------
     gain : quality of the router minus that of the mix.
     interval : of the gain, over redrawn groups.
-    rows_needed : about how many test rows would put the interval on one side of zero; None when it is already.
+    rows_needed : about how many rows would put the interval on one side of zero; None when it is, or none would.
     """
 
     gain: float
@@ -125,7 +125,8 @@ def compare_to_mix(chosen: NDArray[np.int64], rows: Outcomes, *, seed: int) -> M
     gains = draws[:, 1] - np.array(mixed)
     gain = float(quality.mean() - mix_quality(rows.costs.mean(axis=0), rows.quality.mean(axis=0), cost.mean()))
     found = interval(gains)
-    settled = found.low > 0 or found.high < 0
+    # Where every draw gains the same (a router that never leaves one tier), more rows would say the same.
+    settled = found.low > 0 or found.high < 0 or float(np.ptp(gains)) == 0
     # The interval's half width shrinks with the square root of the rows; a gain below a tenth of a point is none.
     half, aim = 1.96 * float(gains.std()), max(abs(gain), 0.001)
     return MixComparison(

@@ -97,11 +97,13 @@ def test_reasons_of_the_fixed_rules(router, linear: Trained):
     assert router.route("x" * 100, max_tokens=1200, strategy="length").reason == (
         "length rule: 1,300 characters and max_tokens"
     )
-    assert router.route("a", task="TL;DR", strategy="task").reason == "task table: TL;DR"
+    assert router.route("a", task="TL;DR", strategy="task").reason == "task table: summarization"
     assert router.route("a", task="long document analysis", strategy="task").reason == (
         "task table: long document analysis"
     )
-    assert router.route("a", strategy="task").reason == "task table: no task given, so by length"
+    assert (
+        router.route("a", strategy="task").reason == "task table: it does not have this task, so by default or length"
+    )
     header, tensors = artifact_content(linear.model)
     header["rule"] = {**header["rule"], "strategy": "always", "always": "sonnet"}
     floor = Router(Artifact(header, dict(tensors), "", "a"))

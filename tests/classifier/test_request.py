@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_requests import IMAGE, TOOL, json_values, texts
+from openai.types.chat import ChatCompletionMessage
 
 from classifier.request import IMAGE_PART_TYPES, TEXT_PART_TYPES, Request, make_request
 
@@ -180,3 +181,13 @@ def test_what_is_no_text_counts_as_nothing():
     ]
     assert make_request(messages=[{"role": "user", "content": content}, "text", None, 7]) == Request("")
     assert make_request(messages=[{"role": "user", "content": np.zeros(3)}]) == Request("")
+
+
+def test_messages_of_the_client_are_messages():
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    plain = {"role": "assistant", "content": "hello", "tool_calls": [call]}
+    assert make_request(messages=[ChatCompletionMessage.model_validate(plain)]) == make_request(messages=[plain])
+
+
+def test_whole_numbers_of_numpy_are_limits():
+    assert make_request("a", max_tokens=np.int64(5)).max_tokens == 5
