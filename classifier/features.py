@@ -73,24 +73,24 @@ _SIZES = (
     "words",
     "distinct words",
     "long words",
-    "longest word",
+    "letters of the longest word",
     "numbers",
     "distinct numbers",
-    "longest number",
+    "digits of the longest number",
     "characters after the last line break",
 )
 _FORM = (
-    "max_tokens",
+    "tokens allowed (max_tokens)",
     "turns",
     "system prompt characters",
     "tools",
     "tool definition characters",
     "tool calls",
     "images",
-    "max_tokens given",
-    "JSON asked for",
-    "JSON schema given",
-    "ends with a question mark",
+    "limits given (max_tokens)",
+    "demands for JSON",
+    "JSON schemas",
+    "question marks at the very end",
 )
 _QUESTION_MARKS = tuple(mark.encode() for mark in ("?", "？", "؟", "\u037e", "՞"))
 _LONG_WORD = 8

@@ -3,9 +3,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from conftest import Trained, artifact_content, decided
 from hypothesis import given
 from made_requests import IMAGE, TIERS, any_request
+from made_router import Trained, artifact_content, decided
 
 from classifier import Explanation, Router
 from classifier.artifact import Artifact

@@ -4,10 +4,10 @@ from zlib import crc32
 
 import numpy as np
 import pytest
-from conftest import KEYWORDS
 from hypothesis import given
 from hypothesis import strategies as st
 from made_requests import CODE, IMAGE, LANGUAGES, MATH, TOOL, any_request, texts
+from made_router import KEYWORDS
 
 from classifier.features import (
     CHARS_PER_TOOL_TOKEN,
@@ -174,10 +174,10 @@ def test_sizes():
         "words": 8,
         "distinct words": 7,
         "long words": 1,
-        "longest word": 9,
+        "letters of the longest word": 9,
         "numbers": 3,
         "distinct numbers": 2,
-        "longest number": 3,
+        "digits of the longest number": 3,
         "characters after the last line break": len("last_line, indeed"),
     }
     assert {name: count(text, name) for name in expected} == expected
@@ -213,17 +213,17 @@ def test_the_form_of_a_request():
     form = {"type": "json_schema"}
     request = make_request(messages=messages, max_tokens=300, tools=[TOOL, TOOL], response_format=form)
     expected = {
-        "max_tokens": 300,
-        "max_tokens given": 1,
+        "tokens allowed (max_tokens)": 300,
+        "limits given (max_tokens)": 1,
         "turns": 1,
         "system prompt characters": 9,
         "tools": 2,
         "tool definition characters": request.tool_chars,
         "tool calls": 0,
         "images": 1,
-        "JSON asked for": 1,
-        "JSON schema given": 1,
-        "ends with a question mark": 1,
+        "demands for JSON": 1,
+        "JSON schemas": 1,
+        "question marks at the very end": 1,
     }
     assert {name: count(request, name) for name in expected} == expected
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import KEYWORDS, Trained, artifact_content
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from made_requests import TIERS, any_request, made_table
+from made_router import KEYWORDS, Trained, artifact_content
 
 from classifier.artifact import Artifact
 from classifier.catalog import default_menu

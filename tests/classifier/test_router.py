@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Trained, artifact_content, decided
 from hypothesis import given
 from hypothesis import strategies as st
 from made_requests import IMAGE, LANGUAGES, TIERS, TOOL, any_request, made_table, texts
+from made_router import Trained, artifact_content, decided
 
 from classifier import Router, predict_model, route, set_shared_router
 from classifier import router as module
