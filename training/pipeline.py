@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import Menu
+from classifier.errors import InputError
 from classifier.tasks import task_tier
 from training.certify import certify_ladder
 from training.data import RoutingData
@@ -41,6 +42,7 @@ from training.tiers import menu_for
 
 StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95
+LEAST_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,13 @@ def train(
     Parameters
     ----------
     force : ship the learned router even where it does not beat the floors.
+
+    Raises
+    ------
+    InputError : rows hang together in so few groups that they cannot be dealt to three parts.
     """
     split = _on_complete_rows(split_rows(data.groups, data.table.timestamps, seed=seed), data.quality)
+    _refuse_thin(split, data)
     fit = split.fit
     model, cross_fitted = fit_model(
         learners,
@@ -147,7 +154,7 @@ def train(
     run_menu = menu_for(menu, data.tiers)
     ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
     seen = _joined(fit_rows, chosen_rows)
-    thresholds = tune_thresholds(seen, ladder, target.loss if target.relative else 0.0)
+    thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
     held_out = Predictions(*(np.concatenate(pair) for pair in _pairs(cross_fitted, chosen_on)))
     mix = compare_to_mix(apply_rule(rule, held_out, reference_cost, data.reference), seen, seed=seed)
     learned = apply_rule(rule, predicted, reference_cost, data.reference)
@@ -175,6 +182,17 @@ def train(
         seed=seed,
         target=target,
     )
+
+
+def _refuse_thin(split: Split, data: RoutingData) -> None:
+    smallest = min(len(split.fit), len(split.choose), len(split.test))
+    if smallest < LEAST_ROWS:
+        files = ", ".join(summary.path for summary in data.table.files)
+        raise InputError(
+            f"{files}: the rows form {len(np.unique(data.groups)):,} groups of like prompts, too few for fitting, "
+            f"choosing and testing apart (the smallest part has {smallest} rows, expected at least {LEAST_ROWS}); "
+            "add other prompts, or check the group column"
+        )
 
 
 def _complete(quality: NDArray[np.float64]) -> NDArray[np.bool_]:

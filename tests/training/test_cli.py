@@ -307,3 +307,10 @@ def test_an_unwritable_place_is_one_line_and_exit_code_1(run: Command, tmp_path:
     result = run(outcomes_csv, "--out", "file/router.safetensors")
     assert result.returncode == 1
     only_line(result)
+
+
+def test_rows_of_one_group_cannot_be_split(run: Command, tmp_path: Path) -> None:
+    rows = [{**row, "group": "all"} for row in outcome_rows(80)]
+    message = only_line(run(write_csv(tmp_path / "one_group.csv", rows)))
+    assert "1 groups of like prompts" in message
+    assert "group column" in message
