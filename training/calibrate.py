@@ -55,11 +55,11 @@ def fit_calibration(
     Parameters
     ----------
     outputs : (n, 2t) from `cross_fit`.
-    quality, adequate : (n, t) from `training.labels.judge`; the same array where adequacy is a threshold.
+    quality, adequate : (n, t) from `training.labels.judge`; equal where adequacy is a threshold.
     """
     tiers = quality.shape[1]
     slopes = np.array([_platt(outputs[:, tier], quality[:, tier]) for tier in range(tiers)])
-    if adequate is quality:
+    if np.array_equal(adequate, quality, equal_nan=True):
         return Calibration(slopes, None)
     calibrated = sigmoid(slopes[:, 0] * outputs[:, :tiers] + slopes[:, 1])
     logits = loss_logit(calibrated, reference)

@@ -113,6 +113,7 @@ def prepare(
     reference = pick_reference(scores, data_names, _data_name(options.reference, tiers, data_names))
     adequate, quality = judge(scores, reference, options.adequacy)
     _refuse_one_class(quality, data_names)
+    _refuse_free_reference(filled.usd[:, order[reference]], data_names[reference])
     return RoutingData(
         table=table,
         tiers=tiers,
@@ -154,4 +155,12 @@ def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...]) -> N
         raise InputError(
             f"every tier has score {seen[0]:g} on every row: there is nothing to learn, expected scores that differ; "
             f"{advice}"
+        )
+
+
+def _refuse_free_reference(costs: NDArray[np.float64], name: str) -> None:
+    if not costs.any():
+        raise InputError(
+            f"calls of the reference tier {name} cost nothing: there is nothing to save, expected a cost above 0; "
+            f"always use {name}, correct its prices or costs, or name another tier with --reference"
         )

@@ -239,6 +239,8 @@ def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path)
     result = run(outcomes_csv, "--adequate-at", 0.8)
     assert result.returncode == 0, result.stderr
     assert "score at least 0.8" in result.stdout
+    model = read_artifact(tmp_path / "models/router.safetensors").header["model"]
+    assert model["adequacy_is_quality"]
 
 
 def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
@@ -314,3 +316,8 @@ def test_rows_of_one_group_cannot_be_split(run: Command, tmp_path: Path) -> None
     message = only_line(run(write_csv(tmp_path / "one_group.csv", rows)))
     assert "1 groups of like prompts" in message
     assert "group column" in message
+
+
+def test_a_reference_that_costs_nothing_leaves_nothing_to_save(run: Command, tmp_path: Path) -> None:
+    rows = [{**row, "cost__opus": 0.0, "cost__haiku": 0.0, "cost__sonnet": 0.0} for row in outcome_rows(80)]
+    assert "nothing to save" in only_line(run(write_csv(tmp_path / "free.csv", rows), "--reference", "opus"))
