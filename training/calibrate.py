@@ -16,6 +16,7 @@ from training.matrix import FeatureMatrix, Progress
 
 FOLDS = 4
 _BINS = 10
+_NO_SPREAD = 1e-9
 
 
 def cross_fit(
@@ -28,10 +29,13 @@ def cross_fit(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> NDArray[np.float64]:
-    """Outputs (n, 2t) for every row from a model that saw neither the row nor its group."""
+    """Outputs (n, 2t) for every row from a model that saw neither the row nor its group.
+
+    Raises
+    ------
+    ValueError : there are fewer than two groups.
+    """
     folds = min(FOLDS, len(np.unique(groups)))
-    if folds < 2:
-        return learner.fit(matrix, quality, costs).outputs(matrix)
     parts = list(GroupKFold(folds).split(groups, groups=groups))
     fitted = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_fit_and_apply)(learner, matrix, quality, costs, kept, held) for kept, held in parts
@@ -67,17 +71,20 @@ def fit_calibration(
 
 
 def calibration_error(predicted: NDArray[np.float64], observed: NDArray[np.float64], bins: int = _BINS) -> float:
-    """Expected calibration error over ``bins`` bins of equally many rows.
+    """Expected calibration error over ``bins`` bins of equally many rows, equal predictions in one bin.
 
     Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015, with the
     equal-mass bins of Nixon et al., "Measuring Calibration in Deep Learning", 2019. NaN where nothing was observed.
     """
-    seen = np.flatnonzero(~np.isnan(observed))
-    if not len(seen):
+    seen = ~np.isnan(observed)
+    if not seen.any():
         return float("nan")
-    order = seen[np.argsort(predicted[seen], kind="stable")]
-    parts = np.array_split(order, min(bins, len(order)))
-    return float(sum(len(p) * abs(predicted[p].mean() - observed[p].mean()) for p in parts) / len(order))
+    values = predicted[seen]
+    count = len(values)
+    starts = [part[0] for part in np.array_split(np.arange(count), min(bins, count))]
+    below = np.searchsorted(np.sort(values), values)
+    surplus = np.bincount(np.searchsorted(starts, below, side="right"), weights=values - observed[seen])
+    return float(np.abs(surplus).sum() / count)
 
 
 def _fit_and_apply(
@@ -94,17 +101,22 @@ def _fit_and_apply(
 def _platt(logits: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
     """Slope and intercept of a logistic regression of ``target`` (0..1, NaN unknown) on ``logits``.
 
-    A slope below zero would turn the ranking round: then the mean alone is kept.
+    Platt's targets stop short of 0 and 1, by less the more rows there are, so that a few rows which the logits part
+    cleanly do not make for certainty. A slope below zero would turn the ranking round: then the mean alone is kept.
+    Where nothing is known, the logits stay as they are.
     """
     seen = ~np.isnan(target)
+    if not seen.any():
+        return 1.0, 0.0
     values, wins = logits[seen], target[seen]
-    weights = np.concatenate([wins, 1.0 - wins])
-    mean_logit = float(np.log((wins.sum() + 1.0) / ((1.0 - wins).sum() + 1.0)))
-    if np.ptp(values) < 1e-9 or wins.sum() == 0 or (1.0 - wins).sum() == 0:
+    won, lost = float(wins.sum()), float((1.0 - wins).sum())
+    mean_logit = float(np.log((won + 1.0) / (lost + 1.0)))
+    if np.ptp(values) < _NO_SPREAD or np.ptp(wins) < _NO_SPREAD:
         return 0.0, mean_logit
-    used = weights > 0
-    doubled = np.concatenate([values, values])[:, None][used]
-    classes = np.repeat([1, 0], len(values))[used]
-    fitted: Any = LogisticRegression(C=1e6).fit(doubled, classes, sample_weight=weights[used])
+    high, low = (won + 1.0) / (won + 2.0), 1.0 / (lost + 2.0)
+    aims = low + wins * (high - low)
+    doubled = np.concatenate([values, values])[:, None]
+    classes = np.repeat([1, 0], len(values))
+    fitted: Any = LogisticRegression(C=1e6).fit(doubled, classes, sample_weight=np.concatenate([aims, 1.0 - aims]))
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     return (slope, intercept) if slope > 0 else (0.0, mean_logit)

@@ -6,6 +6,7 @@ Where the table knows neither, output lengths are estimated by a model fitted on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from classifier.catalog import Tier
 
 DEFAULT_TOKENS_OUT = 256
 _ROWS_FOR_MODEL = 20
+_MOST_TASKS = 100
+_LEAST_SHARE = 0.01
 _PER_MILLION = 1e-6
 
 
@@ -72,6 +75,16 @@ def fill_costs(
     return CostTable(usd, tuple(how))
 
 
+def log_amounts(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of costs or lengths; any below 1% of their mean counts as that.
+
+    A zero has no logarithm, and its stand-in must not lie so far off that a few free calls turn the model round.
+    """
+    floor = max(_LEAST_SHARE * float(values.mean()), 1e-12)
+    logs: NDArray[np.float64] = np.log(np.maximum(values, floor))
+    return logs
+
+
 def _output_length(
     known: NDArray[np.float64], max_tokens: NDArray[np.float64], design: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], str]:
@@ -81,12 +94,13 @@ def _output_length(
     if seen.sum() >= _ROWS_FOR_MODEL:
         return np.where(seen, known, _regress(known, design)), f"from a model fitted on {seen.sum()} rows of the table"
     limited = ~np.isnan(max_tokens)
-    length = np.where(limited, max_tokens, float(DEFAULT_TOKENS_OUT))
+    length = np.where(seen, known, np.where(limited, max_tokens, float(DEFAULT_TOKENS_OUT)))
+    known_rows = f"from the table in {seen.sum()} rows, else " if seen.any() else ""
     if limited.all():
-        return length, "taken to be max_tokens"
+        return length, f"{known_rows}taken to be max_tokens"
     if limited.any():
-        return length, f"taken to be max_tokens, or {DEFAULT_TOKENS_OUT} where a row has none"
-    return length, f"taken to be {DEFAULT_TOKENS_OUT} tokens"
+        return length, f"{known_rows}taken to be max_tokens, or {DEFAULT_TOKENS_OUT} where a row has none"
+    return length, f"{known_rows}taken to be {DEFAULT_TOKENS_OUT} tokens"
 
 
 def _design(
@@ -94,18 +108,18 @@ def _design(
 ) -> NDArray[np.float64]:
     limited = ~np.isnan(max_tokens)
     columns = [np.log1p(tokens_in), limited.astype(float), np.log1p(np.where(limited, max_tokens, 0.0))]
-    columns += [
-        np.array([task == name for task in tasks], float) for name in sorted({t for t in tasks if t is not None})
-    ]
+    labels = np.array(tasks, dtype=object)
+    common = Counter(task for task in tasks if task is not None).most_common(_MOST_TASKS)
+    columns += [(labels == name).astype(float) for name, rows in common if rows >= _ROWS_FOR_MODEL]
     return np.column_stack(columns)
 
 
 def _regress(values: NDArray[np.float64], design: NDArray[np.float64]) -> NDArray[np.float64]:
     """Positive values of all rows from a ridge on their logarithms; smeared back to means (Duan, JASA 78, 1983)."""
     seen = ~np.isnan(values)
-    logs = np.log(np.maximum(values[seen], 1e-12))
     if seen.sum() < _ROWS_FOR_MODEL:
         return np.full(len(values), float(np.mean(values[seen])))
+    logs = log_amounts(values[seen])
     model = Ridge(alpha=1.0).fit(design[seen], logs)
     smearing = float(np.mean(np.exp(logs - model.predict(design[seen]))))
     return np.asarray(np.exp(model.predict(design)) * smearing)

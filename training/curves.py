@@ -13,6 +13,7 @@ HEADLINE_TARGETS = tuple(round(0.90 + 0.01 * step, 2) for step in range(10))
 _STEPS = 4000
 _SAME_COST = 1e-3
 _LEAST_WEIGHT = 1e-4
+_NO_GAP = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ def performance_gap_recovered(predicted: NDArray[np.float64], quality: NDArray[n
     """APGR of the outer two tiers: how much of their gap in quality is recovered, on average over the share of calls.
 
     Requests go to the strong tier in order of predicted gain; the area between the curve and the weak tier's quality,
-    by the trapezoid rule, is divided by the gap. A random order gives 0.5. Source: Ong et al., "RouteLLM: Learning to
-    Route LLMs with Preference Data", 2024.
+    by the trapezoid rule, is divided by the gap. A random order gives 0.5; NaN where the strong tier is no better, as
+    there is no gap to recover. Source: Ong et al., "RouteLLM: Learning to Route LLMs with Preference Data", 2024.
 
     Parameters
     ----------
@@ -81,4 +82,5 @@ def performance_gap_recovered(predicted: NDArray[np.float64], quality: NDArray[n
     """
     order = np.argsort(-(predicted[:, -1] - predicted[:, 0]), kind="stable")
     gained = np.concatenate([[0.0], np.cumsum((quality[:, -1] - quality[:, 0])[order])])
-    return float(np.trapezoid(gained, dx=1 / len(order)) / gained[-1])
+    gap = float(gained[-1])
+    return float(np.trapezoid(gained, dx=1 / len(order)) / gap) if gap > _NO_GAP else float("nan")

@@ -94,7 +94,8 @@ def prepare(
 
     Raises
     ------
-    InputError : too few rows or tiers, nothing to tell apart, a tier without a price, an option that does not fit.
+    InputError : too few rows or tiers, nothing to tell apart or to save, a tier without a price, an option that does
+        not fit.
     """
     _refuse_too_little(table)
     costs_known = [bool(np.isfinite(column).any()) for column in table.costs.T]
@@ -112,7 +113,7 @@ def prepare(
     scores = expand_labels(table.scores[:, order], table.labels, data_names)
     reference = pick_reference(scores, data_names, _data_name(options.reference, tiers, data_names))
     adequate, quality = judge(scores, reference, options.adequacy)
-    _refuse_one_class(quality, data_names)
+    _refuse_one_class(quality, data_names, options.adequacy)
     _refuse_free_reference(filled.usd[:, order[reference]], data_names[reference])
     return RoutingData(
         table=table,
@@ -131,7 +132,13 @@ def prepare(
 
 def _data_name(wanted: str | None, tiers: tuple[Tier, ...], names: tuple[str, ...]) -> str | None:
     """The data's name for a tier that the user may have called by its menu name."""
-    return next((name for name, tier in zip(names, tiers, strict=True) if wanted in (name, *tier.names())), wanted)
+    if wanted is None:
+        return None
+    label = normalise_label(wanted)
+    return next(
+        (name for name, tier in zip(names, tiers, strict=True) if label in map(normalise_label, (name, *tier.names()))),
+        wanted,
+    )
 
 
 def _refuse_too_little(table: OutcomeTable) -> None:
@@ -148,14 +155,17 @@ def _refuse_too_little(table: OutcomeTable) -> None:
         )
 
 
-def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...]) -> None:
+def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...], rule: Adequacy) -> None:
     seen = quality[~np.isnan(quality)]
-    if np.ptp(seen) == 0:
-        advice = f"always use {names[0]}, the cheapest" if seen[0] > 0 else "check how the scores were made"
-        raise InputError(
-            f"every tier has score {seen[0]:g} on every row: there is nothing to learn, expected scores that differ; "
-            f"{advice}"
-        )
+    if np.ptp(seen) > 0:
+        return
+    advice = f"always use {names[0]}, the cheapest" if seen[0] > 0 else "check how the scores were made"
+    if rule.at is None:
+        found = f"every tier has score {seen[0]:g} on every row"
+    else:
+        found = f"by --adequate-at {rule.at:g} every answer is {'adequate' if seen[0] > 0 else 'inadequate'}"
+        advice = f"use another threshold, or {advice}"
+    raise InputError(f"{found}: there is nothing to learn, expected answers that differ; {advice}")
 
 
 def _refuse_free_reference(costs: NDArray[np.float64], name: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_DRAWS = 1000
 _QUANTILES = 40
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Result:
     cost : mean USD a request.
     quality : mean quality.
     saving : 1 - cost / the reference's cost.
-    kept : quality / the reference's quality.
+    kept : quality / the reference's quality; 1 where the reference has none to lose.
     saving_interval, kept_interval : of the two, over redrawn groups.
     """
 
@@ -88,7 +89,7 @@ class MixComparison:
     @property
     def better(self) -> bool:
         """The whole interval is above zero."""
-        return self.interval.low > 0
+        return self.interval.low > _ROUNDING
 
 
 def fixed_weights(chosen: NDArray[np.int64], tiers: int) -> NDArray[np.float64]:
@@ -106,10 +107,10 @@ def evaluate(name: str, weights: NDArray[np.float64], rows: Outcomes, *, seed: i
         shares=tuple(weights.mean(axis=0).tolist()),
         cost=float(cost.mean()),
         quality=float(quality.mean()),
-        saving=float(1 - cost.mean() / base_cost.mean()),
-        kept=_ratio(quality.mean(), base_quality.mean()),
-        saving_interval=interval(1 - draws[:, 0] / draws[:, 2]),
-        kept_interval=interval(draws[:, 1] / np.maximum(draws[:, 3], 1e-12)),
+        saving=1 - float(_shares(cost.mean(), base_cost.mean())),
+        kept=float(_shares(quality.mean(), base_quality.mean())),
+        saving_interval=interval(1 - _shares(draws[:, 0], draws[:, 2])),
+        kept_interval=interval(_shares(draws[:, 1], draws[:, 3])),
     )
 
 
@@ -126,7 +127,7 @@ def compare_to_mix(chosen: NDArray[np.int64], rows: Outcomes, *, seed: int) -> M
     gain = float(quality.mean() - mix_quality(rows.costs.mean(axis=0), rows.quality.mean(axis=0), cost.mean()))
     found = interval(gains)
     # Where every draw gains the same (a router that never leaves one tier), more rows would say the same.
-    settled = found.low > 0 or found.high < 0 or float(np.ptp(gains)) == 0
+    settled = found.low > _ROUNDING or found.high < -_ROUNDING or float(np.ptp(gains)) < _ROUNDING
     # The interval's half width shrinks with the square root of the rows; a gain below a tenth of a point is none.
     half, aim = 1.96 * float(gains.std()), max(abs(gain), 0.001)
     return MixComparison(
@@ -138,10 +139,10 @@ def mix_at(costs: NDArray[np.float64], quality: NDArray[np.float64], budget: flo
     """Weights (t,) of the random mix of tiers with the best mean quality whose mean cost is at most ``budget``.
 
     The best mix lies on the upper hull of the tiers' (cost, quality) points, between two of them; below the cheapest
-    tier's cost it is that tier.
+    tier's cost it is that tier (of equally cheap ones, the best).
     """
     tiers = len(costs)
-    cheapest = int(np.argmin(costs))
+    cheapest = int(np.lexsort((-quality, costs))[0])
     best: NDArray[np.float64] = np.eye(tiers)[cheapest]
     best_quality = float(quality[cheapest])
     for low in range(tiers):
@@ -162,9 +163,9 @@ def mix_quality(costs: NDArray[np.float64], quality: NDArray[np.float64], budget
 
 
 def cheapest_adequate(rows: Outcomes) -> NDArray[np.int64]:
-    """(m,): the cheapest tier no worse than the reference on the row; no router keeps its quality for less."""
+    """(m,): the cheapest tier no worse than the reference on the row; none that is never worse costs less."""
     wanted = rows.quality[:, [rows.reference]]
-    chosen: NDArray[np.int64] = np.argmin(np.where(rows.quality >= wanted - 1e-12, rows.costs, np.inf), axis=1)
+    chosen: NDArray[np.int64] = np.argmin(np.where(rows.quality >= wanted - _ROUNDING, rows.costs, np.inf), axis=1)
     return chosen
 
 
@@ -180,7 +181,7 @@ def tune_thresholds(rows: Outcomes, tiers: Sequence[int], max_loss: float) -> tu
     """
     grid = np.unique(np.quantile(rows.sizes, np.linspace(0, 1, _QUANTILES + 1), method="higher"))
     marks = sorted({1, *map(int, grid), int(grid[-1]) + 1, int(grid[-1]) + 2})
-    floor = (1 - max_loss) * rows.quality[:, rows.reference].mean()
+    floor = (1 - max_loss) * rows.quality[:, rows.reference].mean() - _ROUNDING
     order = np.argsort(rows.sizes, kind="stable")
     ends = np.searchsorted(rows.sizes[order], marks, side="left")
     # Sums over the rows below each mark, for the tier that those rows would go to.
@@ -230,5 +231,7 @@ def _totals(weights: NDArray[np.float64], rows: Outcomes) -> tuple[NDArray[np.fl
     return (weights * rows.costs).sum(axis=1), (weights * rows.quality).sum(axis=1)
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole > 0 else 1.0
+def _shares(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """part / whole, 1 where the whole is nothing."""
+    parts, wholes = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(parts, wholes, out=np.ones_like(parts), where=wholes > 0)

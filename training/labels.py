@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from classifier.errors import InputError
 
+# Scores are often means of others; equal ones may part in their last bits.
+_ROUNDING = 1e-12
+_Z = 1.96
+
 
 @dataclass(frozen=True, slots=True)
 class Adequacy:
@@ -52,7 +56,13 @@ def expand_labels(scores: NDArray[np.float64], labels: list[str | None], tiers: 
 def pick_reference(scores: NDArray[np.float64], tiers: tuple[str, ...], wanted: str | None) -> int:
     """Position of the reference tier: ``wanted``, else the best mean score (of equals, the cheapest).
 
-    Tiers are compared on the rows that observed them, since missing scores are missing.
+    Tiers are compared on the rows that observed them, since missing scores are missing, by the lower bound of Wilson's
+    score interval ("Probable Inference", JASA 22, 1927): of tiers seen equally often the best mean wins, and none wins
+    by luck on a handful of rows.
+
+    Parameters
+    ----------
+    scores : (n, t) with tiers in price order, NaN where not observed.
 
     Raises
     ------
@@ -62,7 +72,9 @@ def pick_reference(scores: NDArray[np.float64], tiers: tuple[str, ...], wanted: 
         if wanted not in tiers:
             raise InputError(f"--reference '{wanted}' is not a tier of the data; expected one of: {', '.join(tiers)}")
         return tiers.index(wanted)
-    return int(np.argmax(np.round(np.nanmean(scores, axis=0), 12)))
+    rows, total = (~np.isnan(scores)).sum(axis=0), np.nansum(scores, axis=0)
+    half = _Z * np.sqrt(total * (rows - total) / np.maximum(rows, 1) + _Z**2 / 4)
+    return int(np.argmax(np.round((total + _Z**2 / 2 - half) / (rows + _Z**2), 12)))
 
 
 def judge(
@@ -81,9 +93,9 @@ def judge(
     """
     unknown = np.isnan(scores)
     if rule.at is not None:
-        adequate = np.where(unknown, np.nan, (scores >= rule.at).astype(np.float64))
+        adequate = np.where(unknown, np.nan, (scores >= rule.at - _ROUNDING).astype(np.float64))
         return adequate, adequate
     against = scores[:, [reference]]
     unknown = unknown | np.isnan(against)
-    adequate = np.where(unknown, np.nan, (scores >= against - rule.tolerance - 1e-12).astype(np.float64))
+    adequate = np.where(unknown, np.nan, (scores >= against - rule.tolerance - _ROUNDING).astype(np.float64))
     return adequate, scores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +15,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from classifier.features import N_WORD_BUCKETS
 from classifier.model import DENSE_CLIP, LinearWeights
+from training.costs import log_amounts
 from training.matrix import FeatureMatrix
 
 _COST_ALPHA = 10.0
 _NO_SPREAD = 1e-9
 _MAX_SHARE = 0.98
+_MOST_TASKS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class LinearLearner:
     C : inverse strength of the logistic's L2 penalty.
     dense_weight : standardised dense features are scaled by this beside terms of unit length, i.e. penalised more.
     task_weight : the same for the task's one-hot columns.
-    min_rows : a term must occur in this many rows to be kept.
+    min_rows : a term or task must occur in this many rows to be kept; of tasks, the most frequent 200 are.
     """
 
     C: float = 0.3
@@ -50,7 +54,7 @@ class LinearLearner:
         Parameters
         ----------
         quality : (n, t), 0..1, NaN where not observed: a tier learns from the rows that observed it.
-        costs : (n, t) USD, positive.
+        costs : (n, t) USD, 0 or more.
         """
         space = _Space.of(matrix, self)
         design = space.design(matrix)
@@ -128,7 +132,7 @@ class _Space:
             # A feature that never varied here must not speak at run time either.
             scale=np.where(spread < _NO_SPREAD, 1.0 / _NO_SPREAD, spread),
             dense_weight=learner.dense_weight,
-            tasks=tuple(sorted({task for task in matrix.tasks if task is not None})),
+            tasks=_common_tasks(matrix.tasks, learner.min_rows),
             task_weight=learner.task_weight,
         )
 
@@ -162,8 +166,19 @@ class _Space:
 
     def one_hot(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """(n, tasks): 1.0 where a row has a known task."""
-        hot = np.array([[task == label for label in self.tasks] for task in matrix.tasks], np.float64)
-        return hot.reshape(len(matrix), len(self.tasks))
+        place = {label: column for column, label in enumerate(self.tasks)}
+        columns = np.array([-1 if task is None else place.get(task, -1) for task in matrix.tasks], np.int64)
+        known = np.flatnonzero(columns >= 0)
+        hot = np.zeros((len(matrix), len(self.tasks)))
+        hot[known, columns[known]] = 1.0
+        return hot
+
+
+def _common_tasks(tasks: Sequence[str | None], min_rows: int) -> tuple[str, ...]:
+    """Tasks with rows enough to be learned from, sorted; free text may give nearly every row a task of its own."""
+    counts = Counter(task for task in tasks if task is not None)
+    common = sorted((task for task, rows in counts.items() if rows >= min_rows), key=lambda task: (-counts[task], task))
+    return tuple(sorted(common[:_MOST_TASKS]))
 
 
 def _unit_rows(terms: sparse.csr_matrix, idf: NDArray[np.float64]) -> sparse.csr_matrix:
@@ -195,7 +210,7 @@ def _logistic(design: sparse.csr_matrix, quality: NDArray[np.float64], C: float)
 
 def _log_ridge(design: sparse.csr_matrix, costs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Ridge on log costs, smeared back so that exp(output) is a mean (Duan, "Smearing Estimate", JASA 78, 1983)."""
-    logs = np.log(np.maximum(costs, 1e-12))
+    logs = log_amounts(costs)
     if np.ptp(logs) < _NO_SPREAD:
         return np.zeros(design.shape[1]), float(logs[0])
     fitted: Any = Ridge(alpha=_COST_ALPHA, solver="lsqr", tol=1e-4).fit(design, logs)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 # Fitting gains little from the last rows, while a promise is the tighter the more rows it is tested on.
 SHARES = (0.5, 0.3, 0.2)
+MIN_GROUPS = 4  # one a part, and a second to fit on, for cross-fitting
+_ROUNDING = 1e-12
 _BLANK = re.compile(r"\s+")
 
 
@@ -79,7 +81,10 @@ def split_rows(
 ) -> Split:
     """Deal whole groups to the three parts: by time when every row has a timestamp, else at random.
 
-    By time, a group goes where its first row falls, so that later parts hold no prompt that an earlier one saw.
+    By time, a group goes where its first row falls, so that later parts hold no prompt that an earlier one saw. A group
+    larger than the test part is to be learned from: its rows are alike and prove little. At random it goes to fitting,
+    by time it stays in its place; either way the shares are those of the other rows. No part is left empty, unless
+    there are fewer than `MIN_GROUPS` groups: these are all for fitting.
 
     Parameters
     ----------
@@ -87,7 +92,9 @@ def split_rows(
     timestamps : (n,) seconds, NaN where unknown.
     shares : of the rows for fitting, choosing and testing.
     """
-    count = int(groups.max()) + 1
+    sizes = np.bincount(groups)
+    count = len(sizes)
+    large = sizes > shares[2] * len(groups)
     by_time = bool(np.isfinite(timestamps).all()) and len(np.unique(timestamps)) > 1
     if by_time:
         first_seen = np.full(count, np.inf)
@@ -95,9 +102,16 @@ def split_rows(
         order = np.argsort(first_seen, kind="stable")
     else:
         order = np.random.default_rng(seed).permutation(count)
-    reached = np.cumsum(np.bincount(groups, minlength=count)[order]) / len(groups)
+        order = order[np.argsort(~large[order], kind="stable")]
+    dealt = np.where(large, 0, sizes)[order]
+    reached = np.cumsum(dealt) / max(1, int(dealt.sum()))
+    ends = np.searchsorted(reached, np.cumsum(shares[:2]) + _ROUNDING, side="right")
+    fitted = chosen = count
+    if count >= MIN_GROUPS:
+        fitted = int(np.clip(ends[0], 2, count - 2))
+        chosen = int(np.clip(ends[1], fitted + 1, count - 1))
     part = np.empty(count, dtype=np.int64)
-    part[order] = np.searchsorted(np.cumsum(shares[:2]), reached - 1e-12)
+    part[order] = np.repeat([0, 1, 2], [fitted, chosen - fitted, count - chosen])
     rows = part[groups]
     fit, choose, test = (np.flatnonzero(rows == number) for number in range(3))
     return Split(fit, choose, test, "time" if by_time else "group")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.catalog import Menu, Tier, with_tiers
+from classifier.catalog import Menu, Tier, normalise_label, with_tiers
 from classifier.errors import InputError
 
 
@@ -68,14 +68,15 @@ def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float]
 
 
 def _refuse_twins(names: Sequence[str], tiers: Sequence[Tier]) -> None:
-    first: dict[str, str] = {}
+    owners: dict[str | None, str] = {}
     for name, tier in zip(names, tiers, strict=True):
-        if tier.name in first:
-            raise InputError(
-                f"'{first[tier.name]}' and '{name}' are both the menu's tier '{tier.name}'; "
-                f"rename one column or map one elsewhere with --tier {name}=MODEL"
-            )
-        first[tier.name] = name
+        for written in tier.names():
+            owner = owners.setdefault(normalise_label(written), name)
+            if owner != name:
+                raise InputError(
+                    f"'{owner}' and '{name}' are both the tier or model '{written}' (case, spaces, hyphens and "
+                    f"underscores aside); rename one column or map one elsewhere with --tier {name}=MODEL"
+                )
 
 
 def price_order(costs: NDArray[np.float64]) -> NDArray[np.int64]:
