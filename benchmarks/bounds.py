@@ -193,7 +193,7 @@ def compare_methods(population: Population, target: float, repeats: int) -> list
     return found
 
 
-LADDERS = {"each alone (not joint)": None, "equal shares": math.nan, "half to the headline": HEADLINE}
+LADDERS = {"each alone (not joint)": None, "equal shares": math.nan, "most to the headline": HEADLINE}
 
 
 def compare_ladders(population: Population, size: int, repeats: int) -> list[dict[str, Any]]:

@@ -22,10 +22,18 @@ def main() -> int:
     parser.add_argument("--task", help='a label such as "summarization"')
     parser.add_argument("--artifact", help="default: $TIERWISE_ARTIFACT, models/router.safetensors, or the shipped one")
     parser.add_argument("--strategy", choices=STRATEGIES, help="default: the menu's, else the artifact's")
+    wish = parser.add_mutually_exclusive_group()
+    wish.add_argument("--max-quality-loss", type=float, metavar="X", help="quality that may be lost: 0.05 is 5%%")
+    wish.add_argument("--budget", type=float, metavar="X", help="mean cost as a share of the reference's: 0.4 is 40%%")
     arguments = parser.parse_args()
     prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
     try:
-        router = Router.load(arguments.artifact, strategy=arguments.strategy)
+        router = Router.load(
+            arguments.artifact,
+            strategy=arguments.strategy,
+            max_quality_loss=arguments.max_quality_loss,
+            budget=arguments.budget,
+        )
         decision = router.route(prompt, max_tokens=arguments.max_tokens, task=arguments.task)
     except RouterError as error:
         print(f"python -m classifier: {error}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from classifier.explain import Explanation, explain
 from classifier.features import Features
 from classifier.model import Prediction
+from classifier.novelty import NOVEL
 from classifier.policy import misfit
 from classifier.request import Request
 from classifier.tasks import canonical_task
@@ -24,6 +25,8 @@ class Decision:
     ----------
     tier, model : the tier's name, and the model name to pass on.
     strategy : the rule that picked it: "learned", "length", "task" or "always".
+    novelty : how unlike the training requests this one is, 0..1; above 0.99 (`classifier.novelty.NOVEL`) the learned
+        rule leaves it to the reference.
     prediction : what the model expects of every learned tier.
     position : the tier's place in the menu.
     feasible : places of all tiers that can serve the request.
@@ -32,6 +35,7 @@ class Decision:
     tier: str
     model: str
     strategy: str
+    novelty: float = field(repr=False)
     prediction: Prediction = field(repr=False)
     position: int = field(repr=False)
     feasible: tuple[int, ...] = field(repr=False)
@@ -87,6 +91,8 @@ class Decision:
             )
         if self.strategy == "always":
             return f"always {self.tier}: learning did not beat it"
+        if self.novelty > NOVEL:
+            return f"learned rule: unlike the training requests (novelty {self.novelty:.3f}), so the safe choice"
         quality, best = self.prediction.quality[self.position], self.prediction.quality[self.router.model.reference]
         if self.tier == reference:
             return f"learned rule: {reference} (the reference) is worth its price here, expected quality {quality:.2f}"

@@ -10,48 +10,27 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from classifier.artifact import Artifact, header_field, read_artifact
-from classifier.catalog import STRATEGIES, Menu, Tier, default_menu, load_menu, menu_from_header
+from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header
 from classifier.decision import Decision
 from classifier.errors import ArtifactError, InputError
 from classifier.features import FEATURE_VERSION, Features, dense_names, extract
 from classifier.heuristic import length_tier
 from classifier.keywords import KeywordGroups, parse_keywords
-from classifier.model import Model, load_model
+from classifier.model import Model, Prediction, load_model
+from classifier.novelty import NOVEL, Novelty, load_novelty
 from classifier.policy import choose, feasible_tiers
 from classifier.request import Message, Request, make_request
+from classifier.rule import ALWAYS_REFERENCE, Plan, load_rule
 from classifier.tasks import task_tier
 from classifier.tokens import TokenCounter, runtime_counter
 
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
 TRAINED_ARTIFACT = Path("models/router.safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How an artifact picks a tier.
-
-    Attributes
-    ----------
-    strategy : "learned", "length", "task", or "always" (one tier, the floor that ships when nothing better was
-    learned).
-    price_weight : quality points that one reference call's cost is worth.
-    reference_bonus : quality points that another tier must win by before the reference is left.
-    reference : the tier used without routing.
-    reference_cost : mean USD of a reference call in training.
-    always : the tier of strategy "always".
-    """
-
-    strategy: str
-    price_weight: float
-    reference_bonus: float
-    reference: str
-    reference_cost: float
-    always: str | None = None
 
 
 class Router:
@@ -61,13 +40,22 @@ class Router:
     ----------
     menu : the tiers; the artifact's own, first those it has learned about in price order, then the others.
     tiers : the menu's tiers.
-    rule : how a tier is picked.
-    strategy : the strategy in force.
+    rule : how a tier is picked, and which quality losses are certified (``rule.ladder``).
+    plan : what is in force where a call asks for nothing else.
     artifact : what the router was made from.
     keywords : the artifact's keyword groups.
+    novelty : how unlike the training requests a request is.
     """
 
-    def __init__(self, artifact: Artifact, *, menu: Menu | None = None, strategy: str | None = None) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        menu: Menu | None = None,
+        strategy: str | None = None,
+        max_quality_loss: float | None = None,
+        budget: float | None = None,
+    ) -> None:
         """Make a router from a loaded artifact; see `load` for the parameters."""
         trained = menu_from_header(header_field(artifact, "menu", kind=dict), artifact.source)
         ladder = header_field(artifact, "tiers", kind=list)
@@ -75,8 +63,10 @@ class Router:
         self.tiers = self.menu.tiers
         if [tier.name for tier in trained.tiers[: len(ladder)]] != ladder or not ladder:
             raise ArtifactError(f"{artifact.source}: its tiers do not fit its menu; train a new one with train-router")
-        self.rule = _rule(artifact, ladder)
-        self.strategy = _strategy(strategy or (menu.strategy if menu is not None else None), self.rule)
+        self.rule = load_rule(artifact, ladder).with_aliases(self.menu.task_aliases)
+        wished = max_quality_loss is not None or budget is not None
+        preset = menu.strategy if menu is not None and not wished else None
+        self.plan = self.rule.plan(strategy or preset, max_quality_loss, budget)
         self.artifact = artifact
         self._position = {tier.name: position for position, tier in enumerate(self.tiers)}
         self._ladder = len(ladder)
@@ -86,9 +76,18 @@ class Router:
             raise ArtifactError(
                 f"{artifact.source}: its rule and its model differ in the reference; retrain with train-router"
             )
+        self.novelty: Novelty = load_novelty(artifact, self._model.weights)
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, menu: Menu | None = None, strategy: str | None = None) -> Router:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        menu: Menu | None = None,
+        strategy: str | None = None,
+        max_quality_loss: float | None = None,
+        budget: float | None = None,
+    ) -> Router:
         """Load an artifact.
 
         Parameters
@@ -97,15 +96,25 @@ class Router:
         menu : overrides the artifact's models, limits, task table and length rule, tier by tier of the same name; None:
             ``$TIERWISE_CONFIG`` or ``router.toml`` in the working directory, where there is one.
         strategy : "learned", "length" or "task"; None: the menu's, else the artifact's.
+        max_quality_loss : route at the cheapest setting certified to lose no more quality than this, as a share of the
+            reference's (points of score where the artifact was trained so); the reference where none is certified.
+        budget : instead: route at the best setting whose mean cost is at most this share of the reference's.
 
         Raises
         ------
         ArtifactError : the artifact cannot be used; the message says exactly why.
         ConfigError : ``router.toml`` is wrong.
+        InputError : the strategy is unknown, a number is out of range, or both numbers are given.
         """
         found = load_menu() if menu is None else menu
         override = None if menu is None and found is default_menu() else found
-        return cls(read_artifact(path or find_artifact()), menu=override, strategy=strategy)
+        return cls(
+            read_artifact(path or find_artifact()),
+            menu=override,
+            strategy=strategy,
+            max_quality_loss=max_quality_loss,
+            budget=budget,
+        )
 
     def route(
         self,
@@ -117,6 +126,8 @@ class Router:
         tools: Sequence[Any] | None = None,
         response_format: Any = None,
         strategy: str | None = None,
+        max_quality_loss: float | None = None,
+        budget: float | None = None,
     ) -> Decision:
         """Pick the tier for one request.
 
@@ -126,13 +137,13 @@ class Router:
         max_tokens : limit on the answer's tokens.
         task : a label such as "summarization"; one the artifact never saw changes nothing.
         tools, response_format : as passed to chat completions; tiers that cannot serve them are left out.
-        strategy : "learned", "length" or "task" for this call alone.
+        strategy, max_quality_loss, budget : as in `load`, for this call alone.
 
         Raises
         ------
         TypeError : neither or both of ``prompt`` and ``messages``.
         NoFeasibleTierError : no tier of the menu can serve the request.
-        InputError : ``strategy`` is not known.
+        InputError : the strategy is unknown, a number is out of range, or both numbers are given.
         """
         request = make_request(
             prompt,
@@ -142,7 +153,9 @@ class Router:
             tools=tools,
             response_format=response_format,
         )
-        return self.decide(request, strategy)
+        if strategy is None and max_quality_loss is None and budget is None:
+            return self.decide(request)
+        return self.decide(request, self.rule.plan(strategy, max_quality_loss, budget))
 
     def route_many(self, requests: Iterable[Request]) -> list[Decision]:
         """Decisions for many requests, in order."""
@@ -158,28 +171,33 @@ class Router:
         """The model name for a request, ready to be passed on; takes what `route` takes."""
         return self.route(prompt, max_tokens=max_tokens, task=task, **request).model
 
-    def decide(self, request: Request, strategy: str | None = None) -> Decision:
-        """Pick the tier for a request made by `classifier.request.make_request`."""
-        how = self.strategy if strategy is None else _strategy(strategy, self.rule)
+    def decide(self, request: Request, plan: Plan | None = None) -> Decision:
+        """Pick the tier for a request made by `classifier.request.make_request`, by a plan of `Rule.plan`."""
+        plan = plan or self.plan
         features = self.features(request)
         prediction = self._model.predict(features)
+        novelty = self.novelty.score(features)
         allowed = feasible_tiers(self.tiers, request, features.tokens)
-        share = [cost / self.rule.reference_cost for cost in prediction.cost]
         learned = [position for position in allowed if position < self._ladder]
         if not learned:
             chosen = allowed[0]
-        elif how == "learned":
-            quality = prediction.quality.copy()
-            quality[self._model.reference] += self.rule.reference_bonus
-            chosen = choose(quality, share, self.rule.price_weight, learned)
+        elif plan.strategy == "learned":
+            chosen = self._learned(plan, features, prediction, novelty, learned)
         else:
-            chosen = self._nearest(self._fixed(how, request), allowed)
+            chosen = self._nearest(self._fixed(plan, request), allowed)
         tier = self.tiers[chosen]
-        return Decision(tier.name, tier.model, how, prediction, chosen, tuple(allowed), request, features, self)
+        return Decision(
+            tier.name, tier.model, plan.strategy, novelty, prediction, chosen, tuple(allowed), request, features, self
+        )
 
     def features(self, request: Request) -> Features:
         """The features that this artifact's model sees of a request."""
         return extract(request, self.keywords, self._count_tokens)
+
+    @property
+    def strategy(self) -> str:
+        """The strategy in force: "learned", "length", "task" or "always"."""
+        return self.plan.strategy
 
     @property
     def model(self) -> Model:
@@ -191,10 +209,22 @@ class Router:
         """The tiers that the model has learned about, in price order."""
         return self.tiers[: self._ladder]
 
-    def _fixed(self, how: str, request: Request) -> int:
+    def _learned(
+        self, plan: Plan, features: Features, prediction: Prediction, novelty: float, allowed: Sequence[int]
+    ) -> int:
+        """Position of the tier that the learned rule picks; what is novel goes to the reference."""
+        setting = plan.setting or self.rule.task_setting(features.task)
+        if novelty > NOVEL:
+            setting = ALWAYS_REFERENCE
+        share = [cost / self.rule.reference_cost for cost in prediction.cost]
+        quality = prediction.quality.copy()
+        quality[self._model.reference] += setting.reference_bonus
+        return choose(quality, share, setting.price_weight, allowed)
+
+    def _fixed(self, plan: Plan, request: Request) -> int:
         """Position of the tier that a rule without learning picks."""
-        name = self.rule.always if how == "always" else None
-        if how == "task":
+        name = plan.tier
+        if plan.strategy == "task":
             name = task_tier(request.task, self.menu)
         if name is None:
             name = length_tier(len(request.text), request.max_tokens, self.menu.length)
@@ -249,6 +279,8 @@ def route(
     tools: Sequence[Any] | None = None,
     response_format: Any = None,
     strategy: str | None = None,
+    max_quality_loss: float | None = None,
+    budget: float | None = None,
 ) -> Decision:
     """Pick the tier for one request with the shared router; see `Router.route`."""
     return shared_router().route(
@@ -259,6 +291,8 @@ def route(
         tools=tools,
         response_format=response_format,
         strategy=strategy,
+        max_quality_loss=max_quality_loss,
+        budget=budget,
     )
 
 
@@ -284,37 +318,6 @@ def _overlaid(trained: Menu, menu: Menu) -> Menu:
         task_aliases={**trained.task_aliases, **menu.task_aliases},
         task_default=menu.task_default if menu.task_default in names else trained.task_default,
     )
-
-
-def _rule(artifact: Artifact, ladder: Sequence[str]) -> Rule:
-    strategy = header_field(artifact, "rule", "strategy", kind=str)
-    always = header_field(artifact, "rule", "always", kind=str) if strategy == "always" else None
-    rule = Rule(
-        strategy=strategy,
-        price_weight=header_field(artifact, "rule", "price_weight", kind=float),
-        reference_bonus=header_field(artifact, "rule", "reference_bonus", kind=float),
-        reference=header_field(artifact, "rule", "reference", kind=str),
-        reference_cost=header_field(artifact, "rule", "reference_cost", kind=float),
-        always=always,
-    )
-    sound = (
-        rule.strategy in (*STRATEGIES, "always")
-        and rule.price_weight >= 0
-        and rule.reference_bonus >= 0
-        and rule.reference_cost > 0
-    )
-    if not sound or rule.reference not in ladder or (always is not None and always not in ladder):
-        raise ArtifactError(f"{artifact.source}: its decision rule is unsound; train a new one with train-router")
-    return rule
-
-
-def _strategy(wanted: str | None, rule: Rule) -> str:
-    """The strategy to use; "learned" is whatever the artifact settled on, the floor where learning did not pay."""
-    if wanted is None or wanted == "learned":
-        return rule.strategy
-    if wanted not in STRATEGIES:
-        raise InputError(f"strategy '{wanted}' is not known; expected one of: {', '.join(STRATEGIES)}")
-    return wanted
 
 
 def _feature_spec(artifact: Artifact) -> tuple[KeywordGroups, TokenCounter]:

@@ -15,7 +15,7 @@ end leaves its share to the others (Holm, 1979; a graph in the sense of Bretz et
     unacceptable too and must have passed before. Hence P(any wrong) <= sum over I of P(p-value of c(k) <= level(k))
     <= sum over I of level(k) = error.
 
-The shares are unequal: half of the error goes to the headline target. One target alone pays nothing for others.
+The shares are unequal: four fifths of the error go to the headline target. One target alone pays nothing for others.
 
 MAPIE's ``risk_control`` (1.6) has Learn then Test with fixed sequences, for losses in [0, 1], one level a risk, and
 Hoeffding-Bentkus p-values. It has no ladders, relative targets or groups, and, moved to [0, 1], paired losses in [-1,
@@ -40,7 +40,7 @@ Method = Literal["exact", "betting"]
 LADDER = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
 HEADLINE = 0.02
 
-_HEADLINE_SHARE = 0.5
+_HEADLINE_SHARE = 0.8
 # Rounding up to this share of the scores to pass/fail costs less than betting does.
 _FRACTIONAL_SHARE = 0.1
 _BOUND_ROUNDS, _BOUND_POINTS = 3, 9
@@ -146,7 +146,8 @@ def certify_ladder(
     relative : whether targets are shares of the reference's mean score, or points of score.
     groups : (n,) group numbers. Rows of a group are alike, not independent, so each group counts as one row, with its
         mean scores: what is certified is the loss on a request of a group drawn at random.
-    headline : the target that half of the error is spent on, where it is one of several; else all share it equally.
+    headline : the target that four fifths of the error are spent on, where it is one of several; else all share it
+        equally.
     method : None: "exact" where at least 90% of the scores are 0 or 1, else "betting". This looks at how rows are
         scored, not at who wins.
 

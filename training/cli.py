@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ from training.pipeline import train
 from training.report import report_data, report_json, write_report
 from training.rule import Target
 from training.tables import Columns, read_tables
+from training.unseen import UnseenTask, leave_tasks_out
 
 _HELP = """
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
@@ -71,6 +73,14 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 _TABLES = "Tables and their reading"
 _QUALITY = "What is good enough"
 _OUTPUT = "What comes out"
+
+
+class CertifyPer(StrEnum):
+    """What a promise of quality is kept for."""
+
+    ALL = "all"
+    TASK = "task"
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -151,6 +161,14 @@ def train_router(
     confidence: Annotated[
         float, typer.Option(min=0.5, max=0.9999, help="Confidence of that promise.", rich_help_panel=_QUALITY)
     ] = 0.95,
+    certify_per: Annotated[
+        CertifyPer,
+        typer.Option(
+            help="Keep that promise for all requests taken together, or for each task by itself: a task "
+            "that cannot be certified, or that the table does not have, then goes to the reference.",
+            rich_help_panel=_QUALITY,
+        ),
+    ] = CertifyPer.ALL,
     menu_file: Annotated[
         Path | None,
         typer.Option(
@@ -235,17 +253,23 @@ def train_router(
         table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading"))
         data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
     show_data(console, data, str(options.adequacy))
+    learners = learners_for(effort)
     with progress_bars(console) as progress:
         training = train(
             data,
             menu,
-            learners_for(effort),
-            Target(max_quality_loss, confidence, not absolute),
+            learners,
+            Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK),
             seed=seed or 0,
             jobs=jobs,
             force=force,
             progress=progress,
         )
+        unseen: tuple[UnseenTask, ...] = ()
+        if report is not None or json_file is not None:
+            unseen = leave_tasks_out(
+                training, learners[training.model.learner], jobs=jobs, progress=partial(progress, "unseen tasks")
+            )
     show_result(console, training, monthly_spend)
     digest = compile_artifact(training, keywords, options.tokens, out, dated=seed is None)
     if report is not None or json_file is not None:
@@ -258,6 +282,7 @@ def train_router(
             artifact=out,
             digest=digest,
             date=read_artifact(out).header["training"].get("date"),
+            unseen_tasks=unseen,
         )
         if report is not None:
             write_report(figures, report)

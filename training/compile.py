@@ -19,7 +19,9 @@ from classifier.errors import RouterError
 from classifier.features import FEATURE_VERSION
 from classifier.keywords import KeywordGroups, dump_keywords
 from classifier.model import dump_model
+from classifier.novelty import NOVEL, dump_novelty
 from classifier.router import Router
+from classifier.rule import Rule, dump_rule
 from classifier.version import __version__
 from training.pipeline import Training, shipped_menu
 
@@ -54,33 +56,45 @@ def compile_artifact(
     """
     model = training.model.runtime()
     fields, tensors = dump_model(model)
-    shipped = training.shipped
     data = training.data
-    rule: dict[str, Any] = {
-        "strategy": shipped.strategy,
-        "price_weight": training.rule.price_weight,
-        "reference_bonus": training.rule.reference_bonus,
-        "reference": data.names[data.reference],
-        "reference_cost": float(data.costs[training.split.fit, data.reference].mean()),
-    }
-    if shipped.always is not None:
-        rule["always"] = shipped.always
+    rule = runtime_rule(training)
     header = {
         "menu": menu_to_header(shipped_menu(training)),
         "tiers": list(data.names),
         "features": {"version": FEATURE_VERSION, "tokens": tokens, "keywords": dump_keywords(keywords)},
         "model": fields,
-        "rule": rule,
+        "rule": dump_rule(rule),
         "training": {**summary(training), **_made(dated), **(provenance or {})},
     }
     draft = path.with_name(f".{path.name}.draft")
     try:
-        digest = write_artifact(draft, header, tensors)
+        digest = write_artifact(draft, header, {**tensors, **dump_novelty(training.novelty)})
         _prove(Router.load(draft, menu=shipped_menu(training)), training)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     return digest
+
+
+def runtime_rule(training: Training) -> Rule:
+    """The decision rule in the runtime's form."""
+    rule, target = training.rule, training.target
+    tasks = {task: rung.rule for task, rung in rule.tasks.items()} if target.per_task else None
+    floor = training.shipped.strategy != "learned"
+    return Rule(
+        strategy=training.shipped.strategy,
+        reference=training.data.names[training.data.reference],
+        reference_cost=training.reference_cost,
+        path=rule.path,
+        chosen=rule.rung.rule or 0,
+        target=target.loss,
+        relative=target.relative,
+        confidence=target.confidence,
+        certified=floor or rule.certified,
+        ladder=() if floor else rule.promises,
+        tasks=None if floor else tasks,
+        always=training.shipped.always,
+    )
 
 
 def summary(training: Training) -> dict[str, Any]:
@@ -95,7 +109,10 @@ def summary(training: Training) -> dict[str, Any]:
         "seed": training.seed,
         "reference": data.names[data.reference],
         "target": asdict(training.target),
-        "certificate": asdict(rule.rung),
+        "certificate": {
+            "ladder": [asdict(rung) for rung in rule.ladder],
+            "tasks": {task: asdict(rung) for task, rung in rule.tasks.items()},
+        },
         "shipped": training.shipped.name,
         "against_random_mix": asdict(training.mix),
         "test": [asdict(result) for result in training.results],
@@ -125,8 +142,8 @@ def _prove(router: Router, training: Training) -> None:
         request = training.data.table.requests[row]
         features = router.features(request)
         prediction = router.model.predict(features)
-        expected = training.predicted.quality[place]
-        if not np.allclose(prediction.quality, expected, atol=_PROOF_TOLERANCE):
+        same = (router.novelty.score(features) > NOVEL) == training.expected.novel[place]
+        if not same or not np.allclose(prediction.quality, training.predicted.quality[place], atol=_PROOF_TOLERANCE):
             raise RouterError(
                 f"the artifact predicts other than the model it was made from (test row {place + 1}); "
                 "nothing was written; please report this with the versions installed"

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from training.data import RoutingData
 from training.evaluate import Result
+from training.ladder import ladder_steps
 from training.pipeline import StageProgress, Training
 from training.tables import OutcomeTable
 
@@ -77,6 +78,8 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
     console.print(_comparison(training, monthly_spend))
     console.print(escape(_promise(training)))
+    _show_ladder(console, training)
+    _show_tasks(console, training)
     for tier in training.never_chosen:
         console.print(
             f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]"
@@ -107,13 +110,16 @@ def _warnings(training: Training) -> Iterator[str]:
     if not rule.certified:
         loss = f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
         needed = (
-            f"about {rule.rung.rows_needed:,} rows for choosing the rule would be needed"
-            if rule.rung.rows_needed
-            else ("more rows would not change that as things stand")
+            f"about {rule.asked.rows_needed:,} rows for choosing the rule would be needed"
+            if rule.asked.rows_needed
+            else "more rows would not change that as things stand"
         )
+        whole = f"on {len(training.split.choose):,} rows"
+        if training.target.per_task:
+            whole = f"for any task by itself, the largest having {rule.asked.rows:,} rows for choosing"
         yield (
             f"no learned rule could be certified to lose at most {loss} of quality "
-            f"with {training.target.confidence:.0%} confidence on {len(training.split.choose):,} rows; {needed}."
+            f"with {training.target.confidence:.0%} confidence {whole}; {needed}."
         )
     if not mix.better:
         rows = (
@@ -137,17 +143,65 @@ def _warnings(training: Training) -> Iterator[str]:
 
 
 def _promise(training: Training) -> str:
-    rung, target, data = training.rule.rung, training.target, training.data
-    if rung.rule is None or training.shipped.strategy != "learned":
+    rung, target, data = training.rule.asked, training.target, training.data
+    if not training.rule.certified or training.shipped.strategy != "learned":
         return ""
     loss = (
         f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
     )
     return (
-        f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most {loss} is "
-        f"lost (observed {rung.loss:.2%}). Better than a random mix at the same cost by {training.mix.gain:+.3f} "
+        (
+            f"Certified for each task by itself, on rows kept apart for it: with {target.confidence:.0%} confidence at "
+            f"most {loss} is lost on any. "
+            if target.per_task
+            else f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most "
+            f"{loss} is lost (observed {rung.loss:.2%}). "
+        )
+        + f"Better than a random mix at the same cost by {training.mix.gain:+.3f} "
         f"[{training.mix.interval.low:+.3f}, {training.mix.interval.high:+.3f}] in quality."
     )
+
+
+def _show_ladder(console: Console, training: Training) -> None:
+    """What else is certified, and can be asked for at run time."""
+    steps = list(ladder_steps(training))
+    if not steps:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("max_quality_loss", "saves", "keeps", ""):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name))
+    for step in steps:
+        loss = f"{step.target:.3f}" + (" *" if step.target == training.target.loss else "  ")
+        if step.certified:
+            table.add_row(loss, f"{step.saving:.1%}", f"{step.kept:.1%}", "")
+        else:
+            needed = (
+                f"about {step.rows_needed:,} rows for choosing needed" if step.rows_needed else "no saving in sight"
+            )
+            table.add_row(loss, "", "", f"only {training.data.names[training.data.reference]}: {needed}")
+    console.print("Certified together, to be asked for at run time (* is the default); figures of the test rows:")
+    console.print(table)
+
+
+def _show_tasks(console: Console, training: Training) -> None:
+    """For which tasks the promise is certified by itself, too."""
+    if training.shipped.strategy != "learned" or not training.rule.tasks:
+        return
+    kept: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for task in training.rule.tasks:
+        kept[training.rule.task_keeps(task)].append(task)
+    otherwise = "go to the reference" if training.target.per_task else "kept only on the whole"
+    parts = [
+        f"{heading}: {_some(kept[holds])}"
+        for holds, heading in ((True, "yes"), (False, f"no ({otherwise})"), (None, f"too few rows ({otherwise})"))
+        if kept[holds]
+    ]
+    console.print(escape("Certified for the task by itself: " + "; ".join(parts)))
+
+
+def _some(tasks: list[str]) -> str:
+    more = len(tasks) - _LISTED_TASKS
+    return ", ".join(tasks[:_LISTED_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _tier_table(data: RoutingData, adequacy: str) -> Table:

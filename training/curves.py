@@ -84,3 +84,39 @@ def performance_gap_recovered(predicted: NDArray[np.float64], quality: NDArray[n
     gained = np.concatenate([[0.0], np.cumsum((quality[:, -1] - quality[:, 0])[order])])
     gap = float(gained[-1])
     return float(np.trapezoid(gained, dx=1 / len(order)) / gap) if gap > _NO_GAP else float("nan")
+
+
+def calls_for_gap(predicted: NDArray[np.float64], quality: NDArray[np.float64], share: float) -> float:
+    """CPT: least share of calls to the strong tier that recovers ``share`` of the gap in quality; NaN without a gap.
+
+    Requests go to it in order of predicted gain. Source and parameters: as `performance_gap_recovered`.
+    """
+    order = np.argsort(-(predicted[:, -1] - predicted[:, 0]), kind="stable")
+    gained = np.concatenate([[0.0], np.cumsum((quality[:, -1] - quality[:, 0])[order])])
+    gap = float(gained[-1])
+    return float(np.argmax(gained >= share * gap - _NO_GAP) / len(order)) if gap > _NO_GAP else float("nan")
+
+
+def average_quality(curve: Curve, low: float, high: float) -> float:
+    """AIQ: mean height, from cost ``low`` to ``high``, of the curve's upper hull, which mixing its points reaches.
+
+    Left of its first point the hull is taken to have that point's quality. Source: Hu et al., "RouterBench: A
+    Benchmark for Multi-LLM Routing System", 2024. NaN where the costs are equal.
+    """
+    if high <= low:
+        return float("nan")
+    hull: list[tuple[float, float]] = []
+    for point in sorted(zip(curve.cost.tolist(), curve.quality.tolist(), strict=True)):
+        if hull and point[1] <= hull[-1][1]:
+            continue
+        while len(hull) > 1 and _below(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    costs, heights = np.array(hull).T
+    marks = np.unique(np.concatenate([[low, high], costs[(costs > low) & (costs < high)]]))
+    return float(np.trapezoid(np.interp(marks, costs, heights), marks) / (high - low))
+
+
+def _below(left: tuple[float, float], middle: tuple[float, float], right: tuple[float, float]) -> bool:
+    """The middle point lies on or below the line between the others."""
+    return (middle[1] - left[1]) * (right[0] - left[0]) <= (right[1] - left[1]) * (middle[0] - left[0])

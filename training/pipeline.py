@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
+from classifier.novelty import NOVEL, NoveltyScale
 from classifier.tasks import task_tier
 from training.certify import certify_ladder
 from training.data import RoutingData
@@ -28,10 +29,11 @@ from training.evaluate import (
 )
 from training.fit import FittedModel, Predictions, fit_model
 from training.learner import Learner
+from training.novelty import fit_novelty, novelty_scores
 from training.rule import (
     ChosenRule,
+    Expectations,
     Target,
-    apply_rule,
     choose_rule,
     never_chosen,
     order_rules,
@@ -70,11 +72,14 @@ class Training:
     Attributes
     ----------
     menu : the artifact's menu.
-    rule : the learned rule and its certificate.
+    novelty : what tells requests unlike all training requests.
+    rule : the learned rule and its certificates.
+    reference_cost : mean USD of a reference call on the rows that the model was fitted on.
     mix : the learned router against a random mix of the same cost, on predictions that no fitted weight has seen.
     shipped : what the artifact will do.
     results : every way of routing on the test rows; the one that is shipped is ``result``.
-    test : the test rows' outcomes; ``predicted`` is what the model expected of them.
+    test : the test rows' outcomes; ``predicted`` is what the model expected of them, ``expected`` the rule's view of
+        that, ``chosen`` (m,) the tier that what is shipped picks.
     never_chosen : positions of tiers that are never worth their price.
     filled : scores that were never observed and stand as the model's expectation in the figures.
     """
@@ -83,18 +88,26 @@ class Training:
     menu: Menu
     split: Split
     model: FittedModel
+    novelty: NoveltyScale
     rule: ChosenRule
+    reference_cost: float
     mix: MixComparison
     shipped: Shipped
     results: tuple[Result, ...]
     result: Result
     test: Outcomes
     predicted: Predictions
+    expected: Expectations
+    chosen: NDArray[np.int64]
     never_chosen: tuple[int, ...]
     filled: int
     thresholds: tuple[int, int]
     seed: int
-    target: Target
+
+    @property
+    def target(self) -> Target:
+        """The promise asked for."""
+        return self.rule.target
 
     @property
     def learned_won(self) -> bool:
@@ -143,23 +156,22 @@ def train(
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
-    reference_cost = float(data.costs[fit, data.reference].mean())
-    chosen_on, chosen_rows = _expected(model, data, split.choose)
-    predicted, test = _expected(model, data, split.test)
-    fit_rows = _outcomes(data, fit, cross_fitted)
-    weights = price_weights(cross_fitted.cost / reference_cost)
-    sequence = order_rules(weights, cross_fitted, reference_cost, fit_rows)
+    weights = model.runtime().weights
+    sight = _Sight(data, model, fit_novelty(data.matrix.rows(fit), data.groups[fit], weights), fit)
+    chosen_on, chosen_rows = sight.of(split.choose)
+    fit_expected, fit_rows = sight.of(fit, cross_fitted)
+    predicted = model.predict(data.matrix.rows(split.test))
+    expected, test = sight.of(split.test, predicted)
+    steps = price_weights(fit_expected.cost)
     proven = _complete(data.quality[split.choose])
-    rule = choose_rule(sequence, chosen_on, reference_cost, chosen_rows, target, proven)
+    rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
     run_menu = menu_for(menu, data.tiers)
     ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
     seen = _joined(fit_rows, chosen_rows)
     thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
-    held_out = Predictions(*(np.concatenate(pair) for pair in _pairs(cross_fitted, chosen_on)))
-    mix = compare_to_mix(apply_rule(rule, held_out, reference_cost, data.reference), seen, seed=seed)
-    learned = apply_rule(rule, predicted, reference_cost, data.reference)
+    mix = compare_to_mix(rule.choose(fit_expected.joined(chosen_on), seen.tasks), seen, seed=seed)
     choices = _baselines(data, test, run_menu, ladder, thresholds)
-    results = _results(choices, learned, test, seed)
+    results = _results(choices, rule.choose(expected, test.tasks), test, seed)
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better):
         shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
@@ -169,19 +181,47 @@ def train(
         menu=run_menu,
         split=split,
         model=model,
+        novelty=sight.novelty,
         rule=rule,
+        reference_cost=sight.reference_cost,
         mix=mix,
         shipped=shipped,
         results=results,
         result=by_name[shipped.name],
         test=test,
         predicted=predicted,
-        never_chosen=never_chosen(weights, chosen_on, reference_cost, data.reference),
+        expected=expected,
+        chosen=choices.get(shipped.name, rule.choose(expected, test.tasks)),
+        never_chosen=never_chosen(steps, chosen_on),
         filled=int(np.isnan(data.quality[split.test]).sum()),
         thresholds=thresholds,
         seed=seed,
-        target=target,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the rule sees of rows, and what happened on them."""
+
+    data: RoutingData
+    model: FittedModel
+    novelty: NoveltyScale
+    fit: NDArray[np.int64]
+
+    @property
+    def reference_cost(self) -> float:
+        return float(self.data.costs[self.fit, self.data.reference].mean())
+
+    def of(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
+        """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
+        matrix = self.data.matrix.rows(rows)
+        if predicted is None:
+            predicted = self.model.predict(matrix)
+        scores = novelty_scores(matrix, self.novelty, self.model.runtime().weights)
+        expected = Expectations(
+            predicted.quality, predicted.cost / self.reference_cost, scores > NOVEL, self.data.reference
+        )
+        return expected, outcomes(self.data, rows, predicted)
 
 
 def _refuse_thin(split: Split, data: RoutingData) -> None:
@@ -212,12 +252,7 @@ def _on_complete_rows(split: Split, quality: NDArray[np.float64]) -> Split:
     return replace(split, choose=kept(split.choose), test=kept(split.test))
 
 
-def _expected(model: FittedModel, data: RoutingData, rows: NDArray[np.int64]) -> tuple[Predictions, Outcomes]:
-    predicted = model.predict(data.matrix.rows(rows))
-    return predicted, _outcomes(data, rows, predicted)
-
-
-def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
     """Rows to evaluate on; where a score was not observed, the model's expectation stands in for it."""
     quality = data.quality[rows]
     requests = [data.table.requests[row] for row in rows]
@@ -240,10 +275,6 @@ def _joined(first: Outcomes, second: Outcomes) -> Outcomes:
         tasks=first.tasks + second.tasks,
         reference=first.reference,
     )
-
-
-def _pairs(first: Predictions, second: Predictions) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    return [(first.quality, second.quality), (first.adequate, second.adequate), (first.cost, second.cost)]
 
 
 def _length_tiers(menu: Menu) -> tuple[str, str, str]:

@@ -1,17 +1,17 @@
-"""Choosing the decision rule: the price weight, on rows that no weight was fitted on."""
+"""Choosing the decision rule: which settings there are, and which keeps what promise, on rows that no weight saw."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.policy import choose_many
-from training.certify import Rung, certify_ladder
+from classifier.rule import Promise, Setting
+from training.certify import LADDER, Rung, certify_ladder, certify_tasks
 from training.evaluate import Outcomes
-from training.fit import Predictions
 
 _WEIGHTS = 400
 _LEAST_WEIGHT = 1e-3
@@ -27,29 +27,115 @@ class Target:
     Attributes
     ----------
     loss : relative to the reference's mean quality, or in points of quality where ``relative`` is false.
+    per_task : promise it for each task by itself; a task that cannot be certified goes to the reference.
     """
 
     loss: float = 0.02
     confidence: float = 0.95
     relative: bool = True
+    per_task: bool = False
+
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """All losses that are certified together, this one among them, ascending."""
+        return tuple(sorted({*LADDER, self.loss}))
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the rule decides by, for n requests that the model did not see.
+
+    Attributes
+    ----------
+    quality : (n, t) expected.
+    cost : (n, t) expected, as shares of the reference's mean cost.
+    novel : (n,) requests unlike all training requests; they go to the reference.
+    reference : position of the reference tier.
+    """
+
+    quality: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    novel: NDArray[np.bool_]
+    reference: int
+
+    def choose(self, price_weight: float, reference_bonus: float) -> NDArray[np.int64]:
+        """(n,): the tier that the rule picks at a setting."""
+        quality = self.quality.copy()
+        quality[:, self.reference] += reference_bonus
+        return np.where(self.novel, self.reference, choose_many(quality, self.cost, price_weight))
+
+    def joined(self, other: Expectations) -> Expectations:
+        """These requests, then the other ones."""
+        return Expectations(
+            np.concatenate([self.quality, other.quality]),
+            np.concatenate([self.cost, other.cost]),
+            np.concatenate([self.novel, other.novel]),
+            self.reference,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenRule:
-    """The learned rule's parameters and what is promised of it.
+    """The path of settings, and what is promised of which.
 
     Attributes
     ----------
-    price_weight : quality points that one reference call's cost is worth.
-    reference_bonus : quality points that another tier must win by before the reference is left.
-    certified : whether the promise holds; else these are the safest rule's parameters.
-    rung : the certificate.
+    path : (k,) settings, safest first.
+    target : the promise asked for.
+    ladder : certificates for `Target.ladder`, which hold all at once.
+    tasks : certificates for each task by itself at the target's loss, which hold all at once.
     """
 
-    price_weight: float
-    reference_bonus: float
-    certified: bool
-    rung: Rung
+    path: tuple[Setting, ...]
+    target: Target
+    ladder: tuple[Rung, ...]
+    tasks: dict[str, Rung]
+
+    @property
+    def rung(self) -> Rung:
+        """The certificate for the loss asked for, on all requests."""
+        return next(rung for rung in self.ladder if rung.target == self.target.loss)
+
+    @property
+    def asked(self) -> Rung:
+        """What the promise asked for rests on: the rung, or by task the largest certified task's, or the largest's."""
+        if not self.target.per_task or not self.tasks:
+            return self.rung
+        return max(self.tasks.values(), key=lambda rung: (rung.rule is not None, rung.rows))
+
+    @property
+    def certified(self) -> bool:
+        """The promise holds, for some task where it was asked for by task; else the safest setting is in force."""
+        return self.asked.rule is not None and (not self.target.per_task or bool(self.tasks))
+
+    @property
+    def setting(self) -> Setting:
+        """The setting in force where tasks have none of their own."""
+        return self.path[self.rung.rule or 0]
+
+    @property
+    def promises(self) -> tuple[Promise, ...]:
+        """The ladder in the runtime's form."""
+        return tuple(Promise(rung.target, rung.rule, rung.rows_needed) for rung in self.ladder)
+
+    def task_keeps(self, task: str) -> bool | None:
+        """Whether what is in force is certified for a task by itself; None: it has too few rows to tell."""
+        rung = self.tasks.get(task)
+        if rung is None or (rung.rule is None and rung.p_value >= 1.0):
+            return None
+        return rung.rule is not None and (self.target.per_task or (self.rung.rule or 0) <= rung.rule)
+
+    def choose(self, expected: Expectations, tasks: Sequence[str | None]) -> NDArray[np.int64]:
+        """(n,): the tier of each request; ``tasks`` are their labels."""
+        if not self.target.per_task:
+            return expected.choose(self.setting.price_weight, self.setting.reference_bonus)
+        chosen = np.full(len(tasks), expected.reference)
+        for task, rung in self.tasks.items():
+            if rung.rule is not None:
+                own = np.array([label == task for label in tasks])
+                setting = self.path[rung.rule]
+                chosen[own] = expected.choose(setting.price_weight, setting.reference_bonus)[own]
+        return chosen
 
 
 def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,10 +151,8 @@ def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _WEIGHTS)])
 
 
-def order_rules(
-    weights: NDArray[np.float64], expected: Predictions, reference_cost: float, rows: Outcomes
-) -> NDArray[np.float64]:
-    """The rules to test, (k, 2), safest first, by rows that the test itself does not use.
+def order_rules(weights: NDArray[np.float64], expected: Expectations, rows: Outcomes) -> NDArray[np.float64]:
+    """The settings to test, (k, 2), safest first, by rows that the test itself does not use.
 
     They are one path of pairs (price weight, reference bonus) along which requests leave the reference one after
     another: from a large bonus down to none at the price weight that is best for quality, then up the price weights.
@@ -81,11 +165,12 @@ def order_rules(
     expected : cross-fitted expectations of the rows that the model was fitted on.
     rows : what happened on these rows.
     """
-    reached = [_reached((weight, 0.0), expected, reference_cost, rows) for weight in weights]
+    reached = [_reached((weight, 0.0), expected, rows) for weight in weights]
     cost = np.array([row_costs.mean() for row_costs, _ in reached])
     quality = np.array([row_quality.mean() for _, row_quality in reached])
+    reference_cost = rows.costs[:, rows.reference].mean()
     # A rule dearer than the reference is none; the dearest tier may be neither the best nor the reference.
-    affordable = cost <= rows.costs[:, rows.reference].mean()
+    affordable = cost <= reference_cost
     best = int(np.argmax(np.where(affordable, quality, -np.inf))) if affordable.any() else len(weights) - 1
     path = [(weights[best], bonus) for bonus in _BONUSES]
     last = cost[best]
@@ -98,55 +183,63 @@ def order_rules(
 
 def choose_rule(
     rules: NDArray[np.float64],
-    predicted: Predictions,
-    reference_cost: float,
+    expected: Expectations,
     rows: Outcomes,
     target: Target,
     complete: NDArray[np.bool_],
 ) -> ChosenRule:
-    """The cheapest rule certified on ``rows``.
+    """Certify the path on ``rows``: for every loss of the ladder, and for every task.
 
     Parameters
     ----------
     rules : (k, 2) from `order_rules`, safest first.
-    predicted : what the model expects of ``rows``, which it was not fitted on.
-    reference_cost : mean USD of a reference call.
+    expected : what the model expects of ``rows``, which it was not fitted on.
     complete : (n,) rows on which every tier was observed; only they count, for an expectation proves nothing.
     """
-    reached = np.stack([_reached(rule, predicted, reference_cost, rows)[1] for rule in rules], axis=1)
+    spent, reached = (
+        np.stack(columns, axis=1)
+        for columns in zip(*(_reached((weight, bonus), expected, rows) for weight, bonus in rules), strict=True)
+    )
+    shares = spent.mean(axis=0) / rows.costs[:, rows.reference].mean()
+    path = tuple(Setting(*map(float, (*rule, share))) for rule, share in zip(rules, shares, strict=True))
     if not complete.any():
-        weight, bonus = rules[0]
-        return ChosenRule(float(weight), float(bonus), certified=False, rung=_nothing_observed(target))
-    (rung,) = certify_ladder(
-        rows.quality[complete, rows.reference],
+        return ChosenRule(path, target, tuple(_nothing_observed(target, loss) for loss in target.ladder), {})
+    reference = rows.quality[:, rows.reference]
+    ladder = certify_ladder(
+        reference[complete],
         reached[complete],
-        targets=(target.loss,),
+        targets=target.ladder,
         confidence=target.confidence,
         relative=target.relative,
         groups=rows.groups[complete],
+        headline=target.loss,
     )
-    weight, bonus = rules[rung.rule or 0]
-    return ChosenRule(float(weight), float(bonus), rung.rule is not None, rung)
+    labelled = complete & np.array([task is not None for task in rows.tasks])
+    tasks = {}
+    if labelled.any():
+        tasks = certify_tasks(
+            reference[labelled],
+            reached[labelled],
+            [str(rows.tasks[row]) for row in np.flatnonzero(labelled)],
+            target=target.loss,
+            confidence=target.confidence,
+            relative=target.relative,
+            groups=rows.groups[labelled],
+        )
+    return ChosenRule(path, target, ladder, tasks)
 
 
-def apply_rule(rule: ChosenRule, predicted: Predictions, reference_cost: float, reference: int) -> NDArray[np.int64]:
-    """(n,): the tier that the rule picks for each row."""
-    return _choices((rule.price_weight, rule.reference_bonus), predicted, reference_cost, reference)
-
-
-def never_chosen(
-    weights: NDArray[np.float64], predicted: Predictions, reference_cost: float, reference: int
-) -> tuple[int, ...]:
+def never_chosen(weights: NDArray[np.float64], expected: Expectations) -> tuple[int, ...]:
     """Positions of tiers that no price weight picks for any row: they are never worth their price."""
-    used: set[int] = {reference}
+    used: set[int] = {expected.reference}
     for weight in weights:
-        used.update(np.unique(_choices((weight, 0.0), predicted, reference_cost, reference)).tolist())
-    return tuple(tier for tier in range(predicted.quality.shape[1]) if tier not in used)
+        used.update(np.unique(expected.choose(weight, 0.0)).tolist())
+    return tuple(tier for tier in range(expected.quality.shape[1]) if tier not in used)
 
 
-def _nothing_observed(target: Target) -> Rung:
+def _nothing_observed(target: Target, loss: float) -> Rung:
     return Rung(
-        target=target.loss,
+        target=loss,
         relative=target.relative,
         confidence=target.confidence,
         rule=None,
@@ -160,15 +253,8 @@ def _nothing_observed(target: Target) -> Rung:
 
 
 def _reached(
-    rule: Iterable[float], predicted: Predictions, reference_cost: float, rows: Outcomes
+    setting: tuple[float, float], expected: Expectations, rows: Outcomes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cost and quality (n,) of what a rule picks."""
-    chosen = _choices(rule, predicted, reference_cost, rows.reference)[:, None]
+    """Cost and quality (n,) of what a setting picks."""
+    chosen = expected.choose(*setting)[:, None]
     return np.take_along_axis(rows.costs, chosen, axis=1)[:, 0], np.take_along_axis(rows.quality, chosen, axis=1)[:, 0]
-
-
-def _choices(rule: Iterable[float], predicted: Predictions, reference_cost: float, reference: int) -> NDArray[np.int64]:
-    weight, bonus = rule
-    quality = predicted.quality.copy()
-    quality[:, reference] += bonus
-    return choose_many(quality, predicted.cost / reference_cost, weight)

@@ -13,8 +13,8 @@ from classifier.catalog import default_menu
 from classifier.features import dense_names
 
 SECRET = "zebra"
-HARD = f"prove thing1 and thing2, case 7 {SECRET}"
-EASY = f"translate thing1 and thing2, case 7 {SECRET}"
+HARD = "prove thing0 and thing1, case 0"
+EASY = "translate thing0 and thing1, case 0"
 BOOK = f"{SECRET} and words " * 100_000
 
 
@@ -56,7 +56,7 @@ def test_any_decision_has_a_reason_of_one_line_and_an_explanation(router, reques
 
 
 @pytest.mark.parametrize("strategy", ["learned", "length", "task"])
-@pytest.mark.parametrize("prompt", [HARD, EASY, BOOK])
+@pytest.mark.parametrize("prompt", [f"{HARD} {SECRET}", f"{EASY} {SECRET}", BOOK])
 def test_the_prompt_is_in_no_reason_and_no_repr(router, prompt, strategy):
     decision = router.route(prompt, strategy=strategy)
     assert SECRET not in decision.reason
@@ -85,7 +85,7 @@ def test_the_reason_of_a_cheaper_tier_is_what_it_saves(router):
 
 def test_the_reason_of_the_reference_is_that_it_is_worth_its_price(linear):
     header, tensors = artifact_content(linear.model)
-    header["rule"] = {**header["rule"], "price_weight": 0, "reference_bonus": 1}
+    header["rule"] = {**header["rule"], "path": [[0, 1, 1]], "chosen": 0, "ladder": []}
     decision = Router(Artifact(header, dict(tensors), "", "a")).route(EASY)
     assert decision.reason == (
         f"learned rule: opus (the reference) is worth its price here, expected quality {decision.expected_quality:.2f}"

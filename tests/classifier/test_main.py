@@ -4,7 +4,7 @@ import pytest
 
 from classifier.__main__ import main
 
-HARD = "prove thing1 and thing2, case 7"
+HARD = "prove thing0 and thing1, case 0"
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,13 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(run):
         "",
         "python -m classifier: gone.safetensors: no such file; check the path, or train one with train-router\n",
     )
+
+
+def test_a_wish_is_taken(run, linear, router):
+    loose = router.route(HARD, budget=0.2)
+    assert run(HARD, "--artifact", linear.path, "--budget", 0.2)[1].splitlines()[0] == loose.model
+    strict = router.route(HARD, max_quality_loss=0)
+    assert run(HARD, "--artifact", linear.path, "--max-quality-loss", 0)[1].splitlines()[0] == strict.model
+    code, out, err = run(HARD, "--artifact", linear.path, "--budget", -1)
+    assert (code, out) == (2, "")
+    assert "budget is -1" in err

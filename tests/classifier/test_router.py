@@ -15,12 +15,14 @@ from classifier.artifact import Artifact, read_artifact, write_artifact
 from classifier.catalog import Tier, default_menu, menu_to_header, with_tiers
 from classifier.errors import ArtifactError, ConfigError, InputError, NoFeasibleTierError
 from classifier.heuristic import length_tier
+from classifier.novelty import NOVEL
 from classifier.policy import choose
 from classifier.request import make_request
 from classifier.router import find_artifact, shared_router, shipped_artifact
+from classifier.rule import ALWAYS_REFERENCE
 
-HARD = "prove thing1 and thing2, case 7"
-EASY = "translate thing1 and thing2, case 7"
+HARD = "prove thing0 and thing1, case 0"
+EASY = "translate thing0 and thing1, case 0"
 BOOK = "one more word " * 100_000  # about 300,000 tokens
 MODELS = {tier.name: tier.model for tier in default_menu().tiers}
 
@@ -51,6 +53,12 @@ def with_limits(router: Router, **limits) -> Router:
     return Router(router.artifact, menu=replace(menu, tiers=tiers))
 
 
+def never_surprised(router: Router) -> Router:
+    """The router with a scale on which nothing is novel."""
+    tensors = {**router.artifact.tensors, "novelty_quantiles": np.zeros((3, 1))}
+    return Router(replace(router.artifact, tensors=tensors))
+
+
 # Learned
 
 
@@ -68,11 +76,12 @@ def test_any_request_has_a_tier_that_can_serve_it(router, request):
 def test_the_learned_rule_by_definition(router, request):
     decision = decided(router, request)
     quality, rule = decision.prediction.quality.copy(), router.rule
-    quality[TIERS.index(rule.reference)] += rule.reference_bonus
+    setting = ALWAYS_REFERENCE if decision.novelty > NOVEL else rule.path[rule.chosen]
+    quality[TIERS.index(rule.reference)] += setting.reference_bonus
     share = [cost / rule.reference_cost for cost in decision.prediction.cost]
     allowed = [tier for tier in decision.feasible if tier < len(TIERS)]
     if allowed:
-        assert decision.position == choose(quality, share, rule.price_weight, allowed)
+        assert decision.position == choose(quality, share, setting.price_weight, allowed)
     else:
         assert decision.tier == "gemini"
 
@@ -152,6 +161,7 @@ def test_the_window_holds_the_prompt_and_the_answer(router):
 )
 @pytest.mark.parametrize("strategy", ["learned", "length", "task"])
 def test_a_tier_that_cannot_serve_a_request_does_not_get_it(router, limits, call, strategy):
+    router = never_surprised(router)
     able = with_limits(router)
     unable = with_limits(router, haiku=limits)
     assert able.route(**call, task="summarization", strategy=strategy).tier in ("haiku", "sonnet")
@@ -375,8 +385,24 @@ def test_a_ladder_that_is_not_the_menus_is_refused(linear, ladder):
         {"strategy": "cheapest"},
         {"strategy": "always", "always": "gemini"},
         {"strategy": "always", "always": "nobody"},
-        {"price_weight": -0.1},
-        {"reference_bonus": -0.1},
+        {"path": [[-0.1, 0, 1]], "chosen": 0, "ladder": []},
+        {"path": [[0, -0.1, 1]], "chosen": 0, "ladder": []},
+        {"path": [[0, 0, -1]], "chosen": 0, "ladder": []},
+        {"path": [], "chosen": None, "ladder": []},
+        {"path": [[0, "1", 1]], "chosen": 0, "ladder": []},
+        {"path": [3], "chosen": 0, "ladder": []},
+        {"chosen": 4},
+        {"chosen": -1},
+        {"chosen": True},
+        {"chosen": 1.0},
+        {"target": 1.1},
+        {"confidence": 1.0},
+        {"ladder": [[0.02, 4, None]]},
+        {"ladder": [[0.02, 1, None], [0.01, 0, None]]},
+        {"ladder": [[-0.1, 0, None]]},
+        {"ladder": [["0.1", 0, None]]},
+        {"tasks": {"summarization": 9}},
+        {"tasks": {"summarization": "1"}},
         {"reference_cost": 0},
         {"reference_cost": -1.0},
         {"reference": "gemini"},
@@ -399,7 +425,9 @@ def test_a_rule_and_a_model_of_different_references_are_refused(linear):
         ({"menu": {"tiers": []}}, "its menu is unsound: menu: it has no tiers"),
         ({"rule": None}, "header field 'rule.strategy' is missing, expected a string"),
         ({"rule": {"strategy": "always"}}, "header field 'rule.always' is missing, expected a string"),
-        ({"rule": {"price_weight": "1"}}, "header field 'rule.price_weight' is a string, expected a number"),
+        ({"rule": {"path": "1"}}, "header field 'rule.path' is a string, expected a list"),
+        ({"rule": {"target": "1"}}, "header field 'rule.target' is a string, expected a number"),
+        ({"rule": {"tasks": []}}, "header field 'rule.tasks' is a list, expected an object"),
         ({"rule": {"reference_cost": True}}, "header field 'rule.reference_cost' is true or false, expected a number"),
         ({"features": {"version": 0}}, "trained on feature version 0, this tierwise computes version "),
         ({"features": {"version": 999}}, "trained on feature version 999, this tierwise computes version "),

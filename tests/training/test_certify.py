@@ -79,16 +79,16 @@ def test_targets_keep_their_order_and_their_certificates() -> None:
     assert up == down[::-1]
 
 
-def test_the_headline_gets_half_of_the_error() -> None:
+def test_the_headline_gets_most_of_the_error() -> None:
     reference, router = population(500, 10)
     ladder = certify_ladder(reference, router, targets=(0.01, 0.02, 0.03))
-    (alone,) = certify_ladder(reference, router, targets=(0.02,), confidence=0.975)
+    (alone,) = certify_ladder(reference, router, targets=(0.02,), confidence=0.96)
     assert ladder[1] == replace(alone, confidence=0.95)
 
 
 def test_a_target_certified_to_its_end_leaves_its_share_to_the_others() -> None:
-    same = np.ones((170, 2))
-    assert 0.025 < p_value(same[:, 0], same[:, 0], 0.02) <= 0.05
+    same = np.ones((155, 2))
+    assert 0.04 < p_value(same[:, 0], same[:, 0], 0.02) <= 0.05
     (held_back, _) = certify_ladder(same[:, 0], same, targets=(0.02, 0.021))
     (released, _) = certify_ladder(same[:, 0], same, targets=(0.02, 0.5))
     assert held_back.rule is None

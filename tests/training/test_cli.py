@@ -87,15 +87,33 @@ def test_learns_writes_and_routes(run: Command, tmp_path: Path, outcomes_csv: Pa
         "Learned router saves",
         "$10,000 a month become",
         "Certified on",
+        "max_quality_loss",
+        "Certified for the task by itself",
     ):
         assert words in result.stdout, words
     router = Router.load(tmp_path / "models/router.safetensors")
-    easy = router.predict_model("greet thing1 and thing2 and thing3, case 5", 300, "chat")
-    hard = router.predict_model("prove thing1 and thing2 and thing3, case 5", 300, "reasoning")
+    easy = router.predict_model("greet thing11 and thing12 and thing23, case 150", 300, "chat")
+    hard = router.predict_model("prove thing11 and thing12 and thing23, case 150", 300, "reasoning")
     assert (easy, hard) == ("tokenfast/claude-haiku-4-5-20251001", "tokenfast/claude-opus-4-6")
+    for loss in (0.0, 0.1):
+        model = router.predict_model("greet thing11 and thing12 and thing23, case 150", max_quality_loss=loss)
+        assert ("opus" in model) == (loss == 0)
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert {task["name"] for task in figures["report"]["unseen_tasks"]} == {"chat", "reasoning"}
+    assert len(figures["certificate"]["ladder"]) == 7
     assert figures["shipped"] == "learned router"
     assert figures["rows"]["fit"] + figures["rows"]["choose"] + figures["rows"]["test"] == 1500
+
+
+def test_certifies_each_task_by_itself_where_asked(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    result = run(outcomes_csv, "--certify-per", "task", "--max-quality-loss", 0.05)
+    assert result.returncode == 0, result.stderr
+    assert "Certified for each task by itself" in result.stdout
+    router = Router.load(tmp_path / "models/router.safetensors")
+    assert set(router.rule.tasks or {}) == {"chat", "reasoning"}
+    prompt = "greet thing11 and thing12 and thing23, case 150"
+    assert router.route(prompt, max_tokens=300, task="chat").tier == "haiku"
+    assert router.route(prompt, max_tokens=300, task="poetry").tier == router.route(prompt).tier == "opus"
 
 
 def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp_path: Path, noise_csv: Path) -> None:

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.policy import choose_many
-from training.curves import HEADLINE_TARGETS, Curve, performance_gap_recovered, sweep
+from training.curves import (
+    HEADLINE_TARGETS,
+    Curve,
+    average_quality,
+    calls_for_gap,
+    performance_gap_recovered,
+    sweep,
+)
 
 World = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -166,3 +173,34 @@ def test_no_order_recovers_more_than_that_by_true_gain(scores: list[tuple[int, i
 def test_without_a_gap_none_is_recovered(strong: list[float]) -> None:
     quality = np.column_stack([[0.0, 1.0], strong])
     assert np.isnan(performance_gap_recovered(quality, quality))
+
+
+def test_calls_for_a_share_of_the_gap() -> None:
+    predicted = np.column_stack([np.zeros(4), [0.9, 0.8, 0.7, 0.6]])
+    quality = np.column_stack([[0.0, 1.0, 0.0, 1.0], np.ones(4)])
+    assert calls_for_gap(predicted, quality, 0.5) == 0.25
+    assert calls_for_gap(predicted, quality, 0.8) == 0.75
+    assert calls_for_gap(predicted, quality, 0.0) == 0.0
+    assert np.isnan(calls_for_gap(predicted, np.ones((4, 2)), 0.5))
+
+
+def test_the_average_is_the_area_under_what_mixing_points_reaches() -> None:
+    straight = Curve(np.array([0.0, 1.0]), np.array([0.5, 1.0]))
+    assert average_quality(straight, 0.0, 1.0) == pytest.approx(0.75)
+    # A point below the line changes nothing, nor does a dear one that is worse; one above it does.
+    below = Curve(np.array([0.0, 0.5, 1.0, 1.2]), np.array([0.5, 0.6, 1.0, 0.9]))
+    assert average_quality(below, 0.0, 1.0) == pytest.approx(0.75)
+    above = Curve(np.array([0.0, 0.5, 1.0]), np.array([0.5, 1.0, 1.0]))
+    assert average_quality(above, 0.0, 1.0) == pytest.approx(0.875)
+    # Beyond its last point a curve stays as good as there.
+    assert average_quality(above, 0.0, 2.0) == pytest.approx((0.875 + 1.0) / 2)
+    assert np.isnan(average_quality(above, 1.0, 1.0))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+def test_the_average_lies_between_the_points_and_no_point_lowers_it(points: list[tuple[float, float]]) -> None:
+    cost, quality = (np.array(values) for values in zip(*points, strict=True))
+    area = average_quality(Curve(cost, quality), 0.0, 1.0)
+    assert quality.min() - 1e-9 <= area <= quality.max() + 1e-9
+    more = Curve(np.append(cost, 0.5), np.append(quality, quality.max()))
+    assert average_quality(more, 0.0, 1.0) >= area - 1e-9 or cost.min() > 0.5

@@ -8,8 +8,8 @@ sections.py     `ReportData` -> HTML, with              charts.py, svg.py, marku
 page.py         all of it as one file, and as JSON
 """
 
-from training.report.data import LadderStep, ReportData, UnseenTask
+from training.report.data import ReportData
 from training.report.gather import report_data
 from training.report.page import report_html, report_json, write_report
 
-__all__ = ["LadderStep", "ReportData", "UnseenTask", "report_data", "report_html", "report_json", "write_report"]
+__all__ = ["ReportData", "report_data", "report_html", "report_json", "write_report"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.ladder import LadderStep
+from training.unseen import UnseenTask
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -88,40 +91,30 @@ class CurveData:
     ----------
     learned : (cost, quality) of the learned router at every price weight.
     mix : corners of the best random mixes of tiers.
+    peers : other learned routers' curves, by name.
     cost_at : (quality, least cost on the learned curve that reaches it, None where none does).
+    average : mean quality of the learned curve over all costs (AIQ), ``mix_average`` the same of the mixes; None where
+        all tiers cost the same.
     gap_recovered : APGR; None where there are more than two tiers, or the dearer is no better.
+    calls_for : (share of the gap, share of calls to the dearer tier that recovers it) (CPT); empty likewise.
     """
 
     learned: tuple[tuple[float, float], ...]
     mix: tuple[tuple[float, float], ...]
+    peers: tuple[tuple[str, tuple[tuple[float, float], ...]], ...]
     cost_at: tuple[tuple[float, float | None], ...]
+    average: float | None
+    mix_average: float | None
     gap_recovered: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LadderStep:
-    """One rung of the certificate: what may be lost, and what that buys.
-
-    Attributes
-    ----------
-    target : quality that may be lost; a share of the reference's where ``relative``, else points.
-    certified : a rule cheaper than the reference keeps the promise.
-    saving, cost_share, kept : on the test rows, against the reference.
-    rows_needed : for choosing the rule, where not certified; None: more rows would not change that.
-    """
-
-    target: float
-    relative: bool
-    certified: bool
-    saving: float
-    cost_share: float
-    kept: float
-    rows_needed: int | None
+    calls_for: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """What is shipped, on the test rows of one task; ``certified`` is None where no certificate was asked for it."""
+    """What is shipped, on the test rows of one task.
+
+    ``certified`` says whether the promise is certified for the task by itself; None where too few rows tell.
+    """
 
     name: str
     rows: int
@@ -129,16 +122,6 @@ class TaskSummary:
     saving: Estimate
     kept: Estimate
     certified: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnseenTask:
-    """What a router trained without a task does on it."""
-
-    name: str
-    rows: int
-    kept: float
-    saving: float
 
 
 @dataclass(frozen=True, slots=True)

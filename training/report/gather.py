@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifier.keywords import KeywordGroups
 from classifier.version import __version__
-from training.curves import Curve, performance_gap_recovered, sweep
+from training.curves import Curve, average_quality, calls_for_gap, performance_gap_recovered, sweep
 from training.evaluate import (
     Interval,
     Outcomes,
@@ -21,9 +21,9 @@ from training.evaluate import (
     cheapest_adequate,
     evaluate,
     fixed_weights,
-    length_choice,
     mix_quality,
 )
+from training.ladder import ladder_steps
 from training.pipeline import LEARNED, Training
 from training.report.data import (
     Confusion,
@@ -31,7 +31,6 @@ from training.report.data import (
     DataNotes,
     Estimate,
     FileNotes,
-    LadderStep,
     Money,
     ProblemKind,
     Reliability,
@@ -40,20 +39,20 @@ from training.report.data import (
     Route,
     TaskSummary,
     TierSummary,
-    UnseenTask,
 )
 from training.report.learned import learned
 from training.report.mistakes import mistakes
 from training.report.reliability import reliability
 from training.report.verdict import verdict
-from training.rule import apply_rule
 from training.tables import OutcomeTable, RowProblem
+from training.unseen import UnseenTask
 
 NO_TASK = "(no task)"
 _LISTED_TASKS = 12
 _LISTED_ROWS = 10
 _CURVE_POINTS = 240
 _QUALITY_TARGETS = (0.95, 0.98, 1.0)
+_GAP_SHARES = (0.5, 0.8)
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
 
 
@@ -67,8 +66,6 @@ def report_data(
     artifact: Path | None = None,
     digest: str | None = None,
     date: str | None = None,
-    ladder: Sequence[LadderStep] = (),
-    task_certificates: Mapping[str, bool] | None = None,
     unseen_tasks: Sequence[UnseenTask] = (),
 ) -> ReportData:
     """Everything that the report of a training run shows.
@@ -81,12 +78,10 @@ def report_data(
     command : the command line that was run.
     artifact, digest : the artifact that was written and `compile_artifact`'s digest of it.
     date : ISO date; None in reproducible runs.
-    ladder : the certificate's rungs.
-    task_certificates : for tasks that were to be certified, whether they are.
-    unseen_tasks : the leave-one-task-out results.
+    unseen_tasks : of `training.unseen.leave_tasks_out`.
     """
     data, test = training.data, training.test
-    chosen = chosen_tiers(training)
+    chosen = training.chosen
     complete = np.isnan(data.quality[training.split.test]).sum(axis=1) == 0
     mix = training.mix
     return ReportData(
@@ -100,8 +95,8 @@ def report_data(
         gain=_estimate(mix.gain, mix.interval),
         routes=tuple(_route(result, result is training.result) for result in training.results),
         curve=_curve(training),
-        ladder=tuple(ladder),
-        tasks=tuple(_tasks(test, chosen, training.seed, task_certificates or {})),
+        ladder=tuple(ladder_steps(training)),
+        tasks=tuple(_tasks(training)),
         unseen_tasks=tuple(unseen_tasks),
         reliability=tuple(_reliability(training)),
         confusion=_confusion(test, chosen, complete),
@@ -110,19 +105,6 @@ def report_data(
         notes=_notes(training),
         reproduction=_reproduction(training, command, artifact, digest, date),
     )
-
-
-def chosen_tiers(training: Training) -> NDArray[np.int64]:
-    """(m,): the tier that what is shipped picks on each test row."""
-    data, shipped, test = training.data, training.shipped, training.test
-    if shipped.always is not None:
-        return np.full(len(test), data.names.index(shipped.always))
-    if shipped.thresholds is not None:
-        rule = training.menu.length
-        ladder = [data.names.index(name) for name in (rule.small, rule.medium, rule.large)]
-        return length_choice(test.sizes, shipped.thresholds, ladder)
-    reference_cost = float(data.costs[training.split.fit, data.reference].mean())
-    return apply_rule(training.rule, training.predicted, reference_cost, data.reference)
 
 
 def _estimate(value: float, interval: Interval) -> Estimate:
@@ -177,13 +159,23 @@ def _curve(training: Training) -> CurveData:
     base_cost, base_quality = (values[:, test.reference].mean() for values in (test.costs, test.quality))
     whole = sweep(predicted.quality, predicted.cost, test.quality, test.costs, test.reference)
     costs, quality = test.costs.mean(axis=0), test.quality.mean(axis=0)
-    mix = ((cost / base_cost, mix_quality(costs, quality, cost) / base_quality) for cost in sorted(costs.tolist()))
+    corners = sorted(costs.tolist())
+    mix = Curve(
+        np.array(corners) / base_cost, np.array([mix_quality(costs, quality, cost) for cost in corners]) / base_quality
+    )
+    low, high = float(mix.cost[0]), float(mix.cost[-1])
     two_unequal = len(quality) == 2 and quality[1] > quality[0]
     return CurveData(
         learned=_thinned(whole),
-        mix=tuple((float(cost), float(reached)) for cost, reached in mix),
+        mix=tuple(zip(mix.cost.tolist(), mix.quality.tolist(), strict=True)),
+        peers=(),
         cost_at=tuple((target, _known(whole.cost_at(target))) for target in _QUALITY_TARGETS),
+        average=_known(average_quality(whole, low, high)),
+        mix_average=_known(average_quality(mix, low, high)),
         gap_recovered=performance_gap_recovered(predicted.quality, test.quality) if two_unequal else None,
+        calls_for=tuple((share, calls_for_gap(predicted.quality, test.quality, share)) for share in _GAP_SHARES)
+        if two_unequal
+        else (),
     )
 
 
@@ -200,10 +192,10 @@ def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _tasks(
-    test: Outcomes, chosen: NDArray[np.int64], seed: int, certificates: Mapping[str, bool]
-) -> Iterator[TaskSummary]:
+def _tasks(training: Training) -> Iterator[TaskSummary]:
     """The tasks with most rows, then all others together; nothing where no row has a task."""
+    test, chosen, seed = training.test, training.chosen, training.seed
+    learned = training.shipped.strategy == "learned"
     counts = Counter(test.tasks)
     if set(counts) == {None}:
         return
@@ -212,7 +204,7 @@ def _tasks(
         listed = [task for task, _ in counts.most_common()]
     names = np.array([listed.index(task) if task in listed else len(listed) for task in test.tasks])
     for place, task in enumerate(listed):
-        certified = None if task is None else certificates.get(task)
+        certified = None if task is None or not learned else training.rule.task_keeps(task)
         yield _task(task or NO_TASK, test, np.flatnonzero(names == place), chosen, seed, certified)
     rest = len(counts) - len(listed)
     if rest:
@@ -322,8 +314,8 @@ def _reproduction(
             ("python", platform.python_version()),
             *((package, version(package)) for package in _PACKAGES),
         ),
-        price_weight=training.rule.price_weight,
-        reference_bonus=training.rule.reference_bonus,
+        price_weight=training.rule.setting.price_weight,
+        reference_bonus=training.rule.setting.reference_bonus,
         fit_rows=len(split.fit),
         choose_rows=len(split.choose),
         test_rows=len(split.test),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from training.pipeline import Training
 from training.report.data import Verdict
-from training.report.figures import count, percent, points, score
+from training.report.figures import count, percent, plural, points, score
 
 _MUCH_FILLED = 0.2
 
@@ -31,11 +31,17 @@ def headline(training: Training) -> str:
 
 def promise(training: Training) -> str:
     """What is certified of what is shipped, in one sentence."""
-    reference, target, rung = _reference(training), training.target, training.rule.rung
+    reference, target, rung = _reference(training), training.target, training.rule.asked
     if training.shipped.always == reference:
         return f"Every request still goes to {reference}: no quality can be lost, and no money is saved."
     if training.shipped.strategy == "learned" and not training.rule.certified:
         return "No quality is promised: the learned router could not be certified."
+    if training.shipped.strategy == "learned" and target.per_task:
+        kept = sum(rung.rule is not None for rung in training.rule.tasks.values())
+        return (
+            f"With {percent(target.confidence, 0)} confidence, at most {_loss(training)} is lost on any task: "
+            f"{plural(kept, 'task')} certified by itself, all other requests go to {reference}."
+        )
     promised = (
         f"With {percent(target.confidence, 0)} confidence, at most {_loss(training)} is lost: "
         f"certified on {count(rung.rows)} independent rows that nothing was learned from"
@@ -72,7 +78,7 @@ def _mood(training: Training) -> tuple[str, str]:
 def _not_certified(training: Training) -> Iterator[str]:
     if training.rule.certified:
         return
-    needed = training.rule.rung.rows_needed
+    needed = training.rule.asked.rows_needed
     more = (
         f"About {count(needed)} rows for choosing the rule would be needed, if what was seen persists."
         if needed
@@ -80,7 +86,7 @@ def _not_certified(training: Training) -> Iterator[str]:
     )
     yield (
         f"No learned rule could be certified to lose at most {_loss(training)} with "
-        f"{percent(training.target.confidence, 0)} confidence on {count(training.rule.rung.rows)} rows. {more}"
+        f"{percent(training.target.confidence, 0)} confidence on {count(training.rule.asked.rows)} rows. {more}"
     )
 
 

@@ -12,7 +12,6 @@ from report_runs import HOSTILE_TIERS, Run
 
 from training.calibrate import calibration_error
 from training.report import report_json
-from training.report.gather import chosen_tiers
 from training.report.mistakes import EXCERPT_CHARS, TemplateStarts, excerpt
 from training.report.reliability import reliability
 from training.report.verdict import verdict
@@ -22,18 +21,7 @@ from training.report.verdict import verdict
 def test_choices_are_those_that_the_result_was_made_of(name: str, request: pytest.FixtureRequest) -> None:
     training = request.getfixturevalue(name).training
     tiers = len(training.data.names)
-    shares = np.bincount(chosen_tiers(training), minlength=tiers) / len(training.test)
-    assert shares == pytest.approx(training.result.shares)
-
-
-def test_choices_of_the_length_rule(learned_run: Run) -> None:
-    training = learned_run.training
-    by_name = {result.name: result for result in training.results}
-    shipped = replace(
-        training.shipped, strategy="length", name="length, tuned", always=None, thresholds=training.thresholds
-    )
-    training = replace(training, shipped=shipped, result=by_name["length, tuned"])
-    shares = np.bincount(chosen_tiers(training), minlength=3) / len(training.test)
+    shares = np.bincount(training.chosen, minlength=tiers) / len(training.test)
     assert shares == pytest.approx(training.result.shares)
 
 
@@ -82,9 +70,11 @@ def test_curves_are_shares_of_the_reference(learned_run: Run) -> None:
 
 
 def test_tasks_add_up(learned_run: Run) -> None:
-    data = learned_run.report(task_certificates={"chat": True})
+    data, rule = learned_run.report(), learned_run.training.rule
     assert sum(task.rows for task in data.tasks) == data.test_rows
-    assert {task.name: task.certified for task in data.tasks} == {"chat": True, "reasoning": None}
+    assert {task.name: task.certified for task in data.tasks} == {
+        name: rule.task_keeps(name) for name in ("chat", "reasoning")
+    }
     for task in data.tasks:
         assert sum(task.shares) == pytest.approx(1.0)
 
@@ -113,7 +103,7 @@ def test_where_the_cheapest_tier_is_the_reference_its_own_quality_is_explained(b
 
 def test_an_absolute_target_is_promised_in_points(bare_run: Run, learned_run: Run) -> None:
     training = learned_run.training
-    absolute = replace(training, target=replace(training.target, relative=False))
+    absolute = replace(training, rule=replace(training.rule, target=replace(training.target, relative=False)))
     assert "0.05 points of quality" in verdict(absolute).promise
 
 

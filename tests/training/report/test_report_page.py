@@ -11,9 +11,11 @@ import pytest
 from parsed_page import Page
 from report_runs import ATTACK, HOSTILE_TIERS, Run
 
-from training.report import LadderStep, ReportData, UnseenTask, report_html, write_report
+from training.ladder import LadderStep
+from training.report import ReportData, report_html, write_report
 from training.report.data import Estimate, Learned
 from training.report.markup import printable
+from training.unseen import UnseenTask
 
 LADDER = (
     LadderStep(0.0, True, False, 0.0, 1.0, 1.0, 12_345),
@@ -24,16 +26,15 @@ LADDER = (
 
 def full(run: Run) -> ReportData:
     """A report with every section."""
-    return run.report(
+    report = run.report(
         monthly_spend=10_000.0,
         command=f"train-router '{ATTACK}'",
         artifact=Path("models/<b>router.safetensors"),
         digest="0f" * 32,
         date="2026-01-31",
-        ladder=LADDER,
-        unseen_tasks=[UnseenTask(ATTACK, 40, 0.98, 0.2)],
-        task_certificates={task: True for task in run.training.test.tasks if task},
+        unseen_tasks=[UnseenTask(ATTACK, 40, 0.98, 0.2, 0.1)],
     )
+    return replace(report, ladder=LADDER)
 
 
 @pytest.mark.parametrize("name", ["learned_run", "floor_run", "bare_run", "hostile_run"])
@@ -71,6 +72,7 @@ def test_links_lead_to_sections_in_order(learned_run: Run) -> None:
 def test_sections_without_data_are_left_out(learned_run: Run) -> None:
     data = replace(
         learned_run.report(),
+        ladder=(),
         tasks=(),
         reliability=(),
         confusion=None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from training.ladder import LadderStep
 from training.report.charts import cost_quality, tier_key, value_bar
-from training.report.data import LadderStep, ReportData, Route
+from training.report.data import CurveData, ReportData, Route
 from training.report.figures import UNKNOWN, count, percent, plural, score, usd
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
 from training.report.sections.cells import tier_shares, with_range
@@ -23,6 +24,7 @@ def curve(data: ReportData) -> Html:
         ),
         tag("figure", cost_quality(data)),
         note("At best settings, in hindsight: ", ", ".join(_reached(*point) for point in data.curve.cost_at), "."),
+        _average(data.curve),
         None if recovered is None else _gap_recovered(data, recovered),
     )
 
@@ -80,11 +82,21 @@ def _reached(target: float, cost: float | None) -> str:
     return f"{percent(target, 0)} of the quality for {bought}"
 
 
+def _average(curve: CurveData) -> Html | None:
+    if curve.average is None or curve.mix_average is None:
+        return None
+    return note(
+        f"Averaged over all costs from the cheapest tier\u2019s to the dearest\u2019s, the learned router keeps "
+        f"{percent(curve.average)} of the quality (AIQ), tossing a coin {percent(curve.mix_average)}."
+    )
+
+
 def _gap_recovered(data: ReportData, recovered: float) -> Html:
     weak, strong = data.names
+    calls = " and ".join(f"{percent(share, 0)} of it takes {percent(calls)}" for share, calls in data.curve.calls_for)
     return note(
         f"Of the gap in quality between {weak} and {strong}, {percent(recovered)} is recovered on average over all "
-        "shares of requests sent to the latter (APGR; a random order gives 50%)."
+        f"shares of requests sent to the latter (APGR; a random order gives 50%); {calls} of the requests (CPT)."
     )
 
 

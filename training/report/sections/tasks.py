@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from training.report.charts import tier_key
 from training.report.data import ReportData
-from training.report.figures import count, percent
-from training.report.markup import Column, Html, join, prose, table, user
+from training.report.figures import count, percent, plural
+from training.report.markup import Column, Html, join, note, prose, table, user
 from training.report.sections.cells import capital, tier_shares, with_range
 
-_CERTIFIED = {True: "yes", False: "no", None: ""}
+_CERTIFIED = {True: "yes", False: "no", None: "too few rows"}
+_LISTED = 12
 
 
 def tasks(data: ReportData) -> Html:
@@ -36,7 +37,12 @@ def tasks(data: ReportData) -> Html:
         for task in data.tasks
     ]
     return join(
-        prose(f"{capital(data.shipped)}, on the tasks with most rows; few rows make wide intervals."),
+        prose(
+            f"{capital(data.shipped)}, on the tasks with most rows; few rows make wide intervals.",
+            " A task is certified when the promise holds for it by itself, too: all these certificates hold at once."
+            if certificates
+            else None,
+        ),
         tier_key(data.names),
         table("Tasks", columns, rows),
     )
@@ -51,12 +57,21 @@ def unseen_tasks(data: ReportData) -> Html:
         Column("Rows", "number"),
         Column("Quality kept", "number"),
         Column("Cost saved", "number"),
+        Column("Novel", "number"),
     ]
-    rows = [(user(task.name), count(task.rows), percent(task.kept), percent(task.saving)) for task in data.unseen_tasks]
+    rows = [
+        (user(task.name), count(task.rows), percent(task.kept), percent(task.saving), percent(task.novel, 0))
+        for task in data.unseen_tasks[:_LISTED]
+    ]
+    rest = len(data.unseen_tasks) - _LISTED
+    worst = min(data.unseen_tasks, key=lambda task: task.kept)
     return join(
         prose(
-            "For each line a router was trained on all tasks but one and then used on that one: what to expect when "
-            "requests of a new kind arrive."
+            "Each of these tasks was left out of training, alone or with some others, and then routed at the setting "
+            "that is shipped: what to expect when requests of a new kind arrive. Nothing is certified there. The last "
+            "column is the share of requests told to be unlike all training requests and left to the reference."
         ),
+        note("Least quality was kept on ", user(worst.name), f": {percent(worst.kept)}."),
         table("Tasks that were left out of training", columns, rows),
+        note(f"{plural(rest, 'smaller task')} not listed.") if rest > 0 else None,
     )

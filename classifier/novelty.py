@@ -1,0 +1,107 @@
+"""How unlike the training requests a request is, as a calibrated score.
+
+Two measures: the share of its word n-grams that training did not know, and the squared distance of its standardised
+dense features to the nearest centre of the training requests (k-means). Each is turned into the share of training
+requests, held out from what measures them, that are at least as unusual: a conformal p-value (Bates et al., "Testing
+for Outliers with Conformal p-values", Annals of Statistics 51, 2023). The score is one minus twice the smaller
+(Bonferroni), so of requests like the training's about one in a hundred scores above 0.99.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.artifact import Artifact, require
+from classifier.errors import ArtifactError
+from classifier.features import N_WORD_BUCKETS, Features
+from classifier.model import DENSE_CLIP, LinearWeights
+
+NOVEL = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class NoveltyScale:
+    """What novelty is measured by.
+
+    Attributes
+    ----------
+    varied : (v,) int32, the dense features that differ between training requests. The others taught the model nothing,
+        and a table that never mentions them (a limit on tokens, tools) should not make every live request novel.
+    centres : (k, v) float64, in the linear model's standardised features.
+    levels : (s,) float64, shares of the training requests, rising from 0 to 1.
+    unknown, distance : (s,) float64, the two measures' quantiles at these levels.
+    """
+
+    varied: NDArray[np.int32]
+    centres: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    unknown: NDArray[np.float64]
+    distance: NDArray[np.float64]
+
+
+class Novelty:
+    """Scores requests; immutable once made, so threads may share it."""
+
+    def __init__(self, scale: NoveltyScale, weights: LinearWeights) -> None:
+        """Index what is known; ``weights`` are the model's, whose vocabulary and standardisation are used."""
+        self._known = np.zeros(N_WORD_BUCKETS, np.float32)
+        self._known[weights.buckets[: np.searchsorted(weights.buckets, N_WORD_BUCKETS)]] = 1.0
+        self._varied = scale.varied
+        self._mean, self._scale = weights.dense_mean[scale.varied], weights.dense_scale[scale.varied]
+        self._centres, self._squares = scale.centres, (scale.centres**2).sum(axis=1)
+        self._levels = scale.levels.tolist()
+        self._unknown, self._distance = scale.unknown.tolist(), scale.distance.tolist()
+
+    def score(self, features: Features) -> float:
+        """0 (as usual as can be) to 1 (unlike all training requests); above `NOVEL` it is novel."""
+        usual = max(
+            _level(self._unknown, self._levels, self._unknown_share(features)),
+            _level(self._distance, self._levels, self._nearest(features)),
+        )
+        return max(0.0, 1.0 - 2.0 * (1.0 - usual))
+
+    def _unknown_share(self, features: Features) -> float:
+        words = features.word_terms
+        return 1.0 - float(self._known.take(features.terms[:words]).sum()) / words if words else 0.0
+
+    def _nearest(self, features: Features) -> float:
+        scaled = (features.dense.take(self._varied) - self._mean) / self._scale
+        np.clip(scaled, -DENSE_CLIP, DENSE_CLIP, out=scaled)
+        return float((self._squares - 2.0 * (self._centres @ scaled)).min() + scaled @ scaled)
+
+
+def _level(quantiles: list[float], levels: list[float], value: float) -> float:
+    """The share of training requests that are surely less unusual than ``value``."""
+    place = bisect_left(quantiles, value)
+    return levels[place - 1] if place else 0.0
+
+
+def dump_novelty(scale: NoveltyScale) -> dict[str, NDArray[np.generic]]:
+    """Tensors for `classifier.artifact.write_artifact`."""
+    return {
+        "novelty_varied": scale.varied,
+        "novelty_centres": scale.centres,
+        "novelty_quantiles": np.stack([scale.levels, scale.unknown, scale.distance]),
+    }
+
+
+def load_novelty(artifact: Artifact, weights: LinearWeights) -> Novelty:
+    """The novelty score of an artifact.
+
+    Raises
+    ------
+    ArtifactError : a tensor is missing or does not fit the model.
+    """
+    varied = require(artifact, "novelty_varied", np.int32, (None,))
+    centres = require(artifact, "novelty_centres", np.float64, (None, len(varied)))
+    quantiles = require(artifact, "novelty_quantiles", np.float64, (3, None))
+    levels = quantiles[0]
+    known = len(weights.dense_mean)
+    rising = len(levels) > 0 and (np.diff(quantiles) >= 0).all() and levels[0] >= 0 and levels[-1] <= 1
+    if not rising or not len(centres) or not ((varied >= 0) & (varied < known)).all():
+        raise ArtifactError(f"{artifact.source}: its novelty scale is unsound; train a new one with train-router")
+    return Novelty(NoveltyScale(varied, centres, *quantiles), weights)

@@ -1,0 +1,122 @@
+"""Leaving tasks out: what a router does on a task that it never saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from classifier.novelty import NOVEL
+from training.calibrate import fit_calibration
+from training.data import RoutingData
+from training.evaluate import evaluate, fixed_weights
+from training.fit import FittedModel
+from training.learner import Learner
+from training.novelty import fit_novelty, novelty_scores
+from training.pipeline import Training, outcomes
+from training.rule import Expectations
+
+MOST_PARTS = 8
+_LEAST_ROWS = 30
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenTask:
+    """What a router trained without a task does on it.
+
+    Attributes
+    ----------
+    rows : the task's rows, all of them.
+    kept, saving : share of the reference's quality kept, and of its cost saved.
+    novel : share of the rows that it told to be unlike its training rows, and left to the reference.
+    """
+
+    name: str
+    rows: int
+    kept: float
+    saving: float
+    novel: float
+
+
+def leave_tasks_out(
+    training: Training, learner: Learner, *, jobs: int = 1, progress: Progress | None = None
+) -> tuple[UnseenTask, ...]:
+    """Train without each task, at the chosen setting, and route it; the largest tasks first.
+
+    With more than eight tasks, they are left out in eight lots, so that a router misses several at once. Rows alike
+    those of a missing task go with it. Model, calibration and novelty are learned anew; the rule's setting stays, so
+    nothing is promised here. Empty where there are not two tasks, or the learned router is not shipped.
+
+    Parameters
+    ----------
+    learner : the one that won.
+    """
+    labels = training.data.matrix.tasks
+    counts = Counter(task for task in labels if task is not None)
+    names = [task for task, count in counts.most_common() if count >= _LEAST_ROWS]
+    if training.shipped.strategy != "learned" or len(set(labels)) < 2 or not names:
+        return ()
+    lots = [names[start::MOST_PARTS] for start in range(min(MOST_PARTS, len(names)))]
+    found: list[UnseenTask] = []
+    results = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_route_unseen)(training, learner, frozenset(lot)) for lot in lots
+    )
+    for done, tasks in enumerate(results, start=1):
+        found += tasks
+        if progress is not None:
+            progress(done, len(lots))
+    return tuple(sorted(found, key=lambda task: (-task.rows, task.name)))
+
+
+def _route_unseen(training: Training, learner: Learner, missing: frozenset[str]) -> list[UnseenTask]:
+    data, split = training.data, training.split
+    gone = np.array([task in missing for task in data.matrix.tasks])
+    alike = np.isin(data.groups, data.groups[gone])
+    fit, choose = split.fit[~alike[split.fit]], split.choose[~alike[split.choose]]
+    if min(len(fit), len(choose)) < _LEAST_ROWS:
+        return []
+    model = _fitted(data, learner, fit, choose)
+    rows = np.flatnonzero(gone)
+    matrix, weights = data.matrix.rows(rows), model.runtime().weights
+    predicted = model.predict(matrix)
+    novel = novelty_scores(matrix, fit_novelty(data.matrix.rows(fit), data.groups[fit], weights), weights) > NOVEL
+    expected = Expectations(predicted.quality, predicted.cost / training.reference_cost, novel, data.reference)
+    setting = training.rule.setting
+    chosen = expected.choose(setting.price_weight, setting.reference_bonus)
+    return list(_by_task(training, rows, chosen, novel, outcomes(data, rows, predicted).quality))
+
+
+def _fitted(data: RoutingData, learner: Learner, fit: NDArray[np.int64], choose: NDArray[np.int64]) -> FittedModel:
+    learned = learner.fit(data.matrix.rows(fit), data.quality[fit], data.costs[fit])
+    outputs = learned.outputs(data.matrix.rows(choose))
+    calibration = fit_calibration(outputs, data.quality[choose], data.adequate[choose], data.reference)
+    return FittedModel("", learned, calibration, data.reference)
+
+
+def _by_task(
+    training: Training,
+    rows: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    novel: NDArray[np.bool_],
+    quality: NDArray[np.float64],
+) -> Iterator[UnseenTask]:
+    data, tiers = training.data, quality.shape[1]
+    labels = np.array([str(data.matrix.tasks[row]) for row in rows])
+    for task in np.unique(labels):
+        own = labels == task
+        part = replace(
+            training.test,
+            quality=quality[own],
+            costs=data.costs[rows[own]],
+            groups=data.groups[rows[own]],
+            sizes=np.zeros(int(own.sum()), np.int64),
+            tasks=(str(task),) * int(own.sum()),
+        )
+        result = evaluate(str(task), fixed_weights(chosen[own], tiers), part, seed=training.seed)
+        yield UnseenTask(str(task), int(own.sum()), result.kept, result.saving, float(novel[own].mean()))
