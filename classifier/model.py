@@ -1,7 +1,7 @@
 """The learned part: features -> expected quality, P(adequate) and expected cost of every tier.
 
 A linear model over term weights, dense features and the task gives, for each tier, a quality logit and a log cost.
-Where the artifact has trees, the quality is the mean of the linear model's and theirs. The quality logits are
+Where the artifact has a forest, quality is a share of the linear model's plus the forest's. The quality logits are
 calibrated (Platt, "Probabilistic Outputs for Support Vector Machines", 1999). P(adequate) of a tier is a calibrated
 function of P(the reference is right and the tier is wrong).
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from classifier.artifact import Artifact, header_field, require
 from classifier.errors import ArtifactError
 from classifier.features import N_BUCKETS, N_WORD_BUCKETS, Features
-from classifier.trees import DEPTH, ObliviousTrees
+from classifier.trees import MAX_DEPTH, Forest
 
 DENSE_CLIP = 4.0
 LOGIT_LIMIT = 30.0
@@ -69,18 +70,20 @@ class LinearWeights:
 
 @dataclass(frozen=True, slots=True)
 class TreeWeights:
-    """Trees over standardised dense features, projected words and the task's mean quality.
+    """A forest over standardised dense features, projected words and the task's mean quality.
 
     Attributes
     ----------
-    trees : with d + p + t inputs and t outputs, expected quality.
+    forest : with d + p + t inputs and t outputs, what it adds to the expected quality.
+    share : (t, t) float64, what the linear model's quality (t,) is multiplied by before the forest's is added.
     buckets : (q,) uint32, the word n-grams that are projected, sorted.
     projection : (q, p) float32, their idf times their place in p dimensions.
     shift : (p,), subtracted from the projected words.
     task_means : (k + 1, t), by task label; the last row for any other, or none.
     """
 
-    trees: ObliviousTrees
+    forest: Forest
+    share: NDArray[np.float64]
     buckets: NDArray[np.uint32]
     projection: NDArray[np.float32]
     shift: NDArray[np.float64]
@@ -161,8 +164,8 @@ class Model:
             placed = self._projection.rows(features.terms[:words]).sum(axis=0, dtype=np.float64)
             projected = placed / word_length
             inputs = np.concatenate((scaled, projected - self.trees.shift, self.trees.task_means[task]))
-            grown = self.trees.trees.predict(inputs.astype(np.float32))
-            total[: self._tiers] = blend_logits(total[: self._tiers], grown)
+            grown = self.trees.forest.predict(inputs.astype(np.float32))
+            total[: self._tiers] = blend_logits(total[: self._tiers], self.trees.share, grown)
         return total
 
     def contributions(self, features: Features) -> Contributions:
@@ -228,9 +231,11 @@ def logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def blend_logits(linear: NDArray[np.float64], grown: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logits of the mean of two expectations: the linear model's, as logits, and the trees', as quality; any shape."""
-    return logit((sigmoid(linear) + grown) / 2)
+def blend_logits(
+    linear: NDArray[np.float64], share: NDArray[np.float64], grown: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Logits (..., t) of a share (t, t) of the linear model's quality, given as logits, plus the forest's."""
+    return logit(sigmoid(linear) @ share + grown)
 
 
 def loss_logit(quality: NDArray[np.float64], reference: int) -> NDArray[np.float64]:
@@ -241,7 +246,7 @@ def loss_logit(quality: NDArray[np.float64], reference: int) -> NDArray[np.float
 def dump_model(model: Model) -> tuple[dict[str, object], dict[str, NDArray[np.generic]]]:
     """A model as header fields and tensors for `classifier.artifact.write_artifact`."""
     header: dict[str, object] = {
-        "kind": "linear" if model.trees is None else "blend",
+        "kind": "linear" if model.trees is None else "stack",
         "task_labels": list(model.task_labels),
         "reference": model.reference,
         "adequacy_is_quality": model.calibration.adequate is None,
@@ -260,12 +265,15 @@ def dump_model(model: Model) -> tuple[dict[str, object], dict[str, NDArray[np.ge
     if calibration.adequate is not None:
         tensors["calibration_adequate"] = calibration.adequate
     if model.trees is not None:
-        trees = model.trees.trees
+        forest = model.trees.forest
+        header["forest_depth"] = forest.depth
         tensors |= {
-            "tree_features": trees.features,
-            "tree_thresholds": trees.thresholds,
-            "tree_leaves": trees.leaves,
-            "tree_base": trees.base,
+            "forest_features": forest.features,
+            "forest_thresholds": forest.thresholds,
+            "forest_children": forest.children,
+            "forest_values": forest.values,
+            "forest_roots": forest.roots,
+            "linear_share": model.trees.share,
             "projection_buckets": model.trees.buckets,
             "projection": model.trees.projection,
             "projection_shift": model.trees.shift,
@@ -282,7 +290,7 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     ArtifactError : a tensor or header field is missing or does not fit the others.
     """
     kind = header_field(artifact, "model", "kind", kind=str)
-    if kind not in ("linear", "blend"):
+    if kind not in ("linear", "stack"):
         raise ArtifactError(
             f"{artifact.source}: model kind '{kind}' is not known to this version; upgrade tierwise or retrain"
         )
@@ -310,7 +318,7 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
         quality=require(artifact, "calibration_quality", np.float64, (tiers, 2)),
         adequate=None if same else require(artifact, "calibration_adequate", np.float64, (tiers, 2)),
     )
-    trees = _load_trees(artifact, weights, tiers) if kind == "blend" else None
+    trees = _load_trees(artifact, weights, tiers) if kind == "stack" else None
     return Model(weights, calibration, tuple(labels), reference, task_aliases, trees)
 
 
@@ -326,22 +334,38 @@ def _buckets(artifact: Artifact, name: str, size: int) -> NDArray[np.uint32]:
 def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeWeights:
     buckets = _buckets(artifact, "projection_buckets", N_WORD_BUCKETS)
     shift = require(artifact, "projection_shift", np.float64, (None,))
-    features = require(artifact, "tree_features", np.int32, (None, DEPTH))
-    inputs = len(weights.dense_mean) + len(shift) + tiers
-    if features.size and (features.min() < 0 or features.max() >= inputs):
-        raise ArtifactError(
-            f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router"
-        )
-    trees = ObliviousTrees(
-        features=features,
-        thresholds=require(artifact, "tree_thresholds", np.float32, features.shape),
-        leaves=require(artifact, "tree_leaves", np.float32, (len(features) << DEPTH, tiers)),
-        base=require(artifact, "tree_base", np.float64, (tiers,)),
-    )
     return TreeWeights(
-        trees=trees,
+        forest=_load_forest(artifact, len(weights.dense_mean) + len(shift) + tiers, tiers),
+        share=require(artifact, "linear_share", np.float64, (tiers, tiers)),
         buckets=buckets,
         projection=require(artifact, "projection", np.float32, (len(buckets), len(shift))),
         shift=shift,
         task_means=require(artifact, "task_means", np.float64, (len(weights.tasks), tiers)),
     )
+
+
+def _load_forest(artifact: Artifact, inputs: int, tiers: int) -> Forest:
+    features = require(artifact, "forest_features", np.int32, (None,))
+    nodes = len(features)
+    forest = Forest(
+        features=features,
+        thresholds=require(artifact, "forest_thresholds", np.float32, (nodes,)),
+        children=require(artifact, "forest_children", np.int32, (nodes,)),
+        values=require(artifact, "forest_values", np.float32, (nodes, tiers)),
+        roots=require(artifact, "forest_roots", np.int32, (None,)),
+        depth=header_field(artifact, "model", "forest_depth", kind=int),
+    )
+    if not _within(features, inputs):
+        raise ArtifactError(
+            f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router"
+        )
+    # A step to the right of a child must not lead out either.
+    if not (_within(forest.children, nodes - 1) and _within(forest.roots, nodes)):
+        raise ArtifactError(f"{artifact.source}: its trees lead to nodes that are not there; retrain with train-router")
+    if not 0 <= forest.depth <= MAX_DEPTH:
+        raise ArtifactError(f"{artifact.source}: its trees are deeper than {MAX_DEPTH}; retrain with train-router")
+    return forest
+
+
+def _within(numbers: NDArray[np.integer[Any]], size: int) -> bool:
+    return not numbers.size or bool(numbers.min() >= 0 and numbers.max() < size)

@@ -1,6 +1,6 @@
-"""Oblivious regression trees: every level of a tree asks one question, so a leaf's number is the answers' bits.
+"""A forest of regression trees as flat arrays: data to follow, no objects to walk.
 
-All trees are evaluated at once by a handful of array operations, whatever the request.
+All trees are descended at once, one level a step, by a handful of array operations.
 """
 
 from __future__ import annotations
@@ -10,40 +10,47 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-DEPTH = 8  # a tree's answers make one byte
+MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class ObliviousTrees:
-    """A sum of k trees with t outputs.
+class Forest:
+    """A sum of trees with t outputs over p inputs; k nodes in all.
 
     Attributes
     ----------
-    features : (k, DEPTH) int32, the input that each level looks at.
-    thresholds : (k, DEPTH) float32; the answer is 1 where the input is above it. The first level is the highest bit.
-    leaves : (k * 2**DEPTH, t) float32, tree by tree.
-    base : (t,) float64, what the trees add to.
+    features : (k,) int32, the input that a node looks at.
+    thresholds : (k,) float32; a leaf's is the greatest there is.
+    children : (k,) int32, at most k - 2: where to go from a node when its input is at most the threshold; the node
+        after that one is where to go when it is above. A leaf's child is the leaf itself.
+    values : (k, t) float32, what a node adds to the outputs when the descent ends there.
+    roots : (trees,) int32.
+    depth : steps from a root, at most `MAX_DEPTH`.
     """
 
     features: NDArray[np.int32]
     thresholds: NDArray[np.float32]
-    leaves: NDArray[np.float32]
-    base: NDArray[np.float64]
+    children: NDArray[np.int32]
+    values: NDArray[np.float32]
+    roots: NDArray[np.int32]
+    depth: int
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs (t,) for one row of inputs (p,)."""
-        above = inputs.take(self.features) > self.thresholds
-        leaf = np.packbits(above, axis=1).ravel() + self._offsets()
-        total: NDArray[np.float64] = self.leaves.take(leaf, axis=0).sum(axis=0, dtype=np.float64) + self.base
+        at = self.roots
+        for _ in range(self.depth):
+            above = inputs.take(self.features.take(at)) > self.thresholds.take(at)
+            at = self.children.take(at) + above
+        total: NDArray[np.float64] = self.values.take(at, axis=0).sum(axis=0, dtype=np.float64)
         return total
 
     def predict_many(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs (n, t) for rows of inputs (n, p)."""
-        total = np.tile(self.base, (len(inputs), 1))
-        for tree, offset in enumerate(self._offsets()):
-            above = inputs[:, self.features[tree]] > self.thresholds[tree]
-            total += self.leaves[offset + np.packbits(above, axis=1).ravel().astype(np.int64)]
+        total = np.zeros((len(inputs), self.values.shape[1]))
+        rows = np.arange(len(inputs))
+        for root in self.roots:
+            at = np.full(len(inputs), root)
+            for _ in range(self.depth):
+                at = self.children[at] + (inputs[rows, self.features[at]] > self.thresholds[at])
+            total += self.values[at]
         return total
-
-    def _offsets(self) -> NDArray[np.int64]:
-        return np.arange(len(self.features), dtype=np.int64) << DEPTH

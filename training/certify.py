@@ -429,4 +429,4 @@ def _rows_needed(rows: _Rows, target: float, verdict: _Verdict) -> int | None:
     level = verdict.level
     squared_quantile = stats.norm.isf(level) ** 2 if rows.method == "exact" else 1.5 * 2 * math.log(1 / level)
     needed = squared_quantile * float(((paired.std(axis=0) / paired.mean(axis=0)) ** 2).max())
-    return int(min(max(needed, _least_rows(target, level) / scored, 1.1 * len(paired)), _MOST_ROWS))
+    return math.ceil(min(max(needed, _least_rows(target, level) / scored, 1.1 * len(paired)), _MOST_ROWS))

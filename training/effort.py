@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from training.blend import BlendLearner
-from training.boosting import ObliviousBoosting
+from training.forest import ForestLearner
 from training.learner import Learner
 from training.linear import LinearLearner
 
@@ -26,11 +26,9 @@ def learners_for(effort: Effort, *, min_rows: int = 2) -> dict[str, Learner]:
     min_rows : rows that a term must occur in to be kept; more make a smaller artifact.
     """
     linear = LinearLearner(min_rows=min_rows)
-    if effort is Effort.FASTEST:
-        return {"linear": linear}
+    learners: dict[str, Learner] = {"linear": linear}
     if effort is Effort.BALANCED:
-        return {"linear": linear, "linear and trees": BlendLearner(linear)}
-    return {
-        "linear": linear,
-        "linear and trees": BlendLearner(linear, ObliviousBoosting(trees=900, rate=0.03), dimensions=64),
-    }
+        learners["linear and trees"] = BlendLearner(linear)
+    if effort is Effort.BEST:
+        learners["linear and trees"] = BlendLearner(linear, ForestLearner(trees=500, depth=20, min_leaf=3))
+    return learners

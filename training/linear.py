@@ -36,7 +36,7 @@ class LinearLearner:
     min_rows : a term or task must occur in this many rows to be kept; of tasks, the most frequent 200 are.
     """
 
-    C: float = 0.3
+    C: float = 0.2
     dense_weight: float = 0.1
     task_weight: float = 1.0
     min_rows: int = 2
@@ -56,7 +56,7 @@ class LinearLearner:
         quality : (n, t), 0..1, NaN where not observed: a tier learns from the rows that observed it.
         costs : (n, t) USD, 0 or more.
         """
-        space = _Space.of(matrix, self)
+        space = Space.of(matrix, self)
         design = space.design(matrix)
         heads = Parallel(n_jobs=jobs)(delayed(_logistic)(design, column, self.C) for column in quality.T)
         heads += [_log_ridge(design, column) for column in costs.T]
@@ -74,7 +74,7 @@ class LinearFit:
     bias : (2t,).
     """
 
-    space: _Space
+    space: Space
     coefficients: NDArray[np.float64]
     bias: NDArray[np.float64]
 
@@ -107,7 +107,7 @@ class LinearFit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Space:
+class Space:
     """What turns features into the design matrix, learned from the fitted rows only."""
 
     buckets: NDArray[np.int64]
@@ -119,7 +119,8 @@ class _Space:
     task_weight: float
 
     @classmethod
-    def of(cls, matrix: FeatureMatrix, learner: LinearLearner) -> _Space:
+    def of(cls, matrix: FeatureMatrix, learner: LinearLearner) -> Space:
+        """Learn from all rows of ``matrix`` what is known and how it is scaled."""
         rows = len(matrix)
         frequency = np.bincount(matrix.terms.indices, minlength=matrix.terms.shape[1])
         # Terms of nearly every row (instructions around each question) tell nothing apart.
@@ -164,13 +165,17 @@ class _Space:
         scaled: NDArray[np.float64] = np.clip((matrix.dense - self.mean) / self.scale, -DENSE_CLIP, DENSE_CLIP)
         return scaled
 
+    def task_rows(self, matrix: FeatureMatrix) -> NDArray[np.int64]:
+        """(n,): place of each row's task among the known ones; -1 for any other, or none."""
+        place = {label: row for row, label in enumerate(self.tasks)}
+        return np.array([-1 if task is None else place.get(task, -1) for task in matrix.tasks], np.int64)
+
     def one_hot(self, matrix: FeatureMatrix) -> NDArray[np.float64]:
         """(n, tasks): 1.0 where a row has a known task."""
-        place = {label: column for column, label in enumerate(self.tasks)}
-        columns = np.array([-1 if task is None else place.get(task, -1) for task in matrix.tasks], np.int64)
-        known = np.flatnonzero(columns >= 0)
+        rows = self.task_rows(matrix)
+        known = np.flatnonzero(rows >= 0)
         hot = np.zeros((len(matrix), len(self.tasks)))
-        hot[known, columns[known]] = 1.0
+        hot[known, rows[known]] = 1.0
         return hot
 
 

@@ -7,7 +7,7 @@ from made_router import Trained, train
 
 from classifier import Router
 from training.blend import BlendLearner
-from training.boosting import ObliviousBoosting
+from training.forest import ForestLearner
 from training.linear import LinearLearner
 
 
@@ -20,7 +20,7 @@ def linear(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(scope="session")
 def blend(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The linear model with trees."""
-    learner = BlendLearner(boosting=ObliviousBoosting(trees=40), dimensions=8)
+    learner = BlendLearner(forest=ForestLearner(trees=40), dimensions=8)
     return train(learner, tmp_path_factory.mktemp("blend") / "router.safetensors")
 
 

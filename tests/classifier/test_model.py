@@ -16,6 +16,7 @@ from classifier.model import Model, blend_logits, load_model, logit, loss_logit,
 from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from classifier.tokens import estimate_tokens
+from classifier.trees import MAX_DEPTH
 from training.fit import calibrated
 from training.matrix import build_matrix
 
@@ -157,8 +158,9 @@ def test_a_tier_as_good_as_can_be_loses_nothing():
     assert high == pytest.approx(1 - 0.95 * 0.01)
 
 
-def test_a_blend_is_the_mean_of_two_expectations():
-    assert sigmoid(blend_logits(logit(np.array([0.2])), np.array([0.6]))) == pytest.approx(0.4)
+def test_a_blend_is_a_share_of_one_expectation_and_the_other():
+    linear, share = logit(np.array([0.2, 0.6])), np.array([[0.5, 0.1], [0.0, 0.25]])
+    np.testing.assert_allclose(sigmoid(blend_logits(linear, share, np.array([0.3, 0.4]))), [0.4, 0.57])
 
 
 # Loading
@@ -197,7 +199,7 @@ def tensor(name, change):
         setting("reference", -1),
         setting("reference", True),
         setting("adequacy_is_quality", 1),
-        setting("kind", "blend"),  # and no trees
+        setting("kind", "stack"),  # and no trees
         tensor("buckets", lambda buckets: buckets[::-1]),
         tensor("buckets", lambda buckets: buckets // 2),
         tensor("buckets", lambda buckets: buckets + np.uint32(N_BUCKETS - buckets.max())),
@@ -231,12 +233,21 @@ def test_a_missing_tensor_is_named(linear, name):
 @pytest.mark.parametrize(
     "change",
     [
-        tensor("tree_features", lambda features: features + np.int32(1000)),
-        tensor("tree_features", lambda features: features - np.int32(1000)),
-        tensor("tree_features", lambda features: features[:, :7]),
-        tensor("tree_thresholds", lambda thresholds: thresholds[:-1]),
-        tensor("tree_leaves", lambda leaves: leaves[:-1]),
-        tensor("tree_base", lambda base: base[:-1]),
+        tensor("forest_features", lambda features: features + np.int32(1000)),
+        tensor("forest_features", lambda features: features - np.int32(1000)),
+        tensor("forest_features", lambda features: features[:-1]),
+        tensor("forest_thresholds", lambda thresholds: thresholds[:-1]),
+        tensor("forest_children", lambda children: children - np.int32(1)),
+        tensor(
+            "forest_children", lambda children: np.full_like(children, len(children) - 1)
+        ),  # the right one is beyond
+        tensor("forest_values", lambda values: values[:-1]),
+        tensor("forest_roots", lambda roots: roots + np.int32(10**6)),
+        tensor("forest_roots", lambda roots: roots - np.int32(1)),
+        setting("forest_depth", MAX_DEPTH + 1),
+        setting("forest_depth", -1),
+        setting("forest_depth", "12"),
+        tensor("linear_share", lambda share: share[:-1]),
         tensor("projection_buckets", lambda buckets: buckets[::-1]),
         tensor("projection_buckets", lambda buckets: buckets + np.uint32(N_BUCKETS // 2)),
         tensor("projection", lambda projection: projection[:-1]),
@@ -244,7 +255,7 @@ def test_a_missing_tensor_is_named(linear, name):
         tensor("task_means", lambda means: means[:-1]),
         *(
             lambda fields, tensors, name=name: tensors.pop(name)
-            for name in ("tree_features", "tree_thresholds", "tree_leaves", "tree_base", "projection", "task_means")
+            for name in ("forest_features", "forest_values", "forest_roots", "linear_share", "projection", "task_means")
         ),
     ],
 )

@@ -6,47 +6,36 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from classifier.trees import DEPTH, ObliviousTrees
+from classifier.trees import Forest
 
-
-def random_trees(count: int, inputs: int, outputs: int, seed: int) -> ObliviousTrees:
-    random = np.random.default_rng(seed)
-    return ObliviousTrees(
-        features=random.integers(inputs, size=(count, DEPTH)).astype(np.int32),
-        thresholds=random.normal(size=(count, DEPTH)).astype(np.float32),
-        leaves=random.normal(size=(count << DEPTH, outputs)).astype(np.float32),
-        base=random.normal(size=outputs),
-    )
-
-
-def walked(trees: ObliviousTrees, row: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The sum of trees by its definition: question by question, tree by tree."""
-    total = trees.base.copy()
-    for tree, (features, thresholds) in enumerate(zip(trees.features, trees.thresholds, strict=True)):
-        leaf = 0
-        for feature, threshold in zip(features, thresholds, strict=True):
-            leaf = leaf * 2 + int(row[feature] > threshold)
-        total += trees.leaves[(tree << DEPTH) + leaf]
-    return total
-
-
-@given(
-    st.integers(1, 12),
-    st.integers(1, 4),
-    arrays.arrays(np.float32, (3, 5), elements=st.floats(-5, 5, width=32)),
-    st.integers(0, 2**16),
+INF, LEAF = np.inf, np.finfo(np.float32).max
+# Two trees: one asks of input 0, then, where that is above 0.5, of input 1; the other is a leaf.
+FOREST = Forest(
+    features=np.array([0, 0, 1, 0, 0, 0, 0], np.int32),
+    thresholds=np.array([0.5, LEAF, -1.0, LEAF, LEAF, LEAF, LEAF], np.float32),
+    children=np.array([1, 1, 3, 3, 4, 5, 0], np.int32),
+    values=np.array([[9, 9], [1, 10], [9, 9], [2, 20], [3, 30], [100, 0], [9, 9]], np.float32),
+    roots=np.array([0, 5], np.int32),
+    depth=2,
 )
-def test_one_row_many_rows_and_the_definition_agree(
-    count: int, outputs: int, rows: NDArray[np.float32], seed: int
-) -> None:
-    trees = random_trees(count, 5, outputs, seed)
-    together = trees.predict_many(rows)
-    for row, many in zip(rows, together, strict=True):
-        np.testing.assert_allclose(trees.predict(row), walked(trees, row), atol=1e-5)
-        np.testing.assert_allclose(many, walked(trees, row), atol=1e-5)
 
 
-def test_without_trees_the_base_remains() -> None:
-    trees = random_trees(0, 5, 2, 0)
-    np.testing.assert_array_equal(trees.predict(np.zeros(5, np.float32)), trees.base)
-    np.testing.assert_array_equal(trees.predict_many(np.zeros((3, 5), np.float32)), np.tile(trees.base, (3, 1)))
+def walked(row: NDArray[np.float32]) -> list[float]:
+    if row[0] <= 0.5:
+        return [101, 10]
+    return [102, 20] if row[1] <= -1.0 else [103, 30]
+
+
+@given(arrays.arrays(np.float32, (4, 2), elements=st.sampled_from([-2.0, -1.0, 0.0, 0.5, 0.75, 1e38])))
+def test_one_row_many_rows_and_the_definition_agree(rows: NDArray[np.float32]) -> None:
+    expected = [walked(row) for row in rows]
+    np.testing.assert_array_equal(FOREST.predict_many(rows), expected)
+    np.testing.assert_array_equal([FOREST.predict(row) for row in rows], expected)
+
+
+def test_what_is_no_number_is_above_nothing() -> None:
+    np.testing.assert_array_equal(FOREST.predict(np.full(2, np.nan, np.float32)), [101, 10])
+
+
+def test_what_is_infinite_stays_among_the_nodes() -> None:
+    assert np.isfinite(FOREST.predict(np.full(2, INF, np.float32))).all()
