@@ -69,11 +69,13 @@ class Plan:
     strategy : "learned", "length", "task" or "always".
     setting : None: each task at its own, or not by the learned rule.
     tier : of "always".
+    promise : quality that is certified to be lost at most, in the unit of `Rule.relative`; None: nothing is promised.
     """
 
     strategy: str
     setting: Setting | None = None
     tier: str | None = None
+    promise: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,12 @@ class Rule:
         return ALWAYS_REFERENCE if place is None else self.path[place]
 
     def _default(self, strategy: str | None) -> Plan:
+        promise = self.target if self.certified else None
         if strategy in ("length", "task"):
-            return Plan(strategy)
+            return Plan(strategy, promise=promise if strategy == self.strategy else None)
         if self.strategy != "learned":
-            return Plan(self.strategy, tier=self.always)
-        return Plan("learned", None if self.tasks is not None else self._at(self.chosen))
+            return Plan(self.strategy, tier=self.always, promise=promise)
+        return Plan("learned", None if self.tasks is not None else self._at(self.chosen), promise=promise)
 
     def _affordable(self, budget: float) -> Plan:
         """The first setting, from the one with the best quality on, that the budget pays for; else the cheapest."""
@@ -155,12 +158,14 @@ class Rule:
         return Plan("learned", fitting or min(free, key=lambda setting: setting.cost))
 
     def _within(self, loss: float) -> Plan:
-        if self.certified and loss >= self.target and (self.strategy != "learned" or self.tasks is not None):
-            return self._default(None)
+        nothing_lost = Plan("learned", ALWAYS_REFERENCE, promise=0.0)
         if self.strategy != "learned" or self.tasks is not None:
-            return Plan("learned", ALWAYS_REFERENCE)
-        place = bisect_right([promise.target for promise in self.ladder], loss)
-        return Plan("learned", self._at(self.ladder[place - 1].setting if place else None))
+            return self._default(None) if self.certified and loss >= self.target else nothing_lost
+        place = bisect_right([promise.target for promise in self.ladder], loss) - 1
+        kept = self.ladder[place] if place >= 0 else None
+        if kept is None or kept.setting is None:
+            return nothing_lost
+        return Plan("learned", self.path[kept.setting], promise=kept.target)
 
     def _at(self, place: int | None) -> Setting:
         return ALWAYS_REFERENCE if place is None else self.path[place]

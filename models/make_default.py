@@ -94,7 +94,7 @@ def main() -> None:
             mapped(arguments.tables, table).write_parquet(files[-1])
         outcomes = read_tables(files)
         data = prepare(outcomes, default_menu(), keywords, DataOptions(), progress=partial(progress, "features"))
-    show_data(console, data, "no worse than the reference's answer")
+    show_data(console, data)
     with progress_bars(console) as progress:
         training = train(
             data,

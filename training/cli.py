@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import joblib
 import typer
@@ -18,7 +15,7 @@ from rich.console import Console
 
 from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
-from classifier.errors import InputError, RouterError
+from classifier.errors import InputError
 from classifier.keywords import load_keywords
 from classifier.router import TRAINED_ARTIFACT
 from classifier.tokens import AUTO, resolve_tokens, token_counter
@@ -27,10 +24,11 @@ from training.console import progress_bars, show_data, show_result
 from training.data import DataOptions, prepare
 from training.effort import Effort, learners_for
 from training.labels import Adequacy
+from training.options import columns_of, pairs, price_pair, run_command, write_json
 from training.pipeline import train
 from training.report import report_data, report_json, write_report
 from training.rule import Target
-from training.tables import Columns, read_tables
+from training.tables import read_tables
 from training.unseen import UnseenTask, leave_tasks_out
 
 _HELP = """
@@ -241,18 +239,18 @@ def train_router(
     options = DataOptions(
         adequacy=Adequacy(adequate_at, tolerance),
         reference=reference,
-        models=_pairs("--tier", tier, "NAME=MODEL"),
-        prices={name: _price(name, text) for name, text in _pairs("--price", price, "NAME=IN,OUT").items()},
+        models=pairs("--tier", tier, "NAME=MODEL"),
+        prices={name: price_pair(name, text) for name, text in pairs("--price", price, "NAME=IN,OUT").items()},
         tokens=resolve_tokens(tokens),
         jobs=jobs,
     )
     token_counter(options.tokens)
     menu, keywords = load_menu(menu_file), load_keywords(keywords_file)
-    columns = _columns(column)
+    columns = columns_of(column)
     with progress_bars(console) as progress:
         table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading"))
         data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
-    show_data(console, data, str(options.adequacy))
+    show_data(console, data)
     learners = learners_for(effort)
     with progress_bars(console) as progress:
         training = train(
@@ -288,70 +286,15 @@ def train_router(
             write_report(figures, report)
             console.print(f"Wrote {report}: open it in a browser.")
         if json_file is not None:
-            _write_json(json_file, {**summary(training), "report": report_json(figures)})
+            write_json(json_file, {**summary(training), "report": report_json(figures)})
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
     console.print(f"Wrote {out} ({out.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
 
 
 def main() -> None:
-    """Entry point: run the command; bad input is one line and exit code 2, any other failure of ours 1."""
-    try:
-        app()
-    except InputError as error:
-        _fail(error, 2)
-    except RouterError as error:
-        _fail(error, 1)
-    except OSError as error:
-        _fail(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its permissions", 1)
-
-
-def _fail(error: object, code: int) -> None:
-    Console(stderr=True, soft_wrap=True).print(
-        f"train-router: {error}", style="bold red", markup=False, highlight=False
-    )
-    raise SystemExit(code)
-
-
-def _pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:
-    pairs = {}
-    for text in given or []:
-        # A tier's or model's name may hold "=" no more than once is split: the first one parts name and value.
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise InputError(f"{option} {text}: expected {form}")
-        if name.strip() in pairs:
-            raise InputError(f"{option} {name.strip()}: given twice, expected once")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _price(name: str, text: str) -> tuple[float, float]:
-    parts = text.split(",")
-    try:
-        amounts = [float(part) for part in parts]
-    except ValueError:
-        amounts = []
-    if len(amounts) != 2 or not all(0 <= amount < float("inf") for amount in amounts):
-        raise InputError(
-            f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8"
-        )
-    return amounts[0], amounts[1]
-
-
-def _columns(given: list[str] | None) -> Columns:
-    renamed = _pairs("--column", given, "OURS=YOURS, such as prompt=question")
-    names = list(Columns.__dataclass_fields__)
-    for name in renamed:
-        if name not in names:
-            raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
-    return replace(Columns(), **renamed)
-
-
-def _write_json(path: Path, figures: dict[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    """Entry point."""
+    run_command(app, "train-router")
 
 
 if __name__ == "__main__":

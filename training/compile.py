@@ -109,6 +109,7 @@ def summary(training: Training) -> dict[str, Any]:
         "seed": training.seed,
         "reference": data.names[data.reference],
         "target": asdict(training.target),
+        "adequacy": asdict(data.adequacy),
         "certificate": {
             "ladder": [asdict(rung) for rung in rule.ladder],
             "tasks": {task: asdict(rung) for task, rung in rule.tasks.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -39,7 +39,7 @@ def progress_bars(console: Console) -> Iterator[StageProgress]:
         yield advance
 
 
-def show_data(console: Console, data: RoutingData, adequacy: str) -> None:
+def show_data(console: Console, data: RoutingData) -> None:
     """What was understood of the tables."""
     table = data.table
     for summary in table.files:
@@ -53,7 +53,7 @@ def show_data(console: Console, data: RoutingData, adequacy: str) -> None:
         for hint in summary.hints:
             console.print(f"  [yellow]{escape(hint)}[/]")
     _show_problems(console, table)
-    console.print(_tier_table(data, adequacy))
+    console.print(_tier_table(data))
     tasks = Counter(task or "(none)" for task in data.matrix.tasks)
     listed = ", ".join(f"{escape(task)} {count:,}" for task, count in tasks.most_common(_LISTED_TASKS))
     more = f" and {len(tasks) - _LISTED_TASKS} more" if len(tasks) > _LISTED_TASKS else ""
@@ -76,7 +76,7 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     names = training.data.names
     of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
     console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
-    console.print(_comparison(training, monthly_spend))
+    console.print(comparison_table(training.results, training.result, names, monthly_spend))
     console.print(escape(_promise(training)))
     _show_ladder(console, training)
     _show_tasks(console, training)
@@ -204,8 +204,9 @@ def _some(tasks: list[str]) -> str:
     return ", ".join(tasks[:_LISTED_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _tier_table(data: RoutingData, adequacy: str) -> Table:
-    table = Table(title=f"Tiers, cheapest first (adequate: {adequacy})", title_justify="left", box=None, pad_edge=False)
+def _tier_table(data: RoutingData) -> Table:
+    title = f"Tiers, cheapest first (adequate: {data.adequacy})"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("tier", "cost of a call", "mean score", "adequate", "rows", "model"):
         table.add_column(name, justify="left" if name in ("tier", "model") else "right", no_wrap=name != "model")
     for place, tier in enumerate(data.tiers):
@@ -240,8 +241,10 @@ def _show_problems(console: Console, table: OutcomeTable) -> None:
         console.print(f"  [yellow]and {rest:,} more, in rows {rows}{' ...' if rest > 20 else ''}[/]")
 
 
-def _comparison(training: Training, monthly_spend: float | None) -> Table:
-    names = training.data.names
+def comparison_table(
+    results: Sequence[Result], marked: Result, names: tuple[str, ...], monthly_spend: float | None
+) -> Table:
+    """Ways of routing, a line each; ``marked`` is the one that matters."""
     few = len(names) <= _FEW_TIERS
     table = Table(
         box=SIMPLE_HEAD,
@@ -252,7 +255,7 @@ def _comparison(training: Training, monthly_spend: float | None) -> Table:
     for name in ("$/1,000", "saved", "quality", "kept", *(["$/month"] if monthly_spend is not None else [])):
         table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
     table.add_column("shares %" if few else "most requests go to", justify="right" if few else "left", overflow="fold")
-    for result in training.results:
+    for result in results:
         cells = [
             result.name,
             f"{result.cost * 1000:.4g}",
@@ -262,7 +265,7 @@ def _comparison(training: Training, monthly_spend: float | None) -> Table:
             *([f"{monthly_spend * (1 - result.saving):,.0f}"] if monthly_spend is not None else []),
             "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, names),
         ]
-        table.add_row(*map(escape, cells), style="bold green" if result is training.result else None)
+        table.add_row(*map(escape, cells), style="bold green" if result is marked else None)
     return table
 
 

@@ -59,6 +59,7 @@ class RoutingData:
     cost_known : whether the table itself says what calls cost.
     reference : position of the reference tier.
     groups : (n,) group numbers; rows of one group belong on one side of every split.
+    adequacy : when an answer counts as good enough.
     """
 
     table: OutcomeTable
@@ -72,6 +73,7 @@ class RoutingData:
     cost_known: bool
     reference: int
     groups: NDArray[np.int64]
+    adequacy: Adequacy
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -127,6 +129,7 @@ def prepare(
         cost_known=any(costs_known),
         reference=reference,
         groups=group_rows([request.text for request in requests], table.groups, near_duplicates(matrix.terms)),
+        adequacy=options.adequacy,
     )
 
 

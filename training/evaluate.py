@@ -45,6 +45,17 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self.quality)
 
+    def part(self, rows: NDArray[np.int64]) -> Outcomes:
+        """Some of the rows."""
+        return Outcomes(
+            self.quality[rows],
+            self.costs[rows],
+            self.groups[rows],
+            self.sizes[rows],
+            tuple(self.tasks[row] for row in rows),
+            self.reference,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -12,19 +12,15 @@ from numpy.typing import NDArray
 from classifier.catalog import Menu
 from classifier.errors import InputError
 from classifier.novelty import NOVEL, NoveltyScale
-from classifier.tasks import task_tier
 from training.certify import certify_ladder
+from training.comparison import LEARNED, TUNED_LENGTH, baselines, compare, length_ladder
 from training.data import RoutingData
 from training.evaluate import (
     MixComparison,
     Outcomes,
     Result,
-    cheapest_adequate,
     compare_to_mix,
-    evaluate,
-    fixed_weights,
     length_choice,
-    mix_at,
     tune_thresholds,
 )
 from training.fit import FittedModel, Predictions, fit_model
@@ -166,12 +162,13 @@ def train(
     proven = _complete(data.quality[split.choose])
     rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
     run_menu = menu_for(menu, data.tiers)
-    ladder = [data.names.index(name) for name in _length_tiers(run_menu)]
+    ladder = length_ladder(run_menu, data.names)
     seen = _joined(fit_rows, chosen_rows)
     thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
     mix = compare_to_mix(rule.choose(fit_expected.joined(chosen_on), seen.tasks), seen, seed=seed)
-    choices = _baselines(data, test, run_menu, ladder, thresholds)
-    results = _results(choices, rule.choose(expected, test.tasks), test, seed)
+    choices = baselines(data.names, test, run_menu, thresholds)
+    learned = rule.choose(expected, test.tasks)
+    results = compare(choices, learned, test, seed)
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better):
         shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
@@ -191,7 +188,7 @@ def train(
         test=test,
         predicted=predicted,
         expected=expected,
-        chosen=choices.get(shipped.name, rule.choose(expected, test.tasks)),
+        chosen=choices.get(shipped.name, learned),
         never_chosen=never_chosen(steps, chosen_on),
         filled=int(np.isnan(data.quality[split.test]).sum()),
         thresholds=thresholds,
@@ -275,47 +272,6 @@ def _joined(first: Outcomes, second: Outcomes) -> Outcomes:
         tasks=first.tasks + second.tasks,
         reference=first.reference,
     )
-
-
-def _length_tiers(menu: Menu) -> tuple[str, str, str]:
-    return menu.length.small, menu.length.medium, menu.length.large
-
-
-LEARNED = "learned router"
-TUNED_LENGTH = "length, tuned"
-
-
-def _baselines(
-    data: RoutingData, rows: Outcomes, menu: Menu, ladder: list[int], thresholds: tuple[int, int]
-) -> dict[str, NDArray[np.int64]]:
-    """The ways of routing to compare with, each a tier a row."""
-    choices = {f"always {name}": np.full(len(rows), tier) for tier, name in enumerate(data.names)}
-    as_given = length_choice(rows.sizes, menu.length.thresholds, ladder)
-    low, high = menu.length.thresholds
-    choices[f"length {low} / {high}"] = as_given
-    choices[TUNED_LENGTH] = length_choice(rows.sizes, thresholds, ladder)
-    by_task = [task_tier(task, menu) for task in rows.tasks]
-    choices["task table"] = np.array(
-        [
-            data.names.index(name) if name in data.names else length
-            for name, length in zip(by_task, as_given, strict=True)
-        ]
-    )
-    return choices
-
-
-def _results(
-    choices: dict[str, NDArray[np.int64]], learned: NDArray[np.int64], rows: Outcomes, seed: int
-) -> tuple[Result, ...]:
-    tiers = rows.quality.shape[1]
-    weights = {name: fixed_weights(chosen, tiers) for name, chosen in choices.items()}
-    router = fixed_weights(learned, tiers)
-    budget = float((router * rows.costs).sum(axis=1).mean())
-    mix = mix_at(rows.costs.mean(axis=0), rows.quality.mean(axis=0), budget)
-    weights["random mix, same cost"] = np.tile(mix, (len(rows), 1))
-    weights[LEARNED] = router
-    weights["oracle"] = fixed_weights(cheapest_adequate(rows), tiers)
-    return tuple(evaluate(name, weight, rows, seed=seed) for name, weight in weights.items())
 
 
 def _best_floor(

@@ -33,24 +33,25 @@ BY_TASK = replace(RULE, ladder=(), tasks={"summarization": 3, "theorem proving":
 
 
 def test_without_a_wish_the_chosen_setting_is_in_force():
-    assert RULE.plan() == RULE.plan("learned") == Plan("learned", PATH[2])
-    assert replace(RULE, chosen=None).plan() == Plan("learned", ALWAYS_REFERENCE)
+    assert RULE.plan() == RULE.plan("learned") == Plan("learned", PATH[2], promise=0.02)
+    assert replace(RULE, chosen=None).plan().setting == ALWAYS_REFERENCE
+    assert replace(RULE, certified=False).plan() == Plan("learned", PATH[2])
 
 
 @pytest.mark.parametrize(
-    ("loss", "setting"),
+    ("loss", "setting", "promise"),
     [
-        (0, ALWAYS_REFERENCE),
-        (0.009, ALWAYS_REFERENCE),
-        (0.01, PATH[0]),
-        (0.02, PATH[2]),
-        (0.049, PATH[2]),
-        (0.05, PATH[3]),
-        (1, PATH[3]),
+        (0, ALWAYS_REFERENCE, 0),
+        (0.009, ALWAYS_REFERENCE, 0),
+        (0.01, PATH[0], 0.01),
+        (0.02, PATH[2], 0.02),
+        (0.049, PATH[2], 0.02),
+        (0.05, PATH[3], 0.05),
+        (1, PATH[3], 0.05),
     ],
 )
-def test_a_loss_gets_the_cheapest_setting_certified_for_no_more(loss, setting):
-    assert RULE.plan(max_quality_loss=loss) == Plan("learned", setting)
+def test_a_loss_gets_the_cheapest_setting_certified_for_no_more(loss, setting, promise):
+    assert RULE.plan(max_quality_loss=loss) == Plan("learned", setting, promise=promise)
 
 
 @pytest.mark.parametrize(
@@ -65,24 +66,25 @@ def test_a_path_that_never_leaves_the_bonus_serves_a_budget_with_its_end():
 
 
 def test_a_floor_stands_where_its_promise_is_good_enough_and_the_reference_where_it_is_not():
-    assert FLOOR.plan() == FLOOR.plan(max_quality_loss=0.02) == Plan("always", tier="sonnet")
-    assert FLOOR.plan(max_quality_loss=0.019) == Plan("learned", ALWAYS_REFERENCE)
+    assert FLOOR.plan() == FLOOR.plan(max_quality_loss=0.02) == Plan("always", tier="sonnet", promise=0.02)
+    assert FLOOR.plan(max_quality_loss=0.019) == Plan("learned", ALWAYS_REFERENCE, promise=0)
     assert FLOOR.plan(budget=0.5) == Plan("learned", PATH[2])
-    assert replace(FLOOR, certified=False).plan(max_quality_loss=0.5) == Plan("learned", ALWAYS_REFERENCE)
+    assert replace(FLOOR, certified=False).plan(max_quality_loss=0.5) == Plan("learned", ALWAYS_REFERENCE, promise=0)
 
 
 def test_by_task_each_has_its_own_setting():
-    assert BY_TASK.plan() == BY_TASK.plan(max_quality_loss=0.03) == Plan("learned", None)
+    assert BY_TASK.plan() == BY_TASK.plan(max_quality_loss=0.03) == Plan("learned", None, promise=0.02)
     assert BY_TASK.task_setting("summarization") == PATH[3]
     for task in ("theorem proving", "poetry", None):
         assert BY_TASK.task_setting(task) == ALWAYS_REFERENCE
-    assert BY_TASK.plan(max_quality_loss=0.01) == Plan("learned", ALWAYS_REFERENCE)
+    assert BY_TASK.plan(max_quality_loss=0.01) == Plan("learned", ALWAYS_REFERENCE, promise=0)
 
 
 def test_strategies_pass_through():
     assert RULE.plan("length") == Plan("length")
     assert RULE.plan("task") == Plan("task")
-    assert FLOOR.plan("learned") == Plan("always", tier="sonnet")
+    assert FLOOR.plan("learned") == FLOOR.plan()
+    assert replace(FLOOR, strategy="length", always=None).plan("length") == Plan("length", promise=0.02)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_a_larger_loss_is_never_dearer(one, other):
 
 
 def test_a_router_may_be_loaded_with_a_wish(linear):
-    assert Router.load(linear.path, max_quality_loss=0.05).plan == Plan("learned", PATH[3])
+    assert Router.load(linear.path, max_quality_loss=0.05).plan == Plan("learned", PATH[3], promise=0.05)
     assert Router.load(linear.path, budget=0.6).plan == Plan("learned", PATH[2])
     with pytest.raises(InputError):
         Router.load(linear.path, budget=0.6, strategy="task")

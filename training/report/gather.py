@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from classifier.keywords import KeywordGroups
 from classifier.version import __version__
+from training.comparison import LEARNED
 from training.curves import Curve, average_quality, calls_for_gap, performance_gap_recovered, sweep
 from training.evaluate import (
     Interval,
@@ -24,7 +25,7 @@ from training.evaluate import (
     mix_quality,
 )
 from training.ladder import ladder_steps
-from training.pipeline import LEARNED, Training
+from training.pipeline import Training
 from training.report.data import (
     Confusion,
     CurveData,
@@ -214,15 +215,7 @@ def _tasks(training: Training) -> Iterator[TaskSummary]:
 def _task(
     name: str, test: Outcomes, rows: NDArray[np.int64], chosen: NDArray[np.int64], seed: int, certified: bool | None
 ) -> TaskSummary:
-    part = Outcomes(
-        quality=test.quality[rows],
-        costs=test.costs[rows],
-        groups=test.groups[rows],
-        sizes=test.sizes[rows],
-        tasks=tuple(test.tasks[row] for row in rows),
-        reference=test.reference,
-    )
-    result = evaluate(name, fixed_weights(chosen[rows], test.quality.shape[1]), part, seed=seed)
+    result = evaluate(name, fixed_weights(chosen[rows], test.quality.shape[1]), test.part(rows), seed=seed)
     return TaskSummary(
         name=name,
         rows=len(rows),

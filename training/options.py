@@ -1,0 +1,92 @@
+"""What the commands share: their options' text to values, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from classifier.errors import InputError, RouterError
+from training.tables import Columns
+
+
+def run_command(app: typer.Typer, name: str) -> None:
+    """Run a command; bad input is one line and exit code 2, any other failure of ours 1."""
+    try:
+        app()
+    except InputError as error:
+        _fail(name, error, 2)
+    except RouterError as error:
+        _fail(name, error, 1)
+    except OSError as error:
+        _fail(name, f"{error.filename or 'file'}: {error.strerror or error}; check the path and its permissions", 1)
+
+
+def _fail(name: str, error: object, code: int) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"{name}: {error}", style="bold red", markup=False, highlight=False)
+    raise SystemExit(code)
+
+
+def pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:
+    """The values of an option of the form NAME=VALUE that may be given several times.
+
+    Raises
+    ------
+    InputError : one is not of this form, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in given or []:
+        # A tier's or model's name may hold "=" no more than once is split: the first one parts name and value.
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise InputError(f"{option} {text}: expected {form}")
+        if name.strip() in found:
+            raise InputError(f"{option} {name.strip()}: given twice, expected once")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def price_pair(name: str, text: str) -> tuple[float, float]:
+    """Prices in and out, USD per 1M tokens, from "IN,OUT".
+
+    Raises
+    ------
+    InputError : it is anything else.
+    """
+    parts = text.split(",")
+    try:
+        amounts = [float(part) for part in parts]
+    except ValueError:
+        amounts = []
+    if len(amounts) != 2 or not all(0 <= amount < float("inf") for amount in amounts):
+        raise InputError(
+            f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8"
+        )
+    return amounts[0], amounts[1]
+
+
+def columns_of(given: list[str] | None) -> Columns:
+    """The column names to look for, some renamed by "OURS=YOURS".
+
+    Raises
+    ------
+    InputError : there is no such column.
+    """
+    renamed = pairs("--column", given, "OURS=YOURS, such as prompt=question")
+    names = list(Columns.__dataclass_fields__)
+    for name in renamed:
+        if name not in names:
+            raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
+    return replace(Columns(), **renamed)
+
+
+def write_json(path: Path, figures: dict[str, Any]) -> None:
+    """Write figures to a file that appears whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(draft, path)

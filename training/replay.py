@@ -1,0 +1,236 @@
+"""An existing artifact on new data: what it would have done, cost and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.decision import Decision
+from classifier.errors import InputError
+from classifier.novelty import NOVEL
+from classifier.router import Router
+from training.calibrate import calibration_error
+from training.certify import upper_bound
+from training.comparison import baselines, compare
+from training.data import DataOptions, RoutingData, prepare
+from training.evaluate import (
+    MixComparison,
+    Outcomes,
+    Result,
+    compare_to_mix,
+    evaluate,
+    fixed_weights,
+    interval,
+    redraw,
+)
+from training.labels import Adequacy
+from training.matrix import Progress
+from training.tables import OutcomeTable
+
+ROUTER = "this artifact"
+_LISTED_TASKS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Quality lost against the reference, on rows that observed every tier.
+
+    Attributes
+    ----------
+    promised : quality that may be lost; None where nothing is promised.
+    relative : in shares of the reference's quality, else in points of score.
+    lost : observed.
+    least, most : confidence bounds of the true loss: the lower end of the bootstrap's 95% interval, and the bound of
+        `training.certify.upper_bound` at ``confidence``.
+    rows : that observed every tier.
+    """
+
+    promised: float | None
+    relative: bool
+    confidence: float
+    lost: float
+    least: float
+    most: float
+    rows: int
+
+    @property
+    def verdict(self) -> str:
+        """What these rows say of the promise, in words."""
+        if self.promised is None:
+            return "nothing is promised at this setting"
+        if self.most <= self.promised:
+            return "the promise is kept"
+        if self.least > self.promised:
+            return "the promise is broken: retrain on data like this"
+        return "the promise is neither confirmed nor contradicted; more rows would tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What an artifact does on new data.
+
+    Attributes
+    ----------
+    results : every way of routing; ``result`` is the artifact's.
+    tasks : the artifact's, on the tasks with most rows.
+    mix : the artifact against a random mix of tiers of the same cost.
+    kept : the promise, checked.
+    calibration : expected calibration error of the expected score, by tier.
+    novel : share of the rows that are unlike the training rows.
+    elsewhere : rows that went to a tier outside the table; the dearest tier of the table stands for it.
+    filled : scores that were never observed and stand as the model's expectation.
+    seen : files of the table that the artifact was trained on.
+    """
+
+    data: RoutingData
+    results: tuple[Result, ...]
+    result: Result
+    tasks: tuple[tuple[str, int, Result], ...]
+    mix: MixComparison
+    kept: Kept | None
+    calibration: dict[str, float]
+    novel: float
+    elsewhere: int
+    filled: int
+    seen: tuple[str, ...]
+
+
+def trained_adequacy(router: Router) -> Adequacy:
+    """When an answer counted as good enough in the artifact's training."""
+    noted = router.artifact.header.get("training", {})
+    found = noted.get("adequacy") if isinstance(noted, dict) else None
+    return Adequacy(found.get("at"), found.get("tolerance", 0.0)) if isinstance(found, dict) else Adequacy()
+
+
+def replay(
+    router: Router,
+    table: OutcomeTable,
+    adequacy: Adequacy,
+    *,
+    models: Mapping[str, str] | None = None,
+    prices: Mapping[str, tuple[float, float]] | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Replay:
+    """Route a table's requests with an artifact and compare what it reached with the other ways of routing.
+
+    Parameters
+    ----------
+    models, prices : as in `training.data.DataOptions`; tiers are matched to the artifact's.
+
+    Raises
+    ------
+    InputError : the table cannot be used, or lacks a tier that the artifact has learned about.
+    """
+    tokens = str(router.artifact.header["features"]["tokens"])
+    options = DataOptions(adequacy, router.rule.reference, models or {}, prices or {}, tokens, jobs)
+    data = _in_order(prepare(table, router.menu, router.keywords, options, progress=progress), router)
+    decisions = router.route_many(table.requests)
+    expected = np.array([decision.prediction.quality for decision in decisions])
+    tiers = len(data.tiers)
+    position = np.array([decision.position for decision in decisions])
+    chosen = np.minimum(position, tiers - 1)
+    rows = _outcomes(data, expected)
+    results = compare(baselines(data.names, rows, router.menu), chosen, rows, seed, ROUTER)
+    return Replay(
+        data=data,
+        results=results,
+        result=next(result for result in results if result.name == ROUTER),
+        tasks=tuple(_by_task(rows, chosen, seed)),
+        mix=compare_to_mix(chosen, rows, seed=seed),
+        kept=_kept(router, data, chosen, seed),
+        calibration={
+            name: calibration_error(expected[:, place], data.quality[:, place]) for place, name in enumerate(data.names)
+        },
+        novel=_novel(decisions),
+        elsewhere=int((position >= tiers).sum()),
+        filled=int(np.isnan(data.quality).sum()),
+        seen=_seen(router, table),
+    )
+
+
+def _in_order(data: RoutingData, router: Router) -> RoutingData:
+    """The data with the artifact's tiers, in its order."""
+    wanted = [tier.name for tier in router.learned_tiers]
+    missing = [name for name in wanted if name not in data.names]
+    if missing:
+        files = ", ".join(summary.path for summary in data.table.files)
+        raise InputError(
+            f"{files}: no outcomes of {', '.join(missing)}, which {router.artifact.source} chooses from; found tiers "
+            f"{', '.join(data.names)}; name a table's tier with --tier {missing[0]}=MODEL, or add its score column"
+        )
+    order = [data.names.index(name) for name in wanted]
+    return replace(
+        data,
+        tiers=tuple(data.tiers[place] for place in order),
+        scores=data.scores[:, order],
+        quality=data.quality[:, order],
+        adequate=data.adequate[:, order],
+        costs=data.costs[:, order],
+        cost_sources=tuple(data.cost_sources[place] for place in order),
+        reference=wanted.index(router.rule.reference),
+    )
+
+
+def _outcomes(data: RoutingData, expected: NDArray[np.float64]) -> Outcomes:
+    requests = data.table.requests
+    return Outcomes(
+        quality=np.where(np.isnan(data.quality), expected, data.quality),
+        costs=data.costs,
+        groups=data.groups,
+        sizes=np.array([len(request.text) + (request.max_tokens or 0) for request in requests], np.int64),
+        tasks=data.matrix.tasks,
+        reference=data.reference,
+    )
+
+
+def _by_task(rows: Outcomes, chosen: NDArray[np.int64], seed: int) -> Iterator[tuple[str, int, Result]]:
+    labels = np.array([task or "" for task in rows.tasks])
+    names, counts = np.unique(labels[labels != ""], return_counts=True)
+    for place in np.lexsort((names, -counts))[:_LISTED_TASKS]:
+        own = np.flatnonzero(labels == names[place])
+        weights = fixed_weights(chosen[own], rows.quality.shape[1])
+        yield str(names[place]), len(own), evaluate(str(names[place]), weights, rows.part(own), seed=seed)
+
+
+def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: int) -> Kept | None:
+    complete = ~np.isnan(data.quality).any(axis=1)
+    if not complete.any():
+        return None
+    rule, quality = router.rule, data.quality[complete]
+    reached = np.take_along_axis(quality, chosen[complete, None], axis=1)[:, 0]
+    reference = quality[:, data.reference]
+    means = redraw(np.column_stack([reference, reached]), data.groups[complete], seed)
+    losses = [lost_share(*pair, relative=rule.relative) for pair in means.tolist()]
+    return Kept(
+        promised=router.plan.promise,
+        relative=rule.relative,
+        confidence=rule.confidence,
+        lost=lost_share(float(reference.mean()), float(reached.mean()), relative=rule.relative),
+        least=interval(np.array(losses)).low,
+        most=upper_bound(reference, reached, relative=rule.relative, confidence=rule.confidence),
+        rows=int(complete.sum()),
+    )
+
+
+def lost_share(reference: float, reached: float, *, relative: bool) -> float:
+    """Mean quality lost: a share of the reference's where ``relative``, 0 where it has none; else points."""
+    lost = reference - reached
+    return (lost / reference if reference > 0 else 0.0) if relative else lost
+
+
+def _novel(decisions: list[Decision]) -> float:
+    return float(np.mean([decision.novelty > NOVEL for decision in decisions]))
+
+
+def _seen(router: Router, table: OutcomeTable) -> tuple[str, ...]:
+    noted: Any = router.artifact.header.get("training", {})
+    tables = noted.get("tables", []) if isinstance(noted, dict) else []
+    known = {entry.get("sha256") for entry in tables if isinstance(entry, dict)}
+    return tuple(Path(summary.path).name for summary in table.files if summary.sha256 in known)
