@@ -80,11 +80,29 @@ def calibration_error(predicted: NDArray[np.float64], observed: NDArray[np.float
     if not seen.any():
         return float("nan")
     values = predicted[seen]
+    surplus = np.bincount(_bins(values, bins), weights=values - observed[seen])
+    return float(np.abs(surplus).sum() / len(values))
+
+
+def chance_error(predicted: NDArray[np.float64], observed: NDArray[np.float64], bins: int = _BINS) -> float:
+    """What `calibration_error` would be on average were the predictions perfectly calibrated: the rows' noise alone.
+
+    Each bin's surplus is taken for normal, with the variance of coins that fall as predicted, so for scores between 0
+    and 1 this is too high rather than too low. NaN where nothing was observed.
+    """
+    values = predicted[~np.isnan(observed)]
+    if not len(values):
+        return float("nan")
+    variance = np.bincount(_bins(values, bins), weights=values * (1.0 - values))
+    return float(np.sqrt(2.0 / np.pi) * np.sqrt(variance).sum() / len(values))
+
+
+def _bins(values: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The bin of each value: equally many in each, equal values in one."""
     count = len(values)
     starts = [part[0] for part in np.array_split(np.arange(count), min(bins, count))]
     below = np.searchsorted(np.sort(values), values)
-    surplus = np.bincount(np.searchsorted(starts, below, side="right"), weights=values - observed[seen])
-    return float(np.abs(surplus).sum() / count)
+    return np.searchsorted(starts, below, side="right")
 
 
 def _fit_and_apply(

@@ -139,8 +139,8 @@ def show_replay(console: Console, found: Replay, monthly_spend: float | None) ->
     console.print(comparison_table(found.results, result, names, monthly_spend))
     if found.tasks:
         console.print(_task_table(found))
-    errors = ", ".join(f"{name} {error:.3f}" for name, error in found.calibration.items())
-    console.print(escape(f"Calibration error of the expected score (ECE): {errors}"))
+    errors = ", ".join(f"{name} {error:.3f} ({chance:.3f})" for name, (error, chance) in found.calibration.items())
+    console.print(escape(f"Calibration error of the expected score (ECE; by chance alone): {errors}"))
     console.print(f"Unlike the training rows, so left to the reference by the learned rule: {found.novel:.1%}")
     if found.elsewhere:
         console.print(
@@ -161,7 +161,9 @@ def figures(router: Router, found: Replay) -> dict[str, Any]:
         "tasks": [{"task": name, "rows": rows, **asdict(result)} for name, rows, result in found.tasks],
         "against_random_mix": asdict(found.mix),
         "promise": None if found.kept is None else {**asdict(found.kept), "verdict": found.kept.verdict},
-        "calibration_error": found.calibration,
+        "calibration_error": {
+            name: {"error": error, "chance": chance} for name, (error, chance) in found.calibration.items()
+        },
         "novel": found.novel,
         "elsewhere": found.elsewhere,
         "filled": found.filled,

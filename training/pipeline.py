@@ -13,7 +13,7 @@ from classifier.catalog import Menu
 from classifier.errors import InputError
 from classifier.novelty import NOVEL, NoveltyScale
 from training.certify import certify_ladder
-from training.comparison import LEARNED, TUNED_LENGTH, baselines, compare, length_ladder
+from training.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
 from training.data import RoutingData
 from training.evaluate import (
     MixComparison,
@@ -25,6 +25,7 @@ from training.evaluate import (
 )
 from training.fit import FittedModel, Predictions, fit_model
 from training.learner import Learner
+from training.neighbours import Neighbours
 from training.novelty import fit_novelty, novelty_scores
 from training.rule import (
     ChosenRule,
@@ -75,7 +76,7 @@ class Training:
     shipped : what the artifact will do.
     results : every way of routing on the test rows; the one that is shipped is ``result``.
     test : the test rows' outcomes; ``predicted`` is what the model expected of them, ``expected`` the rule's view of
-        that, ``chosen`` (m,) the tier that what is shipped picks.
+        that, ``peers`` what other learners expected, ``chosen`` (m,) the tier that what is shipped picks.
     never_chosen : positions of tiers that are never worth their price.
     filled : scores that were never observed and stand as the model's expectation in the figures.
     """
@@ -94,6 +95,7 @@ class Training:
     test: Outcomes
     predicted: Predictions
     expected: Expectations
+    peers: Mapping[str, Expectations]
     chosen: NDArray[np.int64]
     never_chosen: tuple[int, ...]
     filled: int
@@ -168,7 +170,8 @@ def train(
     mix = compare_to_mix(rule.choose(fit_expected.joined(chosen_on), seen.tasks), seen, seed=seed)
     choices = baselines(data.names, test, run_menu, thresholds)
     learned = rule.choose(expected, test.tasks)
-    results = compare(choices, learned, test, seed)
+    peers = {NEIGHBOURS: _neighbours(data, fit, split.test)}
+    results = compare(choices, learned, test, seed, peers=peers)
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better):
         shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
@@ -188,6 +191,7 @@ def train(
         test=test,
         predicted=predicted,
         expected=expected,
+        peers=peers,
         chosen=choices.get(shipped.name, learned),
         never_chosen=never_chosen(steps, chosen_on),
         filled=int(np.isnan(data.quality[split.test]).sum()),
@@ -219,6 +223,14 @@ class _Sight:
             predicted.quality, predicted.cost / self.reference_cost, scores > NOVEL, self.data.reference
         )
         return expected, outcomes(self.data, rows, predicted)
+
+
+def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
+    """What the nearest rows say of the test rows; it knows mean costs only."""
+    quality = Neighbours.fit(data.matrix.rows(fit), data.quality[fit]).predict(data.matrix.rows(test))
+    means = data.costs[fit].mean(axis=0)
+    share = np.tile(means / means[data.reference], (len(test), 1))
+    return Expectations(quality, share, np.zeros(len(test), bool), data.reference)
 
 
 def _refuse_thin(split: Split, data: RoutingData) -> None:

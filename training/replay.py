@@ -14,7 +14,7 @@ from classifier.decision import Decision
 from classifier.errors import InputError
 from classifier.novelty import NOVEL
 from classifier.router import Router
-from training.calibrate import calibration_error
+from training.calibrate import calibration_error, chance_error
 from training.certify import upper_bound
 from training.comparison import baselines, compare
 from training.data import DataOptions, RoutingData, prepare
@@ -80,7 +80,7 @@ class Replay:
     tasks : the artifact's, on the tasks with most rows.
     mix : the artifact against a random mix of tiers of the same cost.
     kept : the promise, checked.
-    calibration : expected calibration error of the expected score, by tier.
+    calibration : calibration error of the expected score, and what chance alone would show, by tier.
     novel : share of the rows that are unlike the training rows.
     elsewhere : rows that went to a tier outside the table; the dearest tier of the table stands for it.
     filled : scores that were never observed and stand as the model's expectation.
@@ -93,7 +93,7 @@ class Replay:
     tasks: tuple[tuple[str, int, Result], ...]
     mix: MixComparison
     kept: Kept | None
-    calibration: dict[str, float]
+    calibration: dict[str, tuple[float, float]]
     novel: float
     elsewhere: int
     filled: int
@@ -146,7 +146,8 @@ def replay(
         mix=compare_to_mix(chosen, rows, seed=seed),
         kept=_kept(router, data, chosen, seed),
         calibration={
-            name: calibration_error(expected[:, place], data.quality[:, place]) for place, name in enumerate(data.names)
+            name: (calibration_error(guessed, seen), chance_error(guessed, seen))
+            for name, guessed, seen in zip(data.names, expected.T, data.quality.T, strict=True)
         },
         novel=_novel(decisions),
         elsewhere=int((position >= tiers).sum()),

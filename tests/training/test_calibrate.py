@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from classifier.features import N_BUCKETS
 from classifier.model import sigmoid
-from training.calibrate import calibration_error, cross_fit, fit_calibration
+from training.calibrate import calibration_error, chance_error, cross_fit, fit_calibration
 from training.matrix import FeatureMatrix
 
 NAN = np.nan
@@ -228,3 +228,20 @@ def test_the_order_of_the_rows_does_not_matter_to_the_calibration_error(draw: in
 
 def test_a_constant_prediction_that_is_right_on_average_has_no_calibration_error_even_on_sorted_rows() -> None:
     assert calibration_error(np.full(100, 0.5), np.repeat([0.0, 1.0], 50)) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("count", [60, 600])
+def test_the_chance_error_is_what_perfect_predictions_show_on_average(count: int) -> None:
+    random = np.random.default_rng(0)
+    shown, chance = [], []
+    for _ in range(200):
+        predicted = random.beta(2, 1, count)
+        observed = (random.random(count) < predicted).astype(float)
+        shown.append(calibration_error(predicted, observed))
+        chance.append(chance_error(predicted, observed))
+    assert np.mean(shown) == pytest.approx(np.mean(chance), rel=0.08)
+
+
+def test_certain_predictions_have_no_chance_error_and_unobserved_ones_none_at_all() -> None:
+    assert chance_error(np.ones(20), np.zeros(20)) == 0
+    assert np.isnan(chance_error(np.ones(20), np.full(20, NAN)))

@@ -18,7 +18,7 @@ _FARTHEST_COST = 1.5
 _LOWEST_QUALITY = 0.7
 _SAME_PLACE = 3.0
 _SAMPLE_STEP = 6.0
-_MOST_NAMES = 11
+_MOST_NAMES = 12
 _MARKER = {"shipped": 6.5, "learned": 5.5, "oracle": 5.5, "baseline": 4.0}
 _RELIABILITY_SIZE = 250.0
 
@@ -117,11 +117,16 @@ def _cost_quality(data: ReportData, frame: _Frame, *, short: bool) -> Html:
     marks = _marks(data, frame, short=short)
     learned = [frame.point(*point) for point in data.curve.learned if point[0] <= frame.cost.high]
     mix = _mix_line(data.curve, frame)
+    peers = [
+        [frame.point(*point) for point in points if point[0] <= frame.cost.high and point[1] >= frame.quality.low]
+        for _, points in data.curve.peers
+    ]
     busy = [*_sampled(learned), *_sampled(mix)]
     places = place_labels([(mark.point, mark.label) for mark in marks], frame.area, frame.letters, busy)
     shapes = [
         *_axes(data.reference, frame, most_ticks=round(frame.width / 90)),
         polyline(mix, "mix"),
+        *(polyline(peer, "peer") for peer in peers),
         polyline(learned, "learned"),
         *_whiskers(data.route, frame),
         *(_leader(place) for place in places if place.far),

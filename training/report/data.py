@@ -135,11 +135,19 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Predicted against observed for one tier; ``measure`` is "score" or "adequacy", ``error`` the ECE."""
+    """Predicted against observed for one tier.
+
+    Attributes
+    ----------
+    measure : "score" or "adequacy".
+    error : expected calibration error (ECE).
+    chance : what perfectly calibrated predictions would show on so few rows.
+    """
 
     tier: str
     measure: str
     error: float
+    chance: float
     rows: int
     bins: tuple[ReliabilityBin, ...]
 

@@ -169,7 +169,10 @@ def _curve(training: Training) -> CurveData:
     return CurveData(
         learned=_thinned(whole),
         mix=tuple(zip(mix.cost.tolist(), mix.quality.tolist(), strict=True)),
-        peers=(),
+        peers=tuple(
+            (name, _thinned(sweep(peer.quality, peer.cost, test.quality, test.costs, test.reference)))
+            for name, peer in training.peers.items()
+        ),
         cost_at=tuple((target, _known(whole.cost_at(target))) for target in _QUALITY_TARGETS),
         average=_known(average_quality(whole, low, high)),
         mix_average=_known(average_quality(mix, low, high)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibrate import calibration_error
+from training.calibrate import calibration_error, chance_error
 from training.report.data import Estimate, Reliability, ReliabilityBin
 
 _BINS = 10
@@ -24,12 +24,15 @@ def reliability(
     seen = np.flatnonzero(~np.isnan(observed))
     if not len(seen):
         return None
-    order = seen[np.argsort(predicted[seen], kind="stable")]
+    # Of equal predictions, wins come no sooner than losses: the rows' order must not make a bin.
+    random = np.random.default_rng(0).random(len(seen))
+    order = seen[np.lexsort((random, predicted[seen]))]
     parts = np.array_split(order, min(_BINS, len(order)))
     return Reliability(
         tier=tier,
         measure=measure,
         error=calibration_error(predicted, observed, _BINS),
+        chance=chance_error(predicted, observed, _BINS),
         rows=len(seen),
         bins=tuple(ReliabilityBin(float(predicted[p].mean()), _mean(observed[p]), len(p)) for p in parts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.ladder import LadderStep
 from training.report.charts import cost_quality, tier_key, value_bar
 from training.report.data import CurveData, ReportData, Route
-from training.report.figures import UNKNOWN, count, percent, plural, score, usd
+from training.report.figures import count, percent, plural, score, usd
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
 from training.report.sections.cells import tier_shares, with_range
 
@@ -15,9 +15,10 @@ def curve(data: ReportData) -> Html:
     recovered = data.curve.gap_recovered
     return join(
         prose(
-            "Up and to the left is better. The solid line is the learned router at every setting of its price weight; "
-            "the dashed one, tossing a coin between tiers. The oracle knows all answers beforehand: it is what no "
-            "router reaches. The cross on the mark of what is shipped is its interval.",
+            "Up and to the left is better. The solid line is the learned router at every setting of its price weight, "
+            "the thin one the nearest rows deciding (kNN), the dashed one tossing a coin between tiers. The oracle "
+            "knows all answers beforehand: it is what no router reaches. The cross on the mark of what is shipped is "
+            "its interval.",
             " The router\u2019s own mark stands beside the line where certifying it took a bonus for the reference."
             if data.reproduction.reference_bonus
             else None,
@@ -107,7 +108,7 @@ def _route_name(route: Route) -> Html:
 def _step(step: LadderStep) -> tuple[object, ...]:
     target = percent(step.target) if step.relative else f"{score(step.target)} points"
     if not step.certified:
-        needed = UNKNOWN if step.rows_needed is None else f"about {count(step.rows_needed)}"
+        needed = "none would do" if step.rows_needed is None else f"about {count(step.rows_needed)}"
         return target, "no", "", "", "", "", needed
     bar = value_bar(step.saving)
     return target, "yes", percent(step.saving), bar, percent(step.cost_share), percent(step.kept), ""

@@ -18,7 +18,7 @@ def calibration(data: ReportData) -> Html:
         prose(
             "Predicted against observed on the test rows. Each dot is a tenth of the rows, with its 95% interval; on "
             "the diagonal, predictions mean what they say. The error is the mean distance from it, weighted by rows "
-            "(ECE). ",
+            "(ECE); beside it, what perfect predictions would show on so few rows. ",
             _measures(data),
         ),
         tag("div", *map(_chart, drawn or data.reliability), class_="grid"),
@@ -51,7 +51,7 @@ def _measures(data: ReportData) -> str | None:
 
 
 def _chart(found: Reliability) -> Html:
-    figures = f"error {percent(found.error)} \u00b7 {plural(found.rows, 'row')}"
+    figures = f"error {percent(found.error)} ({percent(found.chance)} by chance) \u00b7 {plural(found.rows, 'row')}"
     caption = tag("figcaption", tag("b", user(found.tier), f", {found.measure}"), tag("span", figures))
     return tag("figure", reliability_chart(found), caption)
 
