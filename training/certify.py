@@ -135,6 +135,7 @@ def certify_ladder(
     groups: NDArray[np.int64] | None = None,
     headline: float = HEADLINE,
     method: Method | None = None,
+    bounds: bool = True,
 ) -> tuple[Rung, ...]:
     """Certify rules for several targets; with ``confidence``, all the returned certificates hold at once.
 
@@ -150,6 +151,7 @@ def certify_ladder(
         equally.
     method : None: "exact" where at least 90% of the scores are 0 or 1, else "betting". This looks at how rows are
         scored, not at who wins.
+    bounds : work out `Rung.upper_bound`, which takes most of the time; else it is the target where certified, or 1.
 
     Returns
     -------
@@ -167,7 +169,7 @@ def certify_ladder(
     test = _tests([rows] * len(order), [targets[place] for place in order], error * weights)
     verdicts = _run(test, weights, router.shape[1], error, nested=True)
     rungs = {
-        place: _rung(rows, targets[place], confidence, verdict, test(verdict.sequence, verdict.shown))
+        place: _rung(rows, targets[place], confidence, verdict, test(verdict.sequence, verdict.shown), bounds=bounds)
         for place, verdict in zip(order, verdicts, strict=True)
     }
     return tuple(rungs[place] for place in range(len(targets)))
@@ -382,8 +384,11 @@ def _sweep(test: _Test, levels: NDArray[np.float64], rules: int, *, nested: bool
     return verdicts
 
 
-def _rung(rows: _Rows, target: float, confidence: float, verdict: _Verdict, value: float) -> Rung:
+def _rung(
+    rows: _Rows, target: float, confidence: float, verdict: _Verdict, value: float, *, bounds: bool = True
+) -> Rung:
     certified = verdict.certified > 0
+    top = target if certified else 1.0
     return Rung(
         target=target,
         relative=rows.relative,
@@ -391,7 +396,7 @@ def _rung(rows: _Rows, target: float, confidence: float, verdict: _Verdict, valu
         rule=verdict.shown if certified else None,
         p_value=value,
         loss=rows.loss(verdict.shown),
-        upper_bound=_bound(rows, verdict.shown, verdict.level, top=target if certified else 1.0),
+        upper_bound=_bound(rows, verdict.shown, verdict.level, top=top) if bounds else top,
         rows=len(rows.reference),
         rows_needed=_rows_needed(rows, target, verdict),
         method=rows.method,

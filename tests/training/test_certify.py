@@ -37,7 +37,7 @@ def violations(draws: int, size: int, *, graded: bool, relative: bool) -> int:
     random, wrong = np.random.default_rng(1), 0
     for _ in range(draws):
         rows = random.integers(len(reference), size=size)
-        rungs = certify_ladder(reference[rows], router[rows], targets=targets, relative=relative)
+        rungs = certify_ladder(reference[rows], router[rows], targets=targets, relative=relative, bounds=False)
         wrong += any(rung.rule is not None and losses[rung.rule] > rung.target for rung in rungs)
     return wrong
 
@@ -77,6 +77,15 @@ def test_targets_keep_their_order_and_their_certificates() -> None:
     up = certify_ladder(reference, router, targets=(0.02, 0.05, 0.1))
     down = certify_ladder(reference, router, targets=(0.1, 0.05, 0.02))
     assert up == down[::-1]
+
+
+def test_without_bounds_all_else_is_the_same() -> None:
+    reference, router = population(500, 10)
+    for plain, full in zip(
+        certify_ladder(reference, router, bounds=False), certify_ladder(reference, router), strict=True
+    ):
+        assert replace(plain, upper_bound=full.upper_bound) == full
+        assert plain.upper_bound == (1.0 if plain.rule is None else plain.target)
 
 
 def test_the_headline_gets_most_of_the_error() -> None:
