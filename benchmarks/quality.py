@@ -6,7 +6,8 @@ Rows are dealt by scikit-learn's KFold(5, shuffle=True, random_state=0); each ro
 see its fold; the price weight is swept over the pooled predictions; a figure at a target is the least cost on that
 curve whose quality is at least the target. Cost and quality are shares of always using the table's strongest (last)
 tier. The headline is the mean over the targets 0.90, 0.91 ... 0.99. Intervals are 95% bootstrap intervals over redrawn
-rows.
+rows. ECE is the expected calibration error of the pooled predictions (ten bins of equally many rows), the mean over the
+tiers; in brackets, what perfect predictions would show on as many rows.
 
 Beside the learned router: the length rule with thresholds tuned in hindsight, a random mix of tiers, plain logistic
 regression on TF-IDF (word 1-2-grams, sublinear, task one-hot, C=1), and the oracle that knows every outcome.
@@ -33,6 +34,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import OneHotEncoder
 
 from classifier.keywords import load_keywords
+from training.calibrate import calibration_error, chance_error
 from training.curves import Curve, performance_gap_recovered, sweep
 from training.duplicates import near_duplicates
 from training.effort import Effort, learners_for
@@ -184,6 +186,10 @@ def bootstrap(rows: Rows, predicted: NDArray[np.float64], expected_cost: NDArray
     return float(low), float(high)
 
 
+def mean_over_tiers(measure: Any, predicted: NDArray[np.float64], quality: NDArray[np.float64]) -> float:
+    return float(np.mean([measure(*columns) for columns in zip(predicted.T, quality.T, strict=True)]))
+
+
 def run_case(rows: Rows, learners: list[str], *, intervals: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "length (hindsight)": figures(hindsight_length(rows)),
@@ -197,6 +203,8 @@ def run_case(rows: Rows, learners: list[str], *, intervals: bool) -> dict[str, A
         found[name] = {
             **figures(curve),
             "APGR": performance_gap_recovered(predicted, rows.quality),
+            "ECE": mean_over_tiers(calibration_error, predicted, rows.quality),
+            "ECE by chance": mean_over_tiers(chance_error, predicted, rows.quality),
             "seconds": time.perf_counter() - start,
         }
         if intervals:
@@ -208,7 +216,7 @@ def run_case(rows: Rows, learners: list[str], *, intervals: bool) -> dict[str, A
 
 def show(console: Console, name: str, count: int, found: dict[str, Any]) -> None:
     table = Table(title=f"{name} ({count:,} rows)", title_justify="left")
-    for column in ("router", "mean cost at 90-99%", "at 95%", "at 98%", "APGR", "seconds"):
+    for column in ("router", "mean cost at 90-99%", "at 95%", "at 98%", "APGR", "ECE", "seconds"):
         table.add_column(column, justify="left" if column == "router" else "right")
     for router, row in found.items():
         mean = f"{row['mean']:.3f}"
@@ -220,6 +228,7 @@ def show(console: Console, name: str, count: int, found: dict[str, Any]) -> None
             f"{row['95%']:.3f}",
             f"{row['98%']:.3f}",
             f"{row['APGR']:.3f}" if "APGR" in row else "",
+            f"{row['ECE']:.3f} ({row['ECE by chance']:.3f})" if "ECE" in row else "",
             f"{row['seconds']:.1f}" if "seconds" in row else "",
         )
     console.print(table)

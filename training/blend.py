@@ -35,7 +35,7 @@ class BlendLearner:
 
     linear: LinearLearner = field(default_factory=LinearLearner)
     forest: ForestLearner = field(default_factory=ForestLearner)
-    dimensions: int = 64
+    dimensions: int = 32
 
     def fit(
         self,

@@ -30,5 +30,7 @@ def learners_for(effort: Effort, *, min_rows: int = 2) -> dict[str, Learner]:
     if effort is Effort.BALANCED:
         learners["linear and trees"] = BlendLearner(linear)
     if effort is Effort.BEST:
-        learners["linear and trees"] = BlendLearner(linear, ForestLearner(trees=500, depth=20, min_leaf=3))
+        learners["linear and trees"] = BlendLearner(
+            linear, ForestLearner(trees=500, depth=20, min_leaf=3), dimensions=64
+        )
     return learners
