@@ -52,7 +52,7 @@ LANGUAGES = (  # of catalogs
     *("ar", "bn", "cs", "de", "el", "es", "fa", "fi", "fr", "he", "hi", "hu", "hy", "id", "it", "ja", "ka", "km", "ko"),
     *("my", "nl", "pl", "pt_BR", "ro", "ru", "sv", "ta", "th", "tr", "uk", "vi", "zh_CN", "zh_TW"),
 )
-COLUMNS = (*tokens._TOKENS_PER_CHAR, "words")
+COLUMNS = (*tokens._HUNDREDTHS_PER_CHAR, "words")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def catalog_messages(data: bytes) -> list[str]:
 
 def measure(texts: Sequence[str], count: tokens.TokenCounter) -> Sample:
     scans = [scan_text(text[:CHARS]) for text in texts]
-    kinds = list(tokens._TOKENS_PER_CHAR)
+    kinds = list(tokens._HUNDREDTHS_PER_CHAR)
     return Sample(
         np.array([[*scan.classes[kinds], tokens._spaced_words(scan)] for scan in scans], np.float64),
         np.array([count(scan) for scan in scans]),
@@ -186,7 +186,7 @@ def main() -> None:
         sys.exit(f"token_estimate.py: {error}")
     samples = {kind: measure(texts, count) for kind, texts in collect(arguments).items()}
     fitted = fit(samples)
-    shipped = [*tokens._TOKENS_PER_CHAR.values(), tokens._TOKENS_PER_WORD]
+    shipped = [value / 100 for value in (*tokens._HUNDREDTHS_PER_CHAR.values(), tokens.HUNDREDTHS_PER_WORD)]
     seen = sum(sample.counts.sum(axis=0) for sample in samples.values())
     coefficients = [
         {

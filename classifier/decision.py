@@ -78,7 +78,7 @@ class Decision:
         return explain(self, top)
 
     def _grounds(self) -> str:
-        size = len(self.request.text) + (self.request.max_tokens or 0)
+        size = self.request.chars + (self.request.max_tokens or 0)
         reference = self.router.rule.reference
         if self.feasible[0] >= len(self.prediction.quality):
             return f"no learned tier can serve the request, {self.tier} can"

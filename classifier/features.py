@@ -13,17 +13,23 @@ Long texts are read through the window of `classifier.text`; sizes and token cou
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import normalise_label
+from classifier.compiled import COMPILED
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
-from classifier.text import ByteClass, TextScan, scan_text
-from classifier.tokens import TokenCounter
+from classifier.text import ByteClass, TextScan, scan_text, text_window
+from classifier.tokens import ExactCounter, TokenCounter, estimate_tokens
+
+if TYPE_CHECKING:
+    from classifier._scan import Scanner
 
 FEATURE_VERSION = 1
 TERM_BITS = 18
@@ -118,6 +124,34 @@ class Features:
     tokens: float
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Features of n requests.
+
+    Attributes
+    ----------
+    terms : (k,) uint32, those of the first request, then of the second, and so on.
+    ends : (n + 1,) int64, where each request's terms begin; last, where the last's end.
+    word_terms : (n,) int64, dense : (n, d) float64, tasks : n of them, tokens : (n,) float64; as in `Features`.
+    """
+
+    terms: NDArray[np.uint32]
+    ends: NDArray[np.int64]
+    word_terms: NDArray[np.int64]
+    dense: NDArray[np.float64]
+    tasks: tuple[str | None, ...]
+    tokens: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __iter__(self) -> Iterator[Features]:
+        """The features of single requests, which share this one's memory."""
+        starts, words, tokens = self.ends.tolist(), self.word_terms.tolist(), self.tokens.tolist()
+        for row, task in enumerate(self.tasks):
+            yield Features(self.terms[starts[row] : starts[row + 1]], words[row], self.dense[row], task, tokens[row])
+
+
 def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
     """Names of the dense features, in order."""
     classes = [f"{kind.name.lower()} characters" for kind in ByteClass]
@@ -129,9 +163,70 @@ def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
     )
 
 
+class FeatureExtractor:
+    """`extract` for many requests: compiled where that can be; immutable once made, so threads may share it."""
+
+    def __init__(self, keywords: KeywordGroups, count_tokens: TokenCounter, *, compiled: bool = COMPILED) -> None:
+        """Prepare; ``compiled=False`` computes in Python all the same."""
+        self._keywords, self._count_tokens = keywords, count_tokens
+        self._exact = count_tokens if isinstance(count_tokens, ExactCounter) else None
+        # Any other counter than these two needs the scan's words, which only Python makes.
+        served = self._exact is not None or count_tokens is estimate_tokens
+        self._scanner = _make_scanner(keywords) if compiled and served else None
+        self._spare: list[Scanner] = []
+
+    def __call__(self, request: Request) -> Features:
+        """The features of one request; see `extract`."""
+        if self._scanner is None:
+            return extract(request, self._keywords, self._count_tokens)
+        chars, window = request.chars, text_window(request.text)
+        exact = None if self._exact is None else self._exact.count(chars, window)
+        terms, word_terms, dense, tokens = self._scanner.read(window, chars, exact, _form(request))
+        return Features(terms, word_terms, dense, normalise_label(request.task), _all_tokens(request, tokens))
+
+    def many(self, requests: Sequence[Request]) -> FeatureRows:
+        """The features of many requests, for the most part without the interpreter's lock."""
+        tasks = tuple(normalise_label(request.task) for request in requests)
+        if self._scanner is None:
+            return _stacked([self(request) for request in requests], tasks, len(dense_names(self._keywords)))
+        chars = np.array([request.chars for request in requests], np.float64)
+        windows = [text_window(request.text) for request in requests]
+        exact = None if self._exact is None else np.array(list(map(self._exact.count, chars.tolist(), windows)))
+        forms = np.array([(*_form(request), 0.0) for request in requests], np.float64).reshape(
+            len(requests), len(_FORM)
+        )
+        try:
+            scanner = self._spare.pop()
+        except IndexError:
+            scanner = _make_scanner(self._keywords)
+        terms, ends, words, dense, tokens = scanner.read_many(windows, chars, exact, forms)
+        self._spare.append(scanner)
+        tokens += [_all_tokens(request, 0.0) for request in requests]
+        return FeatureRows(terms, ends, words, dense, tasks, tokens)
+
+
+def _make_scanner(keywords: KeywordGroups) -> Scanner:
+    from classifier._scan import Scanner
+
+    words = [(word, group) for word, groups in keywords.words.items() for group in groups]
+    parts = [(text.encode("utf-8", "surrogatepass"), group) for text, group in keywords.substrings]
+    return Scanner(_MARK_BYTES, _QUESTION_MARKS, words, parts, len(keywords.names))
+
+
+def _stacked(features: list[Features], tasks: tuple[str | None, ...], columns: int) -> FeatureRows:
+    return FeatureRows(
+        np.concatenate([np.empty(0, np.uint32), *(each.terms for each in features)]),
+        np.cumsum([0, *(len(each.terms) for each in features)], dtype=np.int64),
+        np.array([each.word_terms for each in features], np.int64),
+        np.array([each.dense for each in features]).reshape(len(features), columns),
+        tasks,
+        np.array([each.tokens for each in features], np.float64),
+    )
+
+
 def extract(request: Request, keywords: KeywordGroups, count_tokens: TokenCounter) -> Features:
-    """All features of one request; never raises, whatever the text."""
-    scan = scan_text(request.text)
+    """All features of one request, by definition; never raises, whatever the text."""
+    scan = scan_text(request.text, request.unread_chars)
     text_tokens = count_tokens(scan)
     words, grams = np.unique(word_buckets(scan.words)), np.unique(_byte_buckets(scan.lowered))
     return Features(
@@ -170,7 +265,8 @@ def _dense(request: Request, scan: TextScan, tokens: float, keywords: KeywordGro
     counted = [
         *_sizes(scan, distinct, tokens),
         *map(scan.lowered.count, _MARK_BYTES),
-        *_form(request, scan),
+        *_form(request),
+        scan.lowered.rstrip().endswith(_QUESTION_MARKS),
         *hits,
     ]
     logs = np.log1p(np.concatenate((scan.classes, counted)))
@@ -197,7 +293,8 @@ def _sizes(scan: TextScan, distinct: set[bytes], tokens: float) -> tuple[float, 
     )
 
 
-def _form(request: Request, scan: TextScan) -> tuple[float, ...]:
+def _form(request: Request) -> tuple[float, ...]:
+    """What `_FORM` names, but for the last."""
     return (
         request.max_tokens or 0,
         request.turns,
@@ -209,7 +306,6 @@ def _form(request: Request, scan: TextScan) -> tuple[float, ...]:
         request.max_tokens is not None,
         request.json_format,
         request.json_schema,
-        scan.lowered.rstrip().endswith(_QUESTION_MARKS),
     )
 
 

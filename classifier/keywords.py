@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from classifier.errors import ConfigError
-from classifier.text import ByteClass, TextScan
+from classifier.text import UNSPACED_CLASSES, TextScan
 
 DEFAULT_FILE = Path(__file__).with_name("keywords.toml")
-_UNSPACED_CLASSES = [ByteClass.INDIC, ByteClass.SOUTHEAST, ByteClass.KANA, ByteClass.HAN, ByteClass.HANGUL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class KeywordGroups:
         for word in distinct & self.words.keys():
             for group in self.words[word]:
                 counts[group] += 1
-        if self.substrings and scan.classes[_UNSPACED_CLASSES].any():
+        if self.substrings and scan.classes[UNSPACED_CLASSES].any():
             for text, group in self.substrings:
                 if text in scan.window:
                     counts[group] += 1

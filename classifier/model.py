@@ -14,15 +14,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.artifact import Artifact, header_field, require
+from classifier.compiled import COMPILED
 from classifier.errors import ArtifactError
-from classifier.features import N_BUCKETS, N_WORD_BUCKETS, Features
+from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureRows, Features
 from classifier.trees import MAX_DEPTH, Forest
+
+if TYPE_CHECKING:
+    from classifier import _forward
 
 DENSE_CLIP = 4.0
 LOGIT_LIMIT = 30.0
@@ -43,6 +47,15 @@ class Prediction:
     quality: list[float]
     adequate: list[float]
     cost: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the model expects of n requests; (n, t) each, as in `Prediction`."""
+
+    quality: NDArray[np.float64]
+    adequate: NDArray[np.float64]
+    cost: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +144,8 @@ class Model:
         reference: int,
         task_aliases: Mapping[str, str] = MappingProxyType({}),
         trees: TreeWeights | None = None,
+        *,
+        compiled: bool = COMPILED,
     ) -> None:
         """Index the weights for lookups; ``task_aliases`` are other spellings of the task labels."""
         self.weights = weights
@@ -143,14 +158,38 @@ class Model:
         self._task_rows = {alias: rows[label] for alias, label in task_aliases.items() if label in rows} | rows
         self._terms = _Lookup(weights.buckets, weights.terms, N_BUCKETS)
         self._projection = None if trees is None else _Lookup(trees.buckets, trees.projection, N_WORD_BUCKETS)
+        self._forward = self._compiled() if compiled else None
+        self._spare: list[_forward.Forward] = []
 
     def predict(self, features: Features) -> Prediction:
         """Expectations for one request."""
+        if self._forward is not None:
+            task = self._task_row(features.task)
+            return Prediction(*self._forward.predict(features.terms, features.word_terms, features.dense, task))
         outputs = self.outputs(features)
         slopes = self.calibration.quality
         quality = sigmoid(slopes[:, 0] * outputs[: self._tiers] + slopes[:, 1])
         cost = np.exp(np.minimum(outputs[self._tiers :], LOGIT_LIMIT))
         return Prediction(quality.tolist(), self._adequate(quality).tolist(), cost.tolist())
+
+    def predict_many(self, rows: FeatureRows) -> Expectations:
+        """Expectations for many requests; threads may call it at once."""
+        if self._forward is None:
+            shape = (len(rows), self._tiers)
+            single = [self.predict(features) for features in rows]
+            return Expectations(
+                np.array([each.quality for each in single]).reshape(shape),
+                np.array([each.adequate for each in single]).reshape(shape),
+                np.array([each.cost for each in single]).reshape(shape),
+            )
+        tasks = np.array([self._task_row(task) for task in rows.tasks], np.int64)
+        try:
+            forward = self._spare.pop()
+        except IndexError:
+            forward = self._forward.twin()
+        expected = forward.predict_many(rows.terms, rows.ends, rows.word_terms, rows.dense, tasks)
+        self._spare.append(forward)
+        return Expectations(*expected)
 
     def outputs(self, features: Features) -> NDArray[np.float64]:
         """What the model says before calibration: (2t,) quality logits and log costs."""
@@ -158,7 +197,7 @@ class Model:
         known = self._terms.rows(features.terms)
         word_sum, word_length = _unit_sum(known[:words])
         gram_sum, _ = _unit_sum(known[words:])
-        scaled, task = self._scaled(features), self._task_row(features)
+        scaled, task = self._scaled(features), self._task_row(features.task)
         total: NDArray[np.float64] = word_sum + gram_sum + scaled @ weights.dense + weights.tasks[task] + weights.bias
         if self.trees is not None and self._projection is not None:
             placed = self._projection.rows(features.terms[:words]).sum(axis=0, dtype=np.float64)
@@ -177,15 +216,35 @@ class Model:
         return Contributions(
             terms=known[:, :tiers] * slopes,
             dense=self._scaled(features)[:, None] * self.weights.dense[:, :tiers] * slopes,
-            task=self.weights.tasks[self._task_row(features), :tiers] * slopes,
+            task=self.weights.tasks[self._task_row(features.task), :tiers] * slopes,
         )
 
     def _scaled(self, features: Features) -> NDArray[np.float64]:
         dense = (features.dense - self.weights.dense_mean) / self.weights.dense_scale
         return np.clip(dense, -DENSE_CLIP, DENSE_CLIP, out=dense)
 
-    def _task_row(self, features: Features) -> int:
-        return self._task_rows.get(features.task, -1) if features.task is not None else -1
+    def _task_row(self, task: str | None) -> int:
+        return self._task_rows.get(task, -1) if task is not None else -1
+
+    def _compiled(self) -> _forward.Forward:
+        """What `predict` is in numpy, in one call."""
+        from classifier import _forward
+
+        weights, calibration, trees = self.weights, self.calibration, self.trees
+        forward = _forward.Forward(
+            _forward.Scaler(weights.dense_mean, weights.dense_scale),
+            _forward.TermRows(weights.buckets, weights.terms, N_BUCKETS),
+            weights.dense,
+            weights.tasks,
+            weights.bias,
+            calibration.quality,
+            calibration.adequate,
+            self.reference,
+        )
+        if trees is not None:
+            projection = _forward.TermRows(trees.buckets, trees.projection, N_WORD_BUCKETS)
+            forward.grow(trees.forest.compiled(), trees.share, projection, trees.shift, trees.task_means)
+        return forward
 
     def _adequate(self, quality: NDArray[np.float64]) -> NDArray[np.float64]:
         slopes = self.calibration.adequate

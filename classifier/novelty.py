@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.artifact import Artifact, require
+from classifier.compiled import COMPILED
 from classifier.errors import ArtifactError
-from classifier.features import N_WORD_BUCKETS, Features
+from classifier.features import N_WORD_BUCKETS, FeatureRows, Features
 from classifier.model import DENSE_CLIP, LinearWeights
+
+if TYPE_CHECKING:
+    from classifier import _forward
 
 NOVEL = 0.99
 
@@ -46,7 +51,7 @@ class NoveltyScale:
 class Novelty:
     """Scores requests; immutable once made, so threads may share it."""
 
-    def __init__(self, scale: NoveltyScale, weights: LinearWeights) -> None:
+    def __init__(self, scale: NoveltyScale, weights: LinearWeights, *, compiled: bool = COMPILED) -> None:
         """Index what is known; ``weights`` are the model's, whose vocabulary and standardisation are used."""
         self._known = np.zeros(N_WORD_BUCKETS, np.float32)
         self._known[weights.buckets[: np.searchsorted(weights.buckets, N_WORD_BUCKETS)]] = 1.0
@@ -55,6 +60,7 @@ class Novelty:
         self._centres, self._squares = scale.centres, (scale.centres**2).sum(axis=1)
         self._levels = scale.levels.tolist()
         self._unknown, self._distance = scale.unknown.tolist(), scale.distance.tolist()
+        self._compiled = self._compile() if compiled else None
 
     def score(self, features: Features) -> float:
         """0 (as usual as can be) to 1 (unlike all training requests); above `NOVEL` it is novel."""
@@ -64,11 +70,27 @@ class Novelty:
         )
         return max(0.0, 1.0 - 2.0 * (1.0 - usual))
 
+    def score_many(self, rows: FeatureRows) -> NDArray[np.float64]:
+        """`score` of n requests, (n,)."""
+        return np.array([self.score(features) for features in rows], np.float64)
+
+    def _compile(self) -> tuple[_forward.Vocabulary, _forward.Nearest]:
+        """The two measures, each in one call."""
+        from classifier import _forward
+
+        words = np.flatnonzero(self._known).astype(np.uint32)
+        scaler = _forward.Scaler(self._mean, self._scale)
+        return _forward.Vocabulary(words, N_WORD_BUCKETS), _forward.Nearest(self._varied, scaler, self._centres)
+
     def _unknown_share(self, features: Features) -> float:
         words = features.word_terms
+        if words and self._compiled is not None:
+            return 1.0 - self._compiled[0].count(features.terms, words) / words
         return 1.0 - float(self._known.take(features.terms[:words]).sum()) / words if words else 0.0
 
     def _nearest(self, features: Features) -> float:
+        if self._compiled is not None:
+            return self._compiled[1].distance(features.dense)
         scaled = (features.dense.take(self._varied) - self._mean) / self._scale
         np.clip(scaled, -DENSE_CLIP, DENSE_CLIP, out=scaled)
         return float((self._squares - 2.0 * (self._centres @ scaled)).min() + scaled @ scaled)

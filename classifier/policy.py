@@ -13,6 +13,7 @@ answers better.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +58,30 @@ def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> li
     raise NoFeasibleTierError(f"no tier of the menu can serve this request ({reasons})")
 
 
-def choose(quality: Sequence[float], cost: Sequence[float], price_weight: float, allowed: Sequence[int]) -> int:
+def choose(
+    quality: Sequence[float],
+    cost: Sequence[float],
+    price_weight: float,
+    allowed: Sequence[int],
+    reference: int = -1,
+    bonus: float = 0.0,
+) -> int:
     """Position of the tier that the rule picks among ``allowed``; of equals, the first (the cheapest).
 
     Parameters
     ----------
     quality : (t,) expected quality, tiers in price order.
-    cost : (t,) expected cost as a share of the reference's mean cost.
+    cost : (t,) expected cost, in the unit that ``price_weight`` is by.
+    bonus : quality that is added to that of tier ``reference``.
     """
-    return max(allowed, key=lambda position: quality[position] - price_weight * cost[position])
+    chosen, most = allowed[0], -inf
+    for position in allowed:
+        worth = quality[position] - price_weight * cost[position]
+        if position == reference:
+            worth += bonus
+        if worth > most:
+            chosen, most = position, worth
+    return chosen
 
 
 def choose_many(quality: NDArray[np.float64], cost: NDArray[np.float64], price_weight: float) -> NDArray[np.int64]:

@@ -47,6 +47,9 @@ class ByteClass(IntEnum):
     CONTINUATION = 24
 
 
+# The classes that scripts written without spaces are in (besides rare ideographs).
+UNSPACED_CLASSES = [ByteClass.INDIC, ByteClass.SOUTHEAST, ByteClass.KANA, ByteClass.HAN, ByteClass.HANGUL]
+
 _CLASS_BYTES: dict[ByteClass, bytes] = {
     ByteClass.LOWER: bytes(range(0x61, 0x7B)),
     ByteClass.UPPER: bytes(range(0x41, 0x5B)),
@@ -93,9 +96,10 @@ def _word_table() -> bytes:
     return bytes(table)
 
 
-_CLASSES = _class_table()
-_WORDS = _word_table()
-_LOWER = bytes(ord(chr(byte).lower()) if byte < 0x80 else byte for byte in range(256))
+# Tables by byte, which `classifier._scan` reads as well.
+CLASS_OF_BYTE = _class_table()
+WORD_BYTES = _word_table()
+LOWER_BYTES = bytes(ord(chr(byte).lower()) if byte < 0x80 else byte for byte in range(256))
 
 # Punctuation outside ASCII (U+2000-206F, U+3000-301F, U+FF00-FF0F and the like) parts words as ASCII's does.
 _WIDE_PUNCTUATION = re.compile(
@@ -110,14 +114,7 @@ _UNSPACED = (
     rb"|\xe1[\x80-\x82\x9e\x9f][\x80-\xbf]|\xf0[\xa0-\xaf][\x80-\xbf]{2}"
 )
 _UNSPACED_WORDS = re.compile(rb"%b|(?:(?!%b)[0-9a-z_\x80-\xff])+" % (_UNSPACED, _UNSPACED))
-_UNSPACED_CLASSES = [
-    ByteClass.INDIC,
-    ByteClass.SOUTHEAST,
-    ByteClass.KANA,
-    ByteClass.HAN,
-    ByteClass.HANGUL,
-    ByteClass.ASTRAL,
-]
+_UNSPACED_CLASSES = [*UNSPACED_CLASSES, ByteClass.ASTRAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +137,19 @@ class TextScan:
     classes: NDArray[np.int64]
 
 
-def scan_text(text: str) -> TextScan:
-    """Scan ``text``; any string is welcome, lone surrogates included."""
-    chars = len(text)
-    window = text if chars <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+def text_window(text: str) -> str:
+    """What is read of a text: all of it, or its head and tail joined by a newline."""
+    return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+
+
+def scan_text(text: str, unread_chars: int = 0) -> TextScan:
+    """Scan ``text``; any string is welcome, lone surrogates included. ``unread_chars`` more belong to the whole."""
+    chars, window = len(text) + unread_chars, text_window(text)
     raw = window.encode("utf-8", "surrogatepass")
-    classes = np.bincount(np.frombuffer(raw.translate(_CLASSES), np.uint8), minlength=len(ByteClass))
+    classes = np.bincount(np.frombuffer(raw.translate(CLASS_OF_BYTE), np.uint8), minlength=len(ByteClass))
     if window.isascii():
-        return TextScan(chars, window, raw.translate(_LOWER), raw.translate(_WORDS).split(), classes)
+        return TextScan(chars, window, raw.translate(LOWER_BYTES), raw.translate(WORD_BYTES).split(), classes)
     lowered = window.lower().encode("utf-8", "surrogatepass")
-    spaced = _WIDE_PUNCTUATION.sub(b" ", lowered).translate(_WORDS)
+    spaced = _WIDE_PUNCTUATION.sub(b" ", lowered).translate(WORD_BYTES)
     words = _UNSPACED_WORDS.findall(spaced) if classes[_UNSPACED_CLASSES].any() else spaced.split()
     return TextScan(chars, window, lowered, words, classes)

@@ -42,33 +42,34 @@ _ENCODINGS = {
 
 _REMEDY = f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {ESTIMATE}"
 
-_TOKENS_PER_WORD = 0.62
-# Tokens per character, by the class of the character's first byte; continuation bytes count nothing.
-_TOKENS_PER_CHAR = {
-    ByteClass.LOWER: 0.09,
-    ByteClass.UPPER: 0.42,
-    ByteClass.DIGIT: 0.65,
-    ByteClass.NEWLINE: 0.25,
-    ByteClass.PUNCTUATION: 0.9,
-    ByteClass.QUESTION: 0.7,
-    ByteClass.QUOTE: 0.55,
-    ByteClass.BRACKET: 0.5,
-    ByteClass.OPERATOR: 1.1,
-    ByteClass.CODE: 0.3,
-    ByteClass.TEX: 0.6,
-    ByteClass.LATIN: 1.0,
-    ByteClass.CYRILLIC: 0.4,
-    ByteClass.SEMITIC: 0.77,
-    ByteClass.INDIC: 1.0,
-    ByteClass.SOUTHEAST: 1.9,
-    ByteClass.SYMBOL: 1.0,
-    ByteClass.KANA: 0.9,
-    ByteClass.HAN: 1.1,
-    ByteClass.HANGUL: 1.15,
-    ByteClass.FULLWIDTH: 0.9,
-    ByteClass.ASTRAL: 2.5,
+# Hundredths of a token, so that sums are whole numbers and do not depend on their order.
+HUNDREDTHS_PER_WORD = 62
+# Per character, by the class of the character's first byte; continuation bytes count nothing.
+_HUNDREDTHS_PER_CHAR = {
+    ByteClass.LOWER: 9,
+    ByteClass.UPPER: 42,
+    ByteClass.DIGIT: 65,
+    ByteClass.NEWLINE: 25,
+    ByteClass.PUNCTUATION: 90,
+    ByteClass.QUESTION: 70,
+    ByteClass.QUOTE: 55,
+    ByteClass.BRACKET: 50,
+    ByteClass.OPERATOR: 110,
+    ByteClass.CODE: 30,
+    ByteClass.TEX: 60,
+    ByteClass.LATIN: 100,
+    ByteClass.CYRILLIC: 40,
+    ByteClass.SEMITIC: 77,
+    ByteClass.INDIC: 100,
+    ByteClass.SOUTHEAST: 190,
+    ByteClass.SYMBOL: 100,
+    ByteClass.KANA: 90,
+    ByteClass.HAN: 110,
+    ByteClass.HANGUL: 115,
+    ByteClass.FULLWIDTH: 90,
+    ByteClass.ASTRAL: 250,
 }
-_WEIGHTS = np.array([_TOKENS_PER_CHAR.get(kind, 0.0) for kind in ByteClass])
+HUNDREDTHS = np.array([_HUNDREDTHS_PER_CHAR.get(kind, 0) for kind in ByteClass])
 
 
 def estimate_tokens(scan: TextScan) -> float:
@@ -77,13 +78,13 @@ def estimate_tokens(scan: TextScan) -> float:
     ``benchmarks/token_estimate.py`` fits it again and prints its error by language. Beyond the window the text is taken
     to go on at the window's tokens per character.
     """
-    if not scan.chars:
+    if not scan.window:
         return 0.0
-    tokens = float(_WEIGHTS.dot(scan.classes)) + _TOKENS_PER_WORD * _spaced_words(scan)
-    return tokens * scan.chars / len(scan.window)
+    hundredths = int(HUNDREDTHS.dot(scan.classes)) + HUNDREDTHS_PER_WORD * _spaced_words(scan)
+    return hundredths / 100 * scan.chars / len(scan.window)
 
 
-def _spaced_words(scan: TextScan) -> float:
+def _spaced_words(scan: TextScan) -> int:
     """Words of scripts that part words by spaces; the others' characters are counted by class already."""
     unspaced = int(scan.classes[ByteClass.INDIC :].sum()) - int(scan.classes[ByteClass.CONTINUATION])
     return max(0, len(scan.words) - unspaced)
@@ -98,15 +99,22 @@ def token_counter(name: str) -> TokenCounter:
     """
     if name == ESTIMATE:
         return estimate_tokens
-    encoding = _load_encoding(name)
+    return ExactCounter(_load_encoding(name))
 
-    def count(scan: TextScan) -> float:
-        if not scan.chars:
-            return 0.0
-        tokens = len(encoding.encode_ordinary(scan.window))
-        return tokens * scan.chars / len(scan.window)
 
-    return count
+class ExactCounter:
+    """Counts tokens with a vocabulary; beyond the window the text is taken to go on at the window's rate."""
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        self._encode = encoding.encode_ordinary
+
+    def __call__(self, scan: TextScan) -> float:
+        """Tokens of a scanned text."""
+        return self.count(scan.chars, scan.window)
+
+    def count(self, chars: int, window: str) -> float:
+        """Tokens of a text with ``chars`` characters, from its window."""
+        return len(self._encode(window)) * chars / len(window) if window else 0.0
 
 
 def resolve_tokens(name: str) -> str:

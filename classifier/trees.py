@@ -6,9 +6,13 @@ All trees are descended at once, one level a step, by a handful of array operati
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from classifier import _forward
 
 MAX_DEPTH = 32
 
@@ -43,6 +47,12 @@ class Forest:
             at = self.children.take(at) + above
         total: NDArray[np.float64] = self.values.take(at, axis=0).sum(axis=0, dtype=np.float64)
         return total
+
+    def compiled(self) -> _forward.Forest:
+        """`predict`, compiled."""
+        from classifier import _forward
+
+        return _forward.Forest(self.features, self.thresholds, self.children, self.values, self.roots, self.depth)
 
     def predict_many(self, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """Outputs (n, t) for rows of inputs (n, p)."""

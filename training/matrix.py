@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy import sparse
 
-from classifier.features import N_BUCKETS, Features, extract
+from classifier.features import N_BUCKETS, FeatureExtractor, Features
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from classifier.tokens import token_counter
@@ -91,4 +91,5 @@ def stack_features(features: Sequence[Features]) -> FeatureMatrix:
 
 def _extract_all(requests: Sequence[Request], keywords: KeywordGroups, tokens: str) -> list[Features]:
     counter = token_counter(tokens)
-    return [extract(request, keywords, counter) for request in requests]
+    extract = FeatureExtractor(keywords, counter)
+    return [extract(request) for request in requests]

@@ -269,7 +269,7 @@ def outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions)
         quality=np.where(np.isnan(quality), predicted.quality, quality),
         costs=data.costs[rows],
         groups=data.groups[rows],
-        sizes=np.array([len(request.text) + (request.max_tokens or 0) for request in requests], np.int64),
+        sizes=np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64),
         tasks=tuple(data.matrix.tasks[row] for row in rows),
         reference=data.reference,
     )

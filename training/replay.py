@@ -185,7 +185,7 @@ def _outcomes(data: RoutingData, expected: NDArray[np.float64]) -> Outcomes:
         quality=np.where(np.isnan(data.quality), expected, data.quality),
         costs=data.costs,
         groups=data.groups,
-        sizes=np.array([len(request.text) + (request.max_tokens or 0) for request in requests], np.int64),
+        sizes=np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64),
         tasks=data.matrix.tasks,
         reference=data.reference,
     )

@@ -15,8 +15,8 @@ from classifier.features import (
     N_WORD_BUCKETS,
     TOKENS_PER_IMAGE,
     TOKENS_PER_MESSAGE,
+    FeatureExtractor,
     dense_names,
-    extract,
     word_buckets,
 )
 from classifier.request import Request, make_request
@@ -25,10 +25,11 @@ from classifier.tokens import estimate_tokens
 from training.matrix import build_matrix, stack_features
 
 NAMES = dense_names(KEYWORDS)
+EXTRACT = FeatureExtractor(KEYWORDS, estimate_tokens)
 
 
 def features(request):
-    return extract(request if isinstance(request, Request) else make_request(request), KEYWORDS, estimate_tokens)
+    return EXTRACT(request if isinstance(request, Request) else make_request(request))
 
 
 def dense(request):

@@ -98,3 +98,12 @@ def test_a_dearer_price_never_picks_a_dearer_tier(quality, one, other):
     cost = np.broadcast_to([0.1, 0.4, 1.0], quality.shape)
     low, high = sorted([one, other])
     assert (choose_many(quality, cost, high) <= choose_many(quality, cost, low)).all()
+
+
+@given(st.integers(0, 2), st.floats(0, 2), st.floats(0, 5))
+def test_a_bonus_is_quality_added_to_the_reference(reference, bonus, price_weight):
+    quality, cost = [0.3, 0.5, 0.6], [0.1, 0.4, 1.0]
+    raised = [value + bonus * (tier == reference) for tier, value in enumerate(quality)]
+    worth = [value - price_weight * price for value, price in zip(raised, cost, strict=True)]
+    chosen = choose(quality, cost, price_weight, range(3), reference, bonus)
+    assert worth[chosen] >= max(worth) - 1e-12

@@ -1,4 +1,6 @@
+import json
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import numpy as np
 import openai
@@ -191,3 +193,113 @@ def test_messages_of_the_client_are_messages():
 
 def test_whole_numbers_of_numpy_are_limits():
     assert make_request("a", max_tokens=np.int64(5)).max_tokens == 5
+
+
+# Bounded reading
+
+
+class Watched(Sequence):
+    """A sequence that counts how often it is asked for an item."""
+
+    def __init__(self, items, length):
+        self.items, self.length, self.asked = items, length, 0
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.length))]
+        if not 0 <= place < self.length:
+            raise IndexError(place)
+        self.asked += 1
+        return self.items[place % len(self.items)]
+
+
+def spoken(text, role="user"):
+    return {"role": role, "content": text}
+
+
+def test_two_hundred_and_fifty_six_messages_are_all_read():
+    request = make_request(messages=[spoken(f"message {number}") for number in range(256)])
+    assert request.text == "\n".join(f"message {number}" for number in range(256))
+    assert (request.unread_chars, request.turns) == (0, 256)
+
+
+@given(st.integers(257, 10**7), st.lists(st.sampled_from([spoken("a"), spoken("bc" * 50, "system")]), min_size=1))
+def test_a_decision_reads_at_most_384_messages_and_knows_about_the_others(count, items):
+    messages = Watched(items, count)
+    request = make_request(messages=messages)
+    assert messages.asked <= 384
+    first, last = items[0]["content"], items[(count - 1) % len(items)]["content"]
+    assert request.text.startswith(first)
+    assert request.text.endswith(last)
+    if len({item["role"] for item in items}) == 1:
+        length = len(first)
+        system = items[0]["role"] == "system"
+        assert request.turns == (0 if system else count)
+        assert request.system_chars == (length * count if system else 0)
+        assert request.chars == (length + 1) * count - 1
+
+
+@given(st.integers(257, 10**7))
+def test_a_message_of_very_many_parts_is_read_in_part(count):
+    parts = Watched([{"type": "text", "text": "word"}], count)
+    request = make_request(messages=[{"role": "user", "content": parts}])
+    assert parts.asked <= 384
+    assert request.chars == 5 * count - 1
+    images = Watched([{"type": "image_url"}], count)
+    assert make_request(messages=[{"role": "user", "content": images}]).images == count
+    assert images.asked <= 384
+
+
+def test_long_texts_among_others_are_clipped_in_the_middle():
+    long, short = "head " + "x" * 10**6 + " tail", "short"
+    request = make_request(messages=[spoken(long), spoken(short), spoken(long)])
+    assert request.chars == 2 * len(long) + len(short) + 2
+    assert len(request.text) <= 140_000
+    assert request.text.startswith("head x")
+    assert "x tail\nshort\nhead x" in request.text
+    assert make_request(messages=[spoken(long)]).text == long
+
+
+@given(tools=st.lists(json_values, max_size=20))
+def test_small_tools_are_measured_exactly(tools):
+    head = tools[:16]
+    expected = len(json.dumps(head, default=str)) * len(tools) // max(1, len(head)) if tools else 0
+    assert make_request("a", tools=tools).tool_chars == expected
+
+
+class Counted(dict):
+    """A dictionary that counts how many of its values are looked at."""
+
+    asked = 0
+
+    def values(self):
+        Counted.asked += len(self)
+        return super().values()
+
+    def items(self):
+        for item in super().items():
+            Counted.asked += 1
+            yield item
+
+
+@pytest.mark.parametrize("width", [10, 100, 10**5])
+@pytest.mark.parametrize("depth", [1, 3, 6])
+def test_huge_tools_are_measured_from_samples(width, depth):
+    tool = "description " * 10
+    for _ in range(depth):
+        tool = Counted({f"key {number}": tool for number in range(width)})
+    Counted.asked = 0
+    chars = make_request("a", tools=[tool]).tool_chars
+    assert Counted.asked <= 2**14
+    if width**depth > 2**13:
+        assert width**depth * 100 < chars < width**depth * 300
+    assert make_request("a", tools=[{"description": "x" * 10**7}]).tool_chars == pytest.approx(10**7, rel=0.01)
+
+
+def test_tools_nested_without_end_are_measured_all_the_same():
+    tool = {"inside": []}
+    tool["inside"] += [tool] * 1000
+    assert make_request("a", tools=[tool]).tool_chars > 0

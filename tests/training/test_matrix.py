@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from made_tables import outcome_rows
 
 import training.matrix
-from classifier.features import N_BUCKETS, dense_names, extract
+from classifier.features import N_BUCKETS, FeatureExtractor, dense_names
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
@@ -25,6 +25,9 @@ any_request = st.builds(
 )
 
 
+EXTRACT = FeatureExtractor(KEYWORDS, estimate_tokens)
+
+
 def requests(count: int) -> list[Request]:
     return [Request(row["prompt"], row["max_tokens"], row["task"]) for row in outcome_rows(count)]
 
@@ -32,7 +35,7 @@ def requests(count: int) -> list[Request]:
 def assert_rows_are(matrix: FeatureMatrix, of: list[Request]) -> None:
     assert len(matrix) == len(of)
     for row, request in enumerate(of):
-        single = extract(request, KEYWORDS, estimate_tokens)
+        single = EXTRACT(request)
         terms = matrix.terms[row]
         np.testing.assert_array_equal(np.sort(terms.indices), single.terms)
         assert (terms.data == 1.0).all()
@@ -78,4 +81,4 @@ def test_chunks_and_workers_change_nothing_and_progress_reaches_the_end(
 
 def test_stacking_takes_features_as_they_are() -> None:
     of = requests(5)
-    assert_rows_are(stack_features([extract(request, KEYWORDS, estimate_tokens) for request in of]), of)
+    assert_rows_are(stack_features([EXTRACT(request) for request in of]), of)

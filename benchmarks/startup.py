@@ -1,0 +1,94 @@
+"""What starting costs: importing the runtime, loading an artifact, and the memory of both.
+
+    python benchmarks/startup.py [--artifact FILE] [--runs 7] [--json FILE]
+
+Every figure is the median of fresh interpreters. numpy, which the runtime needs, is shown by itself; the modules that
+take most of an import are those of ``python -X importtime``. Memory is the peak resident size, as Linux reports it,
+beyond that of a bare interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from classifier.router import shipped_artifact
+
+# What a fresh interpreter runs; it prints seconds and peak memory in MiB.
+_SCRIPT = """
+import sys, time
+start = time.perf_counter()
+{imports}
+imported = time.perf_counter()
+{load}
+loaded = time.perf_counter()
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(imported - start, loaded - imported, int(status["VmHWM"].split()[0]) / 1024)
+"""
+_MODULES = 10
+
+
+def run(imports: str, load: str, runs: int) -> tuple[float, float, float]:
+    """Median seconds of importing and of loading, and peak MiB."""
+    script = _SCRIPT.format(imports=imports, load=load)
+    outputs = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(runs)
+    ]
+    imported, loaded, memory = (statistics.median(map(float, column)) for column in zip(*outputs, strict=True))
+    return imported, loaded, memory
+
+
+def slowest_modules() -> list[tuple[str, float]]:
+    """The modules that take most of the import by themselves, in milliseconds."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import classifier"], capture_output=True, text=True, check=True
+    )
+    rows = [line.removeprefix("import time:").split("|") for line in done.stderr.splitlines()[1:]]
+    times = [(name.strip(), int(own) / 1000) for own, _, name in rows]
+    return sorted(times, key=lambda row: -row[1])[:_MODULES]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifact", type=Path, default=shipped_artifact())
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    _, _, bare = run("pass", "pass", arguments.runs)
+    numpy, _, numpy_memory = run("import numpy", "pass", arguments.runs)
+    imported, _, memory = run("import classifier", "pass", arguments.runs)
+    load = f"classifier.Router.load({str(arguments.artifact)!r})"
+    _, loaded, loaded_memory = run("import classifier", load, arguments.runs)
+    _, first, _ = run("import classifier", f"{load}.predict_model('Translate to French: good morning')", arguments.runs)
+    figures = {
+        "import classifier, ms": imported * 1000,
+        "import classifier, MiB": memory - bare,
+        "of which numpy, ms": numpy * 1000,
+        "of which numpy, MiB": numpy_memory - bare,
+        "load an artifact, ms": loaded * 1000,
+        "load an artifact, MiB": loaded_memory - memory,
+        "load and first decision, ms": first * 1000,
+        "bare interpreter, MiB": bare,
+    }
+    console = Console()
+    table = Table("", "median")
+    table.columns[1].justify = "right"
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,.1f}")
+    console.print(table)
+    modules = slowest_modules()
+    console.print(", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in modules))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"figures": figures, "modules": dict(modules)}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

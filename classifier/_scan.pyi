@@ -1,0 +1,76 @@
+"""Types of the compiled module; its source is ``_scan.pyx``."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Scanner:
+    """Reads texts for one set of marks and keyword groups.
+
+    Parameters
+    ----------
+    marks : what is counted in the lower-cased window, from the left and without overlaps.
+    question_marks : what a question may end with.
+    words : (lower-cased UTF-8 word, position of its group), matched as whole words.
+    parts : (UTF-8 text, position of its group), for scripts without spaces; matched anywhere.
+    groups : how many keyword groups there are.
+
+    Attributes
+    ----------
+    steps : bytes, words and table entries looked at since it was made.
+
+    Raises
+    ------
+    ValueError : there are more than 32 marks or 1,024 groups, or a mark is longer than 16 bytes.
+    """
+
+    steps: int
+
+    def __init__(
+        self,
+        marks: tuple[bytes, ...],
+        question_marks: tuple[bytes, ...],
+        words: Sequence[tuple[bytes, int]],
+        parts: Sequence[tuple[bytes, int]],
+        groups: int,
+    ) -> None: ...
+    def read(
+        self, window: str, chars: float, tokens: float | None, form: tuple[float, ...]
+    ) -> tuple[NDArray[np.uint32], int, NDArray[np.float64], float]:
+        """Terms, how many of them are word n-grams, dense features, and tokens, as in `classifier.features.Features`.
+
+        Parameters
+        ----------
+        window : as `classifier.text.text_window` makes it.
+        chars : characters of the whole text.
+        tokens : tokens of the whole text; None: estimate them.
+        form : numbers on the request's form, without the last (question marks at the very end).
+
+        Raises
+        ------
+        ValueError : the window is longer than `classifier.text.text_window` makes it.
+        """
+    def read_many(
+        self,
+        windows: list[str],
+        chars: NDArray[np.float64],
+        tokens: NDArray[np.float64] | None,
+        forms: NDArray[np.float64],
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """`read` for n texts, without the interpreter's lock: not for a scanner that other threads use.
+
+        Parameters
+        ----------
+        windows : n of them; chars, tokens : (n,), or None as in `read`.
+        forms : (n, f); the last column is written to.
+
+        Returns
+        -------
+        Terms of all texts in order; (n + 1,) where each text's begin, and the last's end; (n,) how many are of words;
+        (n, d) dense features; (n,) tokens.
+
+        Raises
+        ------
+        ValueError : as in `read`, or the lengths differ.
+        """

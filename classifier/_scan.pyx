@@ -1,0 +1,579 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The features of a text in one pass over its window, compiled; `classifier.features.extract` is their definition.
+
+The same things are counted as there and in `classifier.text`, `classifier.keywords` and `classifier.tokens`, byte by
+byte, with those modules' tables and constants. Results are equal to the last bit, but for logarithms of numbers that
+are above 4,095 or not whole: numpy's and the C library's may differ by a few parts in 10**16.
+"""
+
+import os
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from libc.math cimport log1p
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+import numpy as np
+
+from classifier.text import CLASS_OF_BYTE, HEAD_CHARS, LOWER_BYTES, TAIL_CHARS, UNSPACED_CLASSES, WORD_BYTES, ByteClass
+from classifier.tokens import HUNDREDTHS, HUNDREDTHS_PER_WORD
+
+cdef extern from *:
+    """
+    #ifdef _MSC_VER
+    #include <intrin.h>
+    static int lowest_bit(unsigned long long bits) {
+        unsigned long place;
+        _BitScanForward64(&place, bits);
+        return (int)place;
+    }
+    #else
+    static int lowest_bit(unsigned long long bits) { return __builtin_ctzll(bits); }
+    #endif
+    """
+    int lowest_bit(uint64_t bits) nogil
+
+cdef enum:
+    CLASSES = 25
+    INDIC = 16  # the first class of scripts with three or more bytes a character; the last is CONTINUATION
+    CONTINUATION = 24
+    MOST_BYTES = 4 * 3073  # of the longest window: no character takes more, lower-cased or not
+    MOST_WORDS = MOST_BYTES // 2 + 1  # a word is a byte and a space at least, or three bytes
+    WORD_SLOTS = 16384  # a power of two above 2 * MOST_WORDS
+    MOST_MARKS = 32
+    MOST_MARK_BYTES = 16
+    MOST_GROUPS = 1024
+    MOST_FORM = 16
+    SHIFT = 14  # from 32 bits to a bucket's 18
+    HALF = 1 << 18  # buckets of word n-grams; as many of byte n-grams follow
+    BITMAP = 2 * HALF // 64
+    SUMMARY = BITMAP // 64
+    SIZES = 10
+    LONG_WORD = 8
+    EXACT_LOGS = 4096
+
+cdef enum Role:  # a character's part in words
+    BETWEEN = 0
+    INSIDE = 1
+    ALONE = 2
+
+if len(ByteClass) != CLASSES or 4 * (HEAD_CHARS + TAIL_CHARS + 1) != MOST_BYTES:
+    raise ImportError("classifier._scan was built for another version of classifier.text; install the package again")
+
+cdef uint32_t MULTIPLIER = 0x9E3779B1
+cdef uint32_t FIRST_MULTIPLIER = 0x85EBCA77
+cdef uint32_t SECOND_MULTIPLIER = 0xC2B2AE3D
+
+cdef struct Word:
+    int32_t start
+    int32_t length
+    uint32_t crc  # what its terms are made from
+    uint32_t key  # its place in hash tables
+
+cdef struct Entry:
+    int32_t start  # of its bytes among all entries' bytes
+    int32_t length
+    int32_t group
+    int32_t next  # position of the next entry in the same slot, from 1; 0: none
+
+cdef struct Text:
+    const uint8_t* raw  # UTF-8
+    const uint8_t* lowered
+    int raw_length
+    int lowered_length
+    int chars  # of the window
+
+cdef uint8_t class_of[256]
+cdef uint8_t lower_of[256]
+cdef uint8_t in_word[256]
+cdef uint8_t is_unspaced[CLASSES]
+cdef int64_t hundredths[CLASSES]
+cdef int64_t hundredths_per_word = HUNDREDTHS_PER_WORD
+cdef uint32_t crc_of[256]
+cdef double log_of[EXACT_LOGS]
+# Drawn anew in every process, so that nobody can write a text whose words share their places in hash tables.
+cdef uint64_t secret = int.from_bytes(os.urandom(8), "little") | 1
+
+
+cdef uint32_t _crc_of_byte(uint32_t byte) noexcept nogil:
+    for _ in range(8):
+        byte = (byte >> 1) ^ (0xEDB88320U if byte & 1 else 0)
+    return byte
+
+
+def _fill_tables():
+    for byte in range(256):
+        class_of[byte], lower_of[byte] = CLASS_OF_BYTE[byte], LOWER_BYTES[byte]
+        in_word[byte] = WORD_BYTES[byte] != ord(" ")
+        crc_of[byte] = _crc_of_byte(byte)
+    for kind in ByteClass:
+        hundredths[kind], is_unspaced[kind] = HUNDREDTHS[kind], kind in UNSPACED_CLASSES
+    for number, value in enumerate(np.log1p(np.arange(EXACT_LOGS, dtype=np.float64)).tolist()):
+        log_of[number] = value
+
+
+_fill_tables()
+
+
+cdef void* _memory(array) except? NULL:
+    """Where a new, contiguous array's numbers are."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
+    PyBuffer_Release(&buffer)
+    return buffer.buf
+
+
+cdef inline double _log1p(double number) noexcept nogil:
+    if 0 <= number < EXACT_LOGS and number == <int>number:
+        return log_of[<int>number]
+    return log1p(number)
+
+
+cdef inline uint64_t _mix(uint64_t state, uint8_t byte) noexcept nogil:
+    return (state ^ byte) * secret
+
+
+cdef uint32_t _key(const uint8_t* text, int length) noexcept nogil:
+    cdef uint64_t state = secret
+    for place in range(length):
+        state = _mix(state, text[place])
+    return <uint32_t>(state >> 32)
+
+
+cdef inline int _width(uint8_t first) noexcept nogil:
+    """Bytes of the UTF-8 character that begins with ``first``."""
+    return 1 if first < 0x80 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+
+
+cdef int _role(const uint8_t* char) noexcept nogil:
+    """The part in words of a character outside ASCII: `classifier.text`'s regular expressions, by hand."""
+    cdef uint8_t first = char[0], second = char[1]
+    if first == 0xE0:
+        return BETWEEN if second == 0xA5 and 0xA4 <= char[2] <= 0xA5 else ALONE if 0xB8 <= second <= 0xBB else INSIDE
+    if first == 0xE1:
+        return ALONE if 0x80 <= second <= 0x82 or 0x9E <= second <= 0x9F else INSIDE
+    if first == 0xE2:
+        return BETWEEN if second <= 0x81 else INSIDE
+    if first == 0xE3:
+        return BETWEEN if second == 0x80 and (char[2] <= 0x84 or 0x88 <= char[2] <= 0x9F) else ALONE
+    if 0xE4 <= first <= 0xED:
+        return ALONE
+    if first == 0xEF:
+        if second == 0xBC:
+            return BETWEEN if char[2] <= 0x8F or 0x9A <= char[2] <= 0xA0 else INSIDE
+        return BETWEEN if second == 0xBD and 0xA1 <= char[2] <= 0xA5 else INSIDE
+    if first == 0xF0:
+        return ALONE if 0xA0 <= second <= 0xAF else INSIDE
+    if first == 0xC2:
+        return BETWEEN if 0xA0 <= second and second not in (0xAA, 0xB2, 0xB3, 0xB5, 0xB9, 0xBA) else INSIDE
+    if first == 0xD8:
+        return BETWEEN if second in (0x8C, 0x9B, 0x9F) else INSIDE
+    return BETWEEN if first == 0xCD and second == 0xBE or first == 0xDB and second == 0x94 else INSIDE
+
+
+cdef bytes _lowered(str window, bytes raw):
+    """The lower-cased window, or for ASCII the window itself, which the tables take as well."""
+    lowered = raw if window.isascii() else window.lower().encode("utf-8", "surrogatepass")
+    if len(raw) > MOST_BYTES or len(lowered) > MOST_BYTES:
+        raise ValueError(f"a window has at most {MOST_BYTES} bytes")
+    return lowered
+
+
+cdef class _Entries:
+    """Keywords in a hash table, by their first ``prefix`` bytes, or by all of them where it is 0."""
+
+    cdef bytes joined
+    cdef const uint8_t* text
+    cdef Entry* entries
+    cdef int32_t* slots
+    cdef uint32_t mask
+    cdef int count, prefix
+    cdef uint8_t begins[256]  # whether an entry begins with a byte
+
+    def __cinit__(self, list keywords, bint whole):
+        """``keywords``: (text, position of its group), texts not empty."""
+        cdef int start = 0
+        cdef uint32_t slot
+        self.joined = b"".join([text for text, _ in keywords])
+        self.text = self.joined
+        self.count = len(keywords)
+        self.prefix = 0 if whole else min([len(text) for text, _ in keywords] + [3])
+        self.mask = (1 << (2 * self.count).bit_length()) - 1
+        self.entries = <Entry*>PyMem_Calloc(self.count + 1, sizeof(Entry))
+        self.slots = <int32_t*>PyMem_Calloc(self.mask + 1, sizeof(int32_t))
+        if self.entries == NULL or self.slots == NULL:
+            raise MemoryError
+        for position, (text, group) in enumerate(keywords, 1):
+            slot = _key(self.text + start, self.prefix or len(text)) & self.mask
+            self.entries[position] = Entry(start, len(text), group, self.slots[slot])
+            self.slots[slot] = position
+            self.begins[<int>text[0]] = True
+            start += len(text)
+
+    def __dealloc__(self):
+        PyMem_Free(self.entries)
+        PyMem_Free(self.slots)
+
+
+cdef class Scanner:
+    """Reads texts for one set of marks and keyword groups.
+
+    It reads into memory of its own and keeps the interpreter's lock meanwhile, so threads may share it.
+    """
+
+    cdef readonly int64_t steps
+    cdef int marks, groups
+    cdef tuple question_marks
+    cdef uint8_t mark_bytes[MOST_MARKS][MOST_MARK_BYTES]
+    cdef int mark_length[MOST_MARKS]
+    cdef int first_mark[256]  # the first mark that begins with a byte, from 1; 0: none
+    cdef int next_mark[MOST_MARKS]
+    cdef _Entries words, parts
+    cdef uint8_t* found_parts
+
+    # What the text at hand holds.
+    cdef const uint8_t* raw
+    cdef int raw_length, length
+    cdef uint8_t lowered[MOST_BYTES + MOST_MARK_BYTES]
+    cdef int64_t classes[CLASSES]
+    cdef int64_t mark_counts[MOST_MARKS]
+    cdef int64_t hits[MOST_GROUPS]
+    cdef Word found[MOST_WORDS]
+    cdef int found_words
+    cdef int32_t slots[WORD_SLOTS]
+    cdef int64_t sizes[SIZES]
+    cdef uint64_t bitmap[BITMAP]
+    cdef uint64_t summary[SUMMARY]
+
+    def __cinit__(self, tuple marks, tuple question_marks, list words, list parts, int groups):
+        """See the stub for the parameters."""
+        if len(marks) > MOST_MARKS or max(map(len, marks)) > MOST_MARK_BYTES or groups > MOST_GROUPS:
+            raise ValueError(f"at most {MOST_MARKS} marks of {MOST_MARK_BYTES} bytes and {MOST_GROUPS} keyword groups")
+        self.marks, self.groups, self.question_marks = len(marks), groups, question_marks
+        for position, mark in enumerate(marks):
+            self.mark_length[position] = len(mark)
+            memcpy(self.mark_bytes[position], <const uint8_t*>mark, len(mark))
+            self.next_mark[position] = self.first_mark[<int>mark[0]]
+            self.first_mark[<int>mark[0]] = position + 1
+        self.words, self.parts = _Entries(words, True), _Entries(parts, False)
+        self.found_parts = <uint8_t*>PyMem_Calloc(len(parts) + 1, 1)
+        if self.found_parts == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        PyMem_Free(self.found_parts)
+
+    def read(self, str window not None, double chars, object tokens, tuple form not None):
+        """See the stub."""
+        cdef bytes raw = window.encode("utf-8", "surrogatepass"), lowered = _lowered(window, raw)
+        cdef Text text = Text(raw, lowered, len(raw), len(lowered), len(window))
+        cdef double numbers[MOST_FORM]
+        cdef int each, count = len(form) + 1, word_terms
+        cdef double counted
+        if count > MOST_FORM:
+            raise ValueError(f"at most {MOST_FORM - 1} numbers on the form")
+        for each in range(count - 1):
+            numbers[each] = form[each]
+        numbers[count - 1] = lowered.rstrip().endswith(self.question_marks)
+        self._scan(&text)
+        counted = self._estimate_tokens(chars, text.chars) if tokens is None else tokens
+        dense = np.empty(self._columns(count))
+        self._write_dense(<double*>_memory(dense), chars, counted, numbers, count)
+        word_terms = self._mark_words()
+        terms = np.empty(word_terms + self._mark_grams(), np.uint32)
+        self._write_terms(<uint32_t*>_memory(terms))
+        return terms, word_terms, dense, counted
+
+    def read_many(self, list windows not None, const double[::1] chars not None, tokens, forms not None):
+        """See the stub."""
+        cdef int row, rows = len(windows), count = forms.shape[1]
+        cdef double[:, ::1] numbers = forms
+        cdef bint estimate = tokens is None
+        counted = np.empty(rows) if estimate else np.array(tokens, np.float64)
+        if rows != len(chars) or rows != len(counted) or rows != len(forms) or count > MOST_FORM:
+            raise ValueError("windows, chars, tokens and forms differ in length")
+        cdef list lowered = []
+        cdef Py_ssize_t most = 0
+        cdef Text* texts = <Text*>PyMem_Malloc(max(rows, 1) * sizeof(Text))
+        if texts == NULL:
+            raise MemoryError
+        try:
+            raw = [window.encode("utf-8", "surrogatepass") for window in windows]
+            for row in range(rows):
+                lowered.append(_lowered(windows[row], raw[row]))
+                texts[row] = Text(raw[row], lowered[row], len(raw[row]), len(lowered[row]), len(windows[row]))
+                most += 2 * texts[row].lowered_length + 2
+                numbers[row, count - 1] = lowered[row].rstrip().endswith(self.question_marks)
+            terms, ends = np.empty(most, np.uint32), np.zeros(rows + 1, np.int64)
+            words, dense = np.empty(rows, np.int64), np.empty((rows, self._columns(count)))
+            self._read_all(texts, chars, counted, estimate, numbers, terms, ends, words, dense)
+        finally:
+            PyMem_Free(texts)
+        return terms[: ends[rows]], ends, words, dense, counted
+
+    cdef void _read_all(
+        self, const Text* texts, const double[::1] chars, double[::1] tokens, bint estimate,
+        const double[:, ::1] forms, uint32_t[::1] terms, int64_t[::1] ends, int64_t[::1] words, double[:, ::1] dense,
+    ):
+        cdef Py_ssize_t row
+        with nogil:
+            for row in range(words.shape[0]):
+                self._scan(&texts[row])
+                if estimate:
+                    tokens[row] = self._estimate_tokens(chars[row], texts[row].chars)
+                self._write_dense(&dense[row, 0], chars[row], tokens[row], &forms[row, 0], forms.shape[1])
+                words[row] = self._mark_words()
+                ends[row + 1] = ends[row] + words[row] + self._mark_grams()
+                self._write_terms(&terms[0] + ends[row])
+
+    cdef void _scan(self, const Text* text) noexcept nogil:
+        self.raw, self.raw_length = text.raw, text.raw_length
+        self._lower(text.lowered, text.lowered_length)
+        self._classify()
+        self._count_marks()
+        self._split()
+        self._count_words()
+        self._count_parts()
+
+    cdef void _lower(self, const uint8_t* text, int length) noexcept nogil:
+        for place in range(length):
+            self.lowered[place] = lower_of[text[place]]
+        memset(self.lowered + length, 0, MOST_MARK_BYTES)
+        self.length = length
+
+    cdef void _classify(self) noexcept nogil:
+        memset(self.classes, 0, sizeof(self.classes))
+        for place in range(self.raw_length):
+            self.classes[class_of[self.raw[place]]] += 1
+        self.steps += self.raw_length
+
+    cdef void _count_marks(self) noexcept nogil:
+        """Count each mark as ``bytes.count`` does: from the left, none overlapping the one before."""
+        cdef int free_from[MOST_MARKS]
+        cdef int place, mark
+        memset(free_from, 0, sizeof(free_from))
+        memset(self.mark_counts, 0, sizeof(self.mark_counts))
+        for place in range(self.length):
+            mark = self.first_mark[self.lowered[place]] - 1
+            while mark >= 0:
+                if place >= free_from[mark] and self._is_mark(place, mark):
+                    self.mark_counts[mark] += 1
+                    free_from[mark] = place + self.mark_length[mark]
+                mark = self.next_mark[mark] - 1
+        self.steps += self.length
+
+    cdef inline bint _is_mark(self, int place, int mark) noexcept nogil:
+        cdef int length = self.mark_length[mark], offset = 1
+        while offset < length and self.lowered[place + offset] == self.mark_bytes[mark][offset]:
+            offset += 1
+        return offset == length and place + length <= self.length
+
+    cdef void _split(self) noexcept nogil:
+        """Find the words. Only where a script without spaces occurs do its characters stand alone."""
+        cdef bint unspaced = self._any_unspaced() or self.classes[CONTINUATION - 1] > 0
+        cdef int place = 0, start = 0, width, role
+        self.found_words = 0
+        while place < self.length:
+            width, role = 1, in_word[self.lowered[place]]
+            if self.lowered[place] >= 0x80:
+                width, role = _width(self.lowered[place]), _role(self.lowered + place)
+            if role == BETWEEN or (role == ALONE and unspaced):
+                self._add_word(start, place)
+                start = place + width
+                if role == ALONE:
+                    self._add_word(place, start)
+            place += width
+        self._add_word(start, place)
+
+    cdef bint _any_unspaced(self) noexcept nogil:
+        for kind in range(CLASSES):
+            if is_unspaced[kind] and self.classes[kind]:
+                return True
+        return False
+
+    cdef inline void _add_word(self, int start, int end) noexcept nogil:
+        cdef uint32_t crc = 0xFFFFFFFFU
+        cdef uint64_t state = secret
+        cdef int place
+        if start == end:
+            return
+        for place in range(start, end):
+            crc = (crc >> 8) ^ crc_of[(crc ^ self.lowered[place]) & 0xFF]
+            state = _mix(state, self.lowered[place])
+        self.found[self.found_words] = Word(start, end - start, ~crc, <uint32_t>(state >> 32))
+        self.found_words += 1
+
+    cdef void _count_words(self) noexcept nogil:
+        """Count words and numbers, all and distinct, and the distinct words' keywords."""
+        cdef uint32_t mask = 1
+        cdef int position, long_words = 0, longest = 0, distinct = 0
+        cdef int numbers = 0, distinct_numbers = 0, longest_number = 0
+        cdef bint new, number
+        cdef Word* word
+        while mask < <uint32_t>(2 * self.found_words):
+            mask *= 2
+        mask -= 1
+        memset(self.slots, 0, (mask + 1) * sizeof(int32_t))
+        memset(self.hits, 0, self.groups * sizeof(int64_t))
+        for position in range(self.found_words):
+            word = &self.found[position]
+            new, number = self._is_new(position, mask), self._is_number(word)
+            long_words += word.length >= LONG_WORD
+            longest = max(longest, word.length)
+            distinct += new
+            if number:
+                numbers += 1
+                distinct_numbers += new
+                longest_number = max(longest_number, word.length)
+            if new:
+                self._count_keywords(word)
+        self.steps += self.found_words
+        self.sizes[:] = [
+            0, 0, self.found_words, distinct, long_words, longest, numbers, distinct_numbers, longest_number, 0
+        ]
+        self.sizes[9] = self._last_line()
+
+    cdef bint _is_new(self, int position, uint32_t mask) noexcept nogil:
+        """Whether no word before was the same; enters it in the table of words."""
+        cdef Word* word = &self.found[position]
+        cdef Word* other
+        cdef uint32_t slot = word.key & mask
+        while self.slots[slot]:
+            self.steps += 1
+            other = &self.found[self.slots[slot] - 1]
+            if other.key == word.key and self._same(word, self.lowered + other.start, other.length):
+                return False
+            slot = (slot + 1) & mask
+        self.slots[slot] = position + 1
+        return True
+
+    cdef inline bint _same(self, Word* word, const uint8_t* text, int length) noexcept nogil:
+        return word.length == length and memcmp(self.lowered + word.start, text, length) == 0
+
+    cdef inline bint _is_number(self, Word* word) noexcept nogil:
+        cdef int place
+        for place in range(word.start, word.start + word.length):
+            if not c"0" <= self.lowered[place] <= c"9":
+                return False
+        return True
+
+    cdef void _count_keywords(self, Word* word) noexcept nogil:
+        cdef Entry* entry
+        cdef int position = self.words.slots[word.key & self.words.mask]
+        while position:
+            self.steps += 1
+            entry = &self.words.entries[position]
+            if self._same(word, self.words.text + entry.start, entry.length):
+                self.hits[entry.group] += 1
+            position = entry.next
+
+    cdef void _count_parts(self) noexcept nogil:
+        """Count keywords of scripts without spaces, wherever they stand."""
+        cdef int place, position
+        cdef Entry* entry
+        if not self.parts.count or not self._any_unspaced():
+            return
+        memset(self.found_parts, 0, self.parts.count + 1)
+        for place in range(self.raw_length - self.parts.prefix + 1):
+            if not self.parts.begins[self.raw[place]]:
+                continue
+            position = self.parts.slots[_key(self.raw + place, self.parts.prefix) & self.parts.mask]
+            while position:
+                self.steps += 1
+                entry = &self.parts.entries[position]
+                if not self.found_parts[position] and self._begins(place, self.parts.text + entry.start, entry.length):
+                    self.found_parts[position] = True
+                    self.hits[entry.group] += 1
+                position = entry.next
+        self.steps += self.raw_length
+
+    cdef inline bint _begins(self, int place, const uint8_t* text, int length) noexcept nogil:
+        return place + length <= self.raw_length and memcmp(self.raw + place, text, length) == 0
+
+    cdef int _last_line(self) noexcept nogil:
+        """Bytes after the last line break."""
+        cdef int place = self.length
+        while place > 0 and self.lowered[place - 1] != c"\n":
+            place -= 1
+        return self.length - place
+
+    cdef double _estimate_tokens(self, double chars, int window_chars) noexcept nogil:
+        cdef int64_t total = 0, unspaced = 0
+        if not window_chars:
+            return 0.0
+        for kind in range(CLASSES):
+            total += hundredths[kind] * self.classes[kind]
+        for kind in range(INDIC, CONTINUATION):
+            unspaced += self.classes[kind]
+        total += hundredths_per_word * max(0, self.found_words - unspaced)
+        return total / 100.0 * chars / window_chars
+
+    cdef void _write_terms(self, uint32_t* terms) noexcept nogil:
+        """Write the marked buckets, sorted, and take the marks away."""
+        cdef int place = 0, group, bits
+        for group in range(SUMMARY):
+            while self.summary[group]:
+                bits = 64 * group + lowest_bit(self.summary[group])
+                self.summary[group] &= self.summary[group] - 1
+                while self.bitmap[bits]:
+                    terms[place] = 64 * bits + lowest_bit(self.bitmap[bits])
+                    self.bitmap[bits] &= self.bitmap[bits] - 1
+                    place += 1
+
+    cdef int _mark_words(self) noexcept nogil:
+        """Mark words and pairs of neighbours; the number of distinct buckets."""
+        cdef int position, new = 0
+        cdef uint32_t pair
+        for position in range(self.found_words):
+            new += self._mark(self.found[position].crc * MULTIPLIER >> SHIFT)
+            if position:
+                pair = self.found[position - 1].crc * FIRST_MULTIPLIER + self.found[position].crc * SECOND_MULTIPLIER
+                pair ^= pair >> 15
+                new += self._mark(pair * MULTIPLIER >> SHIFT)
+        return new
+
+    cdef int _mark_grams(self) noexcept nogil:
+        """Mark runs of four bytes, read as little-endian numbers; the number of distinct buckets."""
+        cdef int place, new = 0
+        cdef uint32_t gram = 0
+        for place in range(self.length):
+            gram = gram >> 8 | <uint32_t>self.lowered[place] << 24
+            if place >= 3:
+                new += self._mark((gram * MULTIPLIER >> SHIFT) + HALF)
+        return new
+
+    cdef inline bint _mark(self, uint32_t bucket) noexcept nogil:
+        cdef uint64_t bit = <uint64_t>1 << (bucket & 63)
+        cdef bint new = not self.bitmap[bucket >> 6] & bit
+        self.bitmap[bucket >> 6] |= bit
+        self.summary[bucket >> 12] |= <uint64_t>1 << (bucket >> 6 & 63)
+        return new
+
+    cdef int _columns(self, int form) noexcept nogil:
+        return 2 * CLASSES + SIZES + self.marks + form + 2 * self.groups
+
+    cdef void _write_dense(
+        self, double* dense, double chars, double tokens, const double* form, int count
+    ) noexcept nogil:
+        """Write the dense features; ``form``: ``count`` numbers on the request's form."""
+        cdef int each
+        cdef double* logs = dense + CLASSES
+        cdef double* shares = dense + self._columns(count) - self.groups
+        for each in range(CLASSES):
+            dense[each] = self.classes[each] / <double>max(1, self.raw_length)
+            logs[each] = _log1p(self.classes[each])
+        logs += CLASSES
+        logs[0], logs[1] = _log1p(chars), _log1p(tokens)
+        for each in range(2, SIZES):
+            logs[each] = _log1p(self.sizes[each])
+        logs += SIZES
+        for each in range(self.marks):
+            logs[each] = _log1p(self.mark_counts[each])
+        logs += self.marks
+        for each in range(count):
+            logs[each] = _log1p(form[each])
+        logs += count
+        for each in range(self.groups):
+            logs[each] = _log1p(self.hits[each])
+            shares[each] = self.hits[each] / <double>max(1, self.found_words)
