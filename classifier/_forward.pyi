@@ -100,6 +100,7 @@ class Forward:
         tasks: NDArray[np.float64],
         bias: NDArray[np.float64],
         quality_slopes: NDArray[np.float64],
+        bends: NDArray[np.float64] | None,
         adequate_slopes: NDArray[np.float64] | None,
         reference: int,
     ) -> None: ...

@@ -52,6 +52,18 @@ cdef inline double _logit(double probability) noexcept nogil:
     return log(inside / (1.0 - inside))
 
 
+cdef double _interpolate(double at, const double* places, const double* values, Py_ssize_t count) noexcept nogil:
+    """``numpy.interp``: linear between rising places, constant beyond."""
+    cdef Py_ssize_t right = 0
+    while right < count and places[right] <= at:
+        right += 1
+    if right == 0 or right == count:
+        return values[right - (right == count)]
+    return (values[right] - values[right - 1]) / (places[right] - places[right - 1]) * (
+        at - places[right - 1]
+    ) + values[right - 1]
+
+
 def _padded(matrix):
     """A matrix with columns of zeros up to a multiple of `BLOCK`."""
     padded = np.zeros((matrix.shape[0], -(-matrix.shape[1] // BLOCK) * BLOCK))
@@ -239,20 +251,26 @@ cdef class Forward:
     cdef TermRows terms, projection
     cdef Forest forest
     cdef const double[:, ::1] dense, tasks, share, task_means, quality_slopes, adequate_slopes
+    cdef const double[:, :, ::1] bends
     cdef const double[::1] bias, shift
     cdef int tiers, reference, projected
     cdef double[::1] words, grams, placed, total, forests
     cdef double[:, ::1] expected
-    cdef bint grown, adequacy
+    cdef bint grown, adequacy, bent
     cdef float[::1] inputs
 
-    def __init__(self, Scaler scaler, TermRows terms, dense, tasks, bias, quality_slopes, adequate_slopes, reference):
+    def __init__(
+        self, Scaler scaler, TermRows terms, dense, tasks, bias, quality_slopes, bends, adequate_slopes, reference
+    ):
         if len(dense) != len(scaler.mean):
             raise ValueError("the weights of the dense features do not fit the scaler")
         self.scaler, self.terms, self.dense, self.tasks, self.bias = scaler, terms, _padded(dense), tasks, bias
         self.quality_slopes, self.adequate_slopes, self.reference = quality_slopes, adequate_slopes, reference
+        self.bends, self.bent = bends, bends is not None
         self.adequacy = adequate_slopes is not None
         self.tiers = len(bias) // 2
+        if self.bent and (self.bends.shape[0] != self.tiers or self.bends.shape[1] != 2 or not self.bends.shape[2]):
+            raise ValueError("the bends do not fit the tiers")
         self.expected = np.empty((3, self.tiers))
         self.words, self.grams = np.empty(len(bias) + 1), np.empty(len(bias) + 1)
         self.total = np.empty(self.dense.shape[1])
@@ -277,6 +295,7 @@ cdef class Forward:
             self.tasks,
             self.bias,
             self.quality_slopes,
+            self.bends if self.bent else None,
             self.adequate_slopes,
             self.reference,
         )
@@ -416,9 +435,12 @@ cdef class Forward:
     cdef void _calibrate(self, const double* total, double* quality, double* adequate, double* cost) noexcept nogil:
         """Quality, P(adequate) and cost of each tier from what the model says."""
         cdef int tier
-        cdef double right
+        cdef double right, line
         for tier in range(self.tiers):
-            quality[tier] = _sigmoid(self.quality_slopes[tier, 0] * total[tier] + self.quality_slopes[tier, 1])
+            line = self.quality_slopes[tier, 0] * total[tier] + self.quality_slopes[tier, 1]
+            if self.bent:
+                line += _interpolate(line, &self.bends[tier, 0, 0], &self.bends[tier, 1, 0], self.bends.shape[2])
+            quality[tier] = _sigmoid(line)
             adequate[tier] = quality[tier]
             cost[tier] = exp(min(total[self.tiers + tier], logit_limit))
         if not self.adequacy:

@@ -105,16 +105,27 @@ class TreeWeights:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Slopes and intercepts on the logit scale.
+    """Slopes and intercepts on the logit scale, and how the line bends.
 
     Attributes
     ----------
     quality : (t, 2), slope and intercept of each tier's quality logit.
+    bends : (t, 2, k), for each tier k rising logits on that line, and what is added there: linear in between, constant
+        beyond, and never so steep that order is lost. None: nothing is added.
     adequate : (t, 2), slope and intercept of each tier's adequacy logit, or None where adequacy is quality.
     """
 
     quality: NDArray[np.float64]
     adequate: NDArray[np.float64] | None
+    bends: NDArray[np.float64] | None = None
+
+    def qualities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Expected quality from what the model says, (..., t) logits."""
+        lines = self.quality[:, 0] * logits + self.quality[:, 1]
+        if self.bends is not None:
+            bent = [np.interp(lines[..., tier], *bend) for tier, bend in enumerate(self.bends)]
+            lines = lines + np.stack(bent, axis=-1)
+        return sigmoid(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +178,7 @@ class Model:
             task = self._task_row(features.task)
             return Prediction(*self._forward.predict(features.terms, features.word_terms, features.dense, task))
         outputs = self.outputs(features)
-        slopes = self.calibration.quality
-        quality = sigmoid(slopes[:, 0] * outputs[: self._tiers] + slopes[:, 1])
+        quality = self.calibration.qualities(outputs[: self._tiers])
         cost = np.exp(np.minimum(outputs[self._tiers :], LOGIT_LIMIT))
         return Prediction(quality.tolist(), self._adequate(quality).tolist(), cost.tolist())
 
@@ -238,6 +248,7 @@ class Model:
             weights.tasks,
             weights.bias,
             calibration.quality,
+            calibration.bends,
             calibration.adequate,
             self.reference,
         )
@@ -321,6 +332,8 @@ def dump_model(model: Model) -> tuple[dict[str, object], dict[str, NDArray[np.ge
         "bias": weights.bias,
         "calibration_quality": calibration.quality,
     }
+    if calibration.bends is not None:
+        tensors["calibration_bends"] = calibration.bends
     if calibration.adequate is not None:
         tensors["calibration_adequate"] = calibration.adequate
     if model.trees is not None:
@@ -376,9 +389,19 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     calibration = Calibration(
         quality=require(artifact, "calibration_quality", np.float64, (tiers, 2)),
         adequate=None if same else require(artifact, "calibration_adequate", np.float64, (tiers, 2)),
+        bends=_load_bends(artifact, tiers),
     )
     trees = _load_trees(artifact, weights, tiers) if kind == "stack" else None
     return Model(weights, calibration, tuple(labels), reference, task_aliases, trees)
+
+
+def _load_bends(artifact: Artifact, tiers: int) -> NDArray[np.float64] | None:
+    if "calibration_bends" not in artifact.tensors:
+        return None
+    bends = require(artifact, "calibration_bends", np.float64, (tiers, 2, None))
+    if not bends.shape[2] or (np.diff(bends[:, 0]) <= 0).any():
+        raise ArtifactError(f"{artifact.source}: its calibration is unsound; retrain with train-router")
+    return bends
 
 
 def _buckets(artifact: Artifact, name: str, size: int) -> NDArray[np.uint32]:

@@ -72,7 +72,20 @@ class Novelty:
 
     def score_many(self, rows: FeatureRows) -> NDArray[np.float64]:
         """`score` of n requests, (n,)."""
-        return np.array([self.score(features) for features in rows], np.float64)
+        starts, words = rows.ends[:-1], rows.word_terms
+        known = np.zeros(len(rows.terms) + 1)
+        np.cumsum(self._known.take(rows.terms, mode="clip") * (rows.terms < N_WORD_BUCKETS), out=known[1:])
+        unknown = np.where(words > 0, 1.0 - (known[starts + words] - known[starts]) / np.maximum(words, 1), 0.0)
+        if self._compiled is not None:
+            distance = self._compiled[1].distances(rows.dense)
+        else:
+            distance = np.array([self._nearest(features) for features in rows], np.float64)
+        levels = np.concatenate([[0.0], self._levels])
+        usual = np.maximum(
+            levels[np.searchsorted(self._unknown, unknown)], levels[np.searchsorted(self._distance, distance)]
+        )
+        scores: NDArray[np.float64] = np.maximum(0.0, 1.0 - 2.0 * (1.0 - usual))
+        return scores
 
     def _compile(self) -> tuple[_forward.Vocabulary, _forward.Nearest]:
         """The two measures, each in one call."""

@@ -106,8 +106,7 @@ def _one_of(progress: Progress, place: int, count: int, done: int, total: int) -
 def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Predictions:
     """Outputs (n, 2t) of a learner to expectations, as `classifier.model.Model.predict` does it for one request."""
     tiers = outputs.shape[1] // 2
-    slopes = calibration.quality
-    quality = sigmoid(slopes[:, 0] * outputs[:, :tiers] + slopes[:, 1])
+    quality = calibration.qualities(outputs[:, :tiers])
     adequate = quality
     if calibration.adequate is not None:
         adequate = sigmoid(calibration.adequate[:, 0] * loss_logit(quality, reference) + calibration.adequate[:, 1])

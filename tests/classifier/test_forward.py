@@ -9,7 +9,7 @@ from made_router import KEYWORDS, table_matrix
 
 from classifier.compiled import COMPILED
 from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureExtractor, extract
-from classifier.model import DENSE_CLIP, LOGIT_LIMIT, _Lookup, sigmoid
+from classifier.model import DENSE_CLIP, LOGIT_LIMIT, _Lookup
 from classifier.tokens import estimate_tokens
 from classifier.trees import Forest
 
@@ -40,6 +40,7 @@ def compiled(model):
         weights.tasks,
         weights.bias,
         calibration.quality,
+        calibration.bends,
         calibration.adequate,
         model.reference,
     )
@@ -57,10 +58,10 @@ def compiled(model):
 def assert_predictions_are_the_models(model, drawn):
     features = extract(drawn, KEYWORDS, estimate_tokens)
     arguments = (features.terms, features.word_terms, features.dense, task_row(model, features))
-    expected, slopes, tiers = model.outputs(features), model.calibration.quality, len(TIERS)
+    expected, tiers = model.outputs(features), len(TIERS)
     np.testing.assert_allclose(compiled(model).outputs(*arguments), expected, rtol=1e-9, atol=1e-12)
     quality, adequate, cost = compiled(model).predict(*arguments)
-    np.testing.assert_allclose(quality, sigmoid(slopes[:, 0] * expected[:tiers] + slopes[:, 1]), rtol=1e-10)
+    np.testing.assert_allclose(quality, model.calibration.qualities(expected[:tiers]), rtol=1e-10)
     np.testing.assert_allclose(adequate, model._adequate(np.array(quality)), rtol=1e-10)
     np.testing.assert_allclose(cost, np.exp(np.minimum(expected[tiers:], LOGIT_LIMIT)), rtol=1e-10)
 
@@ -123,8 +124,13 @@ def test_arguments_that_do_not_fit_are_refused():
     scaler = _forward.Scaler(np.zeros(3), np.ones(3))
     with pytest.raises(ValueError, match="2 dense features where 3 are expected"):
         _forward.Forward(
-            scaler, rows, np.zeros((3, 2)), np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), None, 0
+            scaler, rows, np.zeros((3, 2)), np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), None, None, 0
         ).outputs(np.empty(0, np.uint32), 0, np.zeros(2), 0)
+    bends = np.zeros((2, 2, 3))
+    with pytest.raises(ValueError, match="the bends do not fit the tiers"):
+        _forward.Forward(
+            scaler, rows, np.zeros((3, 2)), np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), bends, None, 0
+        )
     with pytest.raises(IndexError, match="2 dense features where 3 are looked at"):
         _forward.Nearest(np.arange(3, dtype=np.int32), scaler, np.zeros((2, 3))).distance(np.zeros(2))
     with pytest.raises(IndexError, match="term 4 is not below 4"):

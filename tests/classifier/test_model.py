@@ -110,13 +110,14 @@ def test_the_model_learned_what_there_was_to_learn(linear_model, blend_model):
 def test_contributions_add_up_to_the_quality_logits(linear_model, request):
     single = features(request)
     parts = linear_model.contributions(single)
-    slopes, intercepts = linear_model.calibration.quality.T
+    slopes = linear_model.calibration.quality[:, 0]
     bias = linear_model.weights.bias[: len(TIERS)]
     total = parts.terms.sum(axis=0) + parts.dense.sum(axis=0) + parts.task
     expected = slopes * linear_model.outputs(single)[: len(TIERS)]
     np.testing.assert_allclose(total + slopes * bias, expected, atol=1e-6)
     quality = linear_model.predict(single).quality
-    np.testing.assert_allclose(sigmoid(expected + intercepts), quality, atol=1e-9)
+    logits = linear_model.outputs(single)[: len(TIERS)]
+    np.testing.assert_allclose(linear_model.calibration.qualities(logits), quality, atol=1e-9)
 
 
 def test_a_task_without_a_row_speaks_for_nothing(linear_model):
@@ -216,6 +217,8 @@ def tensor(name, change):
         tensor("tasks", lambda tasks: tasks[:-1]),
         tensor("bias", lambda bias: bias[:-1]),
         tensor("calibration_quality", lambda calibration: calibration[:, :1]),
+        tensor("calibration_bends", lambda bends: bends[:1]),
+        tensor("calibration_bends", lambda bends: bends[:, :1]),
         tensor("calibration_adequate", lambda calibration: calibration.astype(np.float32)),
     ],
 )

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from classifier.features import N_BUCKETS
-from classifier.model import sigmoid
+from classifier.model import Calibration, sigmoid
 from training.calibrate import calibration_error, chance_error, cross_fit, fit_calibration
 from training.matrix import FeatureMatrix
 
@@ -148,6 +148,31 @@ def test_calibration_never_turns_a_ranking_and_is_always_finite(draw: int, known
         if slopes is not None:
             assert np.isfinite(slopes).all()
             assert (slopes[:, 0] >= 0).all()
+    rising = np.sort(random.normal(scale=5, size=(200, tiers)), axis=0)
+    assert (np.diff(calibration.qualities(rising), axis=0) >= -1e-12).all()
+
+
+def test_what_no_line_fits_is_bent_into_shape_and_a_line_stays_one() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(scale=2, size=(20_000, 1))
+    for truth, bent in ((0.6 / (1 + np.exp(-3 * (logits + 1))) + 0.2, True), (sigmoid(logits), False)):
+        quality = (random.random(logits.shape) < truth).astype(float)
+        calibration = fit_calibration(np.hstack([logits, logits]), quality, quality, 0)
+        assert calibration.bends is not None
+        assert (np.abs(calibration.bends[:, 1]).max() > 0.2) == bent
+        usual = np.abs(logits[:, 0]) < 3
+        np.testing.assert_allclose(calibration.qualities(logits)[usual], truth[usual], atol=0.06)
+        alone = Calibration(calibration.quality, None)
+        assert (np.abs(alone.qualities(logits) - truth)[usual].max() > 0.07) == bent
+
+
+def test_few_rows_bend_little() -> None:
+    random = np.random.default_rng(1)
+    logits = random.normal(size=(60, 1))
+    quality = (random.random((60, 1)) < sigmoid(logits)).astype(float)
+    calibration = fit_calibration(np.hstack([logits, logits]), quality, quality, 0)
+    assert calibration.bends is not None
+    assert np.abs(calibration.bends[:, 1]).max() < 0.3
 
 
 def test_adequacy_is_calibrated_too() -> None:
