@@ -17,7 +17,7 @@ from training.matrix import FeatureMatrix, Progress
 FOLDS = 4
 _BINS = 10
 _KNOTS = 9
-_BEND_VARIANCE = 0.3**2
+_BEND_VARIANCE = 0.15**2
 _NEWTON_STEPS = 8
 _NO_SPREAD = 1e-9
 
