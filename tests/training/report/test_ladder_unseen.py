@@ -58,8 +58,8 @@ def test_what_looks_like_any_other_task_is_routed_as_if_it_had_been_seen(learned
     training, random = learned_run.training, np.random.default_rng(0)
     labels = tuple(f"lot {lot}" for lot in random.integers(3, size=len(training.data)))
     for task in leave_tasks_out(with_tasks(training, labels), LINEAR):
-        assert task.saving == pytest.approx(training.result.saving, abs=0.15)
-        assert task.kept == pytest.approx(training.result.kept, abs=0.08)
+        assert task.saving == pytest.approx(training.result.saving, abs=0.2)
+        assert task.kept == pytest.approx(training.result.kept, abs=0.15)
         assert task.novel < 0.1
 
 
