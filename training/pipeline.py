@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
+from classifier.model import LinearWeights
 from classifier.novelty import NOVEL, NoveltyScale
 from training.certify import certify_ladder
 from training.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
@@ -154,12 +155,11 @@ def train(
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
-    weights = model.runtime().weights
-    sight = _Sight(data, model, fit_novelty(data.matrix.rows(fit), data.groups[fit], weights), fit)
-    chosen_on, chosen_rows = sight.of(split.choose)
-    fit_expected, fit_rows = sight.of(fit, cross_fitted)
+    sight = Sight.of(data, model, fit, float(data.costs[fit, data.reference].mean()))
+    chosen_on, chosen_rows = sight.look(split.choose)
+    fit_expected, fit_rows = sight.look(fit, cross_fitted)
     predicted = model.predict(data.matrix.rows(split.test))
-    expected, test = sight.of(split.test, predicted)
+    expected, test = sight.look(split.test, predicted)
     steps = price_weights(fit_expected.cost)
     proven = _complete(data.quality[split.choose])
     rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
@@ -201,28 +201,37 @@ def train(
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
-    """What the rule sees of rows, and what happened on them."""
+class Sight:
+    """What the rule sees of rows, and what happened on them.
+
+    Attributes
+    ----------
+    weights : the model's linear part, by which novelty is measured.
+    reference_cost : mean USD of a reference call.
+    """
 
     data: RoutingData
     model: FittedModel
+    weights: LinearWeights
     novelty: NoveltyScale
-    fit: NDArray[np.int64]
+    reference_cost: float
 
-    @property
-    def reference_cost(self) -> float:
-        return float(self.data.costs[self.fit, self.data.reference].mean())
+    @classmethod
+    def of(cls, data: RoutingData, model: FittedModel, fit: NDArray[np.int64], reference_cost: float) -> Sight:
+        """The sight of a model that was fitted on the rows ``fit``."""
+        weights = model.linear.weights()
+        novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
+        return cls(data, model, weights, novelty, reference_cost)
 
-    def of(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
+    def look(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
         """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
         matrix = self.data.matrix.rows(rows)
         if predicted is None:
             predicted = self.model.predict(matrix)
-        scores = novelty_scores(matrix, self.novelty, self.model.runtime().weights)
-        expected = Expectations(
-            predicted.quality, predicted.cost / self.reference_cost, scores > NOVEL, self.data.reference
-        )
-        return expected, outcomes(self.data, rows, predicted)
+        novel = novelty_scores(matrix, self.novelty, self.weights) > NOVEL
+        share = predicted.cost / self.reference_cost
+        expected = Expectations(predicted.quality, share, novel, self.data.reference)
+        return expected, _outcomes(self.data, rows, predicted)
 
 
 def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
@@ -261,7 +270,7 @@ def _on_complete_rows(split: Split, quality: NDArray[np.float64]) -> Split:
     return replace(split, choose=kept(split.choose), test=kept(split.test))
 
 
-def outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
     """Rows to evaluate on; where a score was not observed, the model's expectation stands in for it."""
     quality = data.quality[rows]
     requests = [data.table.requests[row] for row in rows]

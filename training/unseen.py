@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from classifier.novelty import NOVEL
 from training.calibrate import fit_calibration
 from training.data import RoutingData
-from training.evaluate import evaluate, fixed_weights
+from training.evaluate import Outcomes, evaluate, fixed_weights
 from training.fit import FittedModel
 from training.learner import Learner
-from training.novelty import fit_novelty, novelty_scores
-from training.pipeline import Training, outcomes
-from training.rule import Expectations
+from training.pipeline import Sight, Training
 
 MOST_PARTS = 8
 _LEAST_ROWS = 30
@@ -81,15 +78,11 @@ def _route_unseen(training: Training, learner: Learner, missing: frozenset[str])
     fit, choose = split.fit[~alike[split.fit]], split.choose[~alike[split.choose]]
     if min(len(fit), len(choose)) < _LEAST_ROWS:
         return []
-    model = _fitted(data, learner, fit, choose)
-    rows = np.flatnonzero(gone)
-    matrix, weights = data.matrix.rows(rows), model.runtime().weights
-    predicted = model.predict(matrix)
-    novel = novelty_scores(matrix, fit_novelty(data.matrix.rows(fit), data.groups[fit], weights), weights) > NOVEL
-    expected = Expectations(predicted.quality, predicted.cost / training.reference_cost, novel, data.reference)
+    sight = Sight.of(data, _fitted(data, learner, fit, choose), fit, training.reference_cost)
+    expected, rows = sight.look(np.flatnonzero(gone))
     setting = training.rule.setting
     chosen = expected.choose(setting.price_weight, setting.reference_bonus)
-    return list(_by_task(training, rows, chosen, novel, outcomes(data, rows, predicted).quality))
+    return list(_by_task(rows, chosen, expected.novel, training.seed))
 
 
 def _fitted(data: RoutingData, learner: Learner, fit: NDArray[np.int64], choose: NDArray[np.int64]) -> FittedModel:
@@ -99,24 +92,10 @@ def _fitted(data: RoutingData, learner: Learner, fit: NDArray[np.int64], choose:
     return FittedModel("", learned, calibration, data.reference)
 
 
-def _by_task(
-    training: Training,
-    rows: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    novel: NDArray[np.bool_],
-    quality: NDArray[np.float64],
-) -> Iterator[UnseenTask]:
-    data, tiers = training.data, quality.shape[1]
-    labels = np.array([str(data.matrix.tasks[row]) for row in rows])
-    for task in np.unique(labels):
-        own = labels == task
-        part = replace(
-            training.test,
-            quality=quality[own],
-            costs=data.costs[rows[own]],
-            groups=data.groups[rows[own]],
-            sizes=np.zeros(int(own.sum()), np.int64),
-            tasks=(str(task),) * int(own.sum()),
-        )
-        result = evaluate(str(task), fixed_weights(chosen[own], tiers), part, seed=training.seed)
-        yield UnseenTask(str(task), int(own.sum()), result.kept, result.saving, float(novel[own].mean()))
+def _by_task(rows: Outcomes, chosen: NDArray[np.int64], novel: NDArray[np.bool_], seed: int) -> Iterator[UnseenTask]:
+    labels = np.array([str(task) for task in rows.tasks])
+    for task in np.unique(labels).tolist():
+        own = np.flatnonzero(labels == task)
+        weights = fixed_weights(chosen[own], rows.quality.shape[1])
+        result = evaluate(task, weights, rows.part(own), seed=seed)
+        yield UnseenTask(task, len(own), result.kept, result.saving, float(novel[own].mean()))

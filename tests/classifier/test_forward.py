@@ -32,27 +32,7 @@ def task_row(model, features):
 
 
 def compiled(model):
-    weights, calibration = model.weights, model.calibration
-    forward = _forward.Forward(
-        _forward.Scaler(weights.dense_mean, weights.dense_scale),
-        _forward.TermRows(weights.buckets, weights.terms, N_BUCKETS),
-        weights.dense,
-        weights.tasks,
-        weights.bias,
-        calibration.quality,
-        calibration.bends,
-        calibration.adequate,
-        model.reference,
-    )
-    if model.trees is not None:
-        forward.grow(
-            compiled_forest(model.trees.forest),
-            model.trees.share,
-            _forward.TermRows(model.trees.buckets, model.trees.projection, N_WORD_BUCKETS),
-            model.trees.shift,
-            model.trees.task_means,
-        )
-    return forward
+    return model._compiled()
 
 
 def assert_predictions_are_the_models(model, drawn):
