@@ -23,7 +23,13 @@ class BuildWithArtifact(build_py):
 setup(
     cmdclass={"build_py": BuildWithArtifact},
     ext_modules=[
-        Extension(f"classifier.{name}", [f"classifier/{name}.pyx"], extra_compile_args=["-O3"], optional=True)
+        Extension(
+            f"classifier.{name}",
+            [f"classifier/{name}.pyx"],
+            depends=["classifier/_wide.h"],
+            extra_compile_args=["-O3"],
+            optional=True,
+        )
         for name in ("_scan", "_forward")
     ],
 )

@@ -173,6 +173,9 @@ class Nearest:
     """
 
     def __init__(self, varied: NDArray[np.int32], scaler: Scaler, centres: NDArray[np.float64]) -> None: ...
+    def twin(self) -> Nearest:
+        """Another one with the same centres, for another thread."""
+
     def distance(self, dense: NDArray[np.float64]) -> float:
         """The distance of (d,) features.
 
@@ -183,3 +186,40 @@ class Nearest:
 
     def distances(self, dense: NDArray[np.float64]) -> NDArray[np.float64]:
         """The distances of (n, d) features, (n,); raises as `distance`."""
+
+class Forecaster:
+    """`Forward`, `Vocabulary` and `Nearest` for one request, without arrays in between; for one thread at a time.
+
+    Parameters
+    ----------
+    quantiles : (3, s), `classifier.novelty.NoveltyScale`'s levels, unknown and distance.
+    terms, dense : `classifier._scan.Scanner.terms` and ``dense``, where the request's features will stand.
+
+    Raises
+    ------
+    ValueError : the novelty scale does not fit the dense features.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        known: Vocabulary,
+        nearest: Nearest,
+        quantiles: NDArray[np.float64],
+        terms: NDArray[np.uint32],
+        dense: NDArray[np.float64],
+    ) -> None: ...
+    def forecast(self, count: int, words: int, task: int) -> tuple[list[float], list[float], list[float], float]:
+        """Each tier's quality, P(adequate) and cost, and the request's novelty.
+
+        For a request with many terms it lets go of the interpreter's lock.
+
+        Parameters
+        ----------
+        count, words : as `classifier._scan.Scanner.scan` returns them.
+        task : row of the task's weights; -1: none.
+
+        Raises
+        ------
+        ValueError, IndexError : the numbers do not fit the terms, or the features not the model.
+        """

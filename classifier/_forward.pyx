@@ -4,7 +4,7 @@
 Sums run in the definition's order where numpy's does not depend on the processor (terms, trees), and agree to 1e-12
 where it does (products of matrices, exponentials).
 
-The classes keep working memory and hold the interpreter's lock, so threads may share them.
+The classes keep working memory: those that let go of the interpreter's lock are not for two threads at a time.
 """
 
 from libc.math cimport exp, log, sqrt
@@ -28,9 +28,20 @@ cdef extern from *:
     """
     void prefetch(const void* address) nogil
 
+cdef extern from "_wide.h":
+    const int COLUMNS
+    void multiply(
+        const double* vector, const double* matrix, Py_ssize_t rows, Py_ssize_t columns, double* product
+    ) noexcept nogil
+    void add_rows(const float** rows, int count, int columns, double* total) noexcept nogil
+    void standardise(
+        const double* values, const double* mean, const double* scale, Py_ssize_t count, double limit, double* scaled
+    ) noexcept nogil
+
 cdef enum:
     TOGETHER = 32  # rows that memory is asked for at once
-    BLOCK = 8  # columns of a product, or trees of a forest, that are worked on together
+    UNLOCKED = 2560000  # terms, above which other threads may run meanwhile
+    TREES = 8  # of a forest that are walked together
 
 cdef struct Node:
     float threshold
@@ -65,27 +76,14 @@ cdef double _interpolate(double at, const double* places, const double* values, 
 
 
 def _padded(matrix):
-    """A matrix with columns of zeros up to a multiple of `BLOCK`."""
-    padded = np.zeros((matrix.shape[0], -(-matrix.shape[1] // BLOCK) * BLOCK))
+    """A matrix with columns of zeros up to a multiple of `COLUMNS`."""
+    padded = np.zeros((matrix.shape[0], -(-matrix.shape[1] // COLUMNS) * COLUMNS), matrix.dtype)
     padded[:, : matrix.shape[1]] = matrix
     return padded
 
 
-cdef void _multiply(const double* vector, const double[:, ::1] matrix, double* product) noexcept nogil:
-    """``vector @ matrix``, a block of columns at a time, whose sums stay in registers."""
-    cdef double sums[BLOCK]
-    cdef const double* line
-    cdef int block, start, row, column
-    for block in range(matrix.shape[1] // BLOCK):
-        start = block * BLOCK
-        for column in range(BLOCK):
-            sums[column] = 0.0
-        for row in range(matrix.shape[0]):
-            line = &matrix[row, start]
-            for column in range(BLOCK):
-                sums[column] += vector[row] * line[column]
-        for column in range(BLOCK):
-            product[start + column] = sums[column]
+cdef inline void _multiply(const double* vector, const double[:, ::1] matrix, double* product) noexcept nogil:
+    multiply(vector, &matrix[0, 0], matrix.shape[0], matrix.shape[1], product)
 
 
 cdef inline int _count_bits(uint64_t bits) noexcept nogil:
@@ -139,36 +137,37 @@ cdef class TermRows:
     cdef Vocabulary vocabulary
     cdef const float[:, ::1] rows
     cdef readonly int columns
+    cdef int width  # with what fills them up
 
     def __init__(self, buckets, rows, Py_ssize_t size):
         if len(buckets) != len(rows):
             raise ValueError("there are not as many terms as rows")
-        self.vocabulary, self.rows, self.columns = Vocabulary(buckets, size), rows, rows.shape[1]
+        self.vocabulary, self.rows, self.columns = Vocabulary(buckets, size), _padded(rows), rows.shape[1]
+        self.width = self.rows.shape[1]
 
     def sum(self, const uint32_t[::1] terms not None):
         """See the stub."""
-        total = np.zeros(self.columns)
+        total = np.zeros(self.width)
         cdef double[::1] view = total
         _check_below(terms, self.vocabulary.size)
         if len(terms):
             self.add(&terms[0], len(terms), &view[0])
-        return total
+        return total[: self.columns]
 
     cdef void add(self, const uint32_t* terms, Py_ssize_t count, double* total) noexcept nogil:
         """Add the rows, some at a time, so that memory is asked for all of them before the first is needed."""
         cdef const float* rows[TOGETHER]
-        cdef int found, each, column, columns = self.columns
+        cdef int found, columns = self.width
         cdef Py_ssize_t start, place
         for start in range(0, count, 32):
             found = 0
             for place in range(start, min(count, start + TOGETHER)):
-                rows[found] = &self.rows[0, 0] + columns * <Py_ssize_t>self.vocabulary._place(terms[place])
-                prefetch(rows[found])
-                prefetch(rows[found] + columns - 1)
-                found += self.vocabulary._holds(terms[place])
-            for each in range(found):
-                for column in range(columns):
-                    total[column] += rows[each][column]
+                if self.vocabulary._holds(terms[place]):
+                    rows[found] = &self.rows[0, 0] + columns * <Py_ssize_t>self.vocabulary._place(terms[place])
+                    prefetch(rows[found])
+                    prefetch(rows[found] + columns - 1)
+                    found += 1
+            add_rows(rows, found, columns, total)
 
 
 cdef class Forest:
@@ -206,14 +205,14 @@ cdef class Forest:
     ) noexcept nogil:
         """Add to the totals of some rows, which lie ``step`` apart; the rows' inputs lie ``width`` apart."""
         cdef Py_ssize_t start, row, count = self.roots.shape[0]
-        for start in range(0, count - count % BLOCK, 8):
+        for start in range(0, count - count % TREES, 8):
             for row in range(rows):
-                self._add_trees(start, BLOCK, inputs + row * width, total + row * step)
+                self._add_trees(start, TREES, inputs + row * width, total + row * step)
         for row in range(rows):
-            self._add_trees(count - count % BLOCK, count % BLOCK, inputs + row * width, total + row * step)
+            self._add_trees(count - count % TREES, count % TREES, inputs + row * width, total + row * step)
 
     cdef inline void _add_trees(self, Py_ssize_t first, int trees, const float* inputs, double* total) noexcept nogil:
-        cdef int32_t at[BLOCK]
+        cdef int32_t at[TREES]
         cdef int tree, level, output
         cdef const Node* node
         for tree in range(trees):
@@ -237,11 +236,8 @@ cdef class Scaler:
         self.mean, self.scale, self.scaled = mean, scale, np.empty(len(mean))
 
     cdef const double* write(self, const double* dense) noexcept nogil:
-        cdef double* scaled = &self.scaled[0]
-        cdef int each
-        for each in range(self.mean.shape[0]):
-            scaled[each] = _clip((dense[each] - self.mean[each]) / self.scale[each], -dense_clip, dense_clip)
-        return scaled
+        standardise(dense, &self.mean[0], &self.scale[0], self.mean.shape[0], dense_clip, &self.scaled[0])
+        return &self.scaled[0]
 
 
 cdef class Forward:
@@ -272,7 +268,7 @@ cdef class Forward:
         if self.bent and (self.bends.shape[0] != self.tiers or self.bends.shape[1] != 2 or not self.bends.shape[2]):
             raise ValueError("the bends do not fit the tiers")
         self.expected = np.empty((3, self.tiers))
-        self.words, self.grams = np.empty(len(bias) + 1), np.empty(len(bias) + 1)
+        self.words, self.grams = np.empty(terms.width), np.empty(terms.width)
         self.total = np.empty(self.dense.shape[1])
 
     def grow(self, Forest forest, share, TermRows projection, shift, task_means):
@@ -282,7 +278,7 @@ cdef class Forward:
             raise ValueError("the forest and the projection do not fit the model")
         self.forest, self.share, self.projection = forest, share, projection
         self.shift, self.task_means = shift, task_means
-        self.placed, self.forests = np.empty(self.projected), np.empty(self.tiers)
+        self.placed, self.forests = np.empty(projection.width), np.empty(self.tiers)
         self.grown = True
         self.inputs = np.empty(len(self.dense) + self.projected + self.tiers, np.float32)
 
@@ -305,31 +301,33 @@ cdef class Forward:
 
     def outputs(self, const uint32_t[::1] terms not None, int word_terms, const double[::1] dense not None, int task):
         """See the stub."""
-        self._predict_one(terms, word_terms, dense, task)
+        self._check(terms, word_terms, dense.shape[0], task)
+        self._predict_one(&terms[0] if len(terms) else NULL, word_terms, len(terms) - word_terms, &dense[0], task)
         return np.array(self.total[: 2 * self.tiers])
 
     def predict(self, const uint32_t[::1] terms not None, int word_terms, const double[::1] dense not None, int task):
         """See the stub."""
         cdef int tier
-        self._predict_one(terms, word_terms, dense, task)
-        self._calibrate(&self.total[0], &self.expected[0, 0], &self.expected[1, 0], &self.expected[2, 0])
+        self._check(terms, word_terms, dense.shape[0], task)
+        self._predict_one(&terms[0] if len(terms) else NULL, word_terms, len(terms) - word_terms, &dense[0], task)
+        self._calibrate_one()
         return (
             [self.expected[0, tier] for tier in range(self.tiers)],
             [self.expected[1, tier] for tier in range(self.tiers)],
             [self.expected[2, tier] for tier in range(self.tiers)],
         )
 
-    cdef int _predict_one(
-        self, const uint32_t[::1] terms, int word_terms, const double[::1] dense, int task
-    ) except -1:
-        self._check(terms, word_terms, dense.shape[0], task)
-        cdef const uint32_t* first = &terms[0] if len(terms) else NULL
-        self._add_up(first, word_terms, len(terms) - word_terms, &dense[0], task, &self.total[0], self._inputs())
+    cdef void _predict_one(
+        self, const uint32_t* terms, Py_ssize_t words, Py_ssize_t grams, const double* dense, Py_ssize_t task
+    ) noexcept nogil:
+        self._add_up(terms, words, grams, dense, task, &self.total[0], self._inputs())
         if self.grown:
             self.forests[:] = 0.0
             self.forest.add(self._inputs(), 0, &self.forests[0], 0, 1)
             self._blend(&self.total[0], &self.forests[0])
-        return 0
+
+    cdef void _calibrate_one(self) noexcept nogil:
+        self._calibrate(&self.total[0], &self.expected[0, 0], &self.expected[1, 0], &self.expected[2, 0])
 
     cdef float* _inputs(self) noexcept nogil:
         return &self.inputs[0] if self.grown else NULL
@@ -396,7 +394,7 @@ cdef class Forward:
         """Sum of term rows, scaled to what it would be were the terms' idf vector of unit length; returns its length."""
         cdef int column, last = self.terms.columns - 1
         cdef double length
-        for column in range(last + 1):
+        for column in range(self.terms.width):
             total[column] = 0.0
         self.terms.add(terms, count, total)
         length = sqrt(total[last])
@@ -411,8 +409,7 @@ cdef class Forward:
     ) noexcept nogil:
         """Write the forest's inputs."""
         cdef int each, known = self.scaler.mean.shape[0]
-        for each in range(self.projected):
-            self.placed[each] = 0.0
+        self.placed[:] = 0.0
         self.projection.add(terms, words, &self.placed[0])
         for each in range(known):
             inputs[each] = <float>scaled[each]
@@ -468,6 +465,11 @@ cdef class Nearest:
         self.squares, self.products = (centres**2).sum(axis=1), np.empty(self.columns.shape[1])
         self.picked, self.features = np.empty(len(varied)), varied.max(initial=-1) + 1
 
+    def twin(self):
+        """See the stub."""
+        scaler = Scaler(np.asarray(self.scaler.mean), np.asarray(self.scaler.scale))
+        return Nearest(np.asarray(self.varied), scaler, np.asarray(self.columns)[:, : len(self.squares)].T)
+
     def distance(self, const double[::1] dense not None):
         """See the stub."""
         if dense.shape[0] < self.features:
@@ -498,3 +500,60 @@ cdef class Nearest:
         for centre in range(1, <int>self.squares.shape[0]):
             nearest = min(nearest, self.squares[centre] - 2.0 * self.products[centre])
         return nearest + own
+
+
+cdef class Forecaster:
+    """All that is expected of one request, from terms and numbers that stand in memory shared with a scanner."""
+
+    cdef Forward forward
+    cdef Vocabulary known
+    cdef Nearest nearest
+    cdef const double[:, ::1] quantiles
+    cdef const uint32_t[::1] terms
+    cdef const double[::1] dense
+    cdef double distance
+
+    def __init__(self, Forward forward, Vocabulary known, Nearest nearest, quantiles, terms, dense):
+        if len(dense) < nearest.features or len(quantiles) != 3:
+            raise ValueError("the novelty scale does not fit the dense features")
+        self.forward, self.known, self.nearest, self.terms, self.dense = forward, known, nearest, terms, dense
+        self.quantiles = quantiles
+
+    def forecast(self, Py_ssize_t count, Py_ssize_t words, Py_ssize_t task):
+        """See the stub."""
+        cdef int tier, tiers = self.forward.tiers
+        cdef double[:, ::1] expected = self.forward.expected
+        if not 0 <= words <= count <= len(self.terms):
+            raise ValueError(f"{count} terms, {words} of them of words")
+        known = self.known.count(self.terms[:count], words) if words else 0
+        self.forward._check(self.terms[:count], words, self.dense.shape[0], task)
+        if count > UNLOCKED:
+            with nogil:
+                self._forecast(count, words, task)
+        else:
+            self._forecast(count, words, task)
+        return (
+            [expected[0, tier] for tier in range(tiers)],
+            [expected[1, tier] for tier in range(tiers)],
+            [expected[2, tier] for tier in range(tiers)],
+            self._novelty(1.0 - <double>known / words if words else 0.0),
+        )
+
+    cdef double _novelty(self, double unknown) noexcept nogil:
+        """`classifier.novelty.Novelty.level`."""
+        return max(0.0, 1.0 - 2.0 * (1.0 - max(self._level(1, unknown), self._level(2, self.distance))))
+
+    cdef double _level(self, int measure, double value) noexcept nogil:
+        cdef Py_ssize_t low = 0, high = self.quantiles.shape[1], middle
+        while low < high:
+            middle = (low + high) // 2
+            if self.quantiles[measure, middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return self.quantiles[0, low - 1] if low else 0.0
+
+    cdef void _forecast(self, Py_ssize_t count, Py_ssize_t words, Py_ssize_t task) noexcept nogil:
+        self.forward._predict_one(&self.terms[0], words, count - words, &self.dense[0], task)
+        self.forward._calibrate_one()
+        self.distance = self.nearest._distance(&self.dense[0])

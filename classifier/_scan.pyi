@@ -15,17 +15,22 @@ class Scanner:
     words : (lower-cased UTF-8 word, position of its group), matched as whole words.
     parts : (UTF-8 text, position of its group), for scripts without spaces; matched anywhere.
     groups : how many keyword groups there are.
+    form : how many numbers on a request's form there are.
 
     Attributes
     ----------
     steps : bytes, words and table entries looked at since it was made.
+    terms : uint32, longer than any text needs; the terms of the text that `scan` saw last stand first.
+    dense : float64, that text's dense features.
 
     Raises
     ------
-    ValueError : there are more than 32 marks or 1,024 groups, or a mark is longer than 16 bytes.
+    ValueError : there are more than 32 marks, 1,024 groups or 16 numbers, or a mark is longer than 16 bytes.
     """
 
     steps: int
+    terms: NDArray[np.uint32]
+    dense: NDArray[np.float64]
 
     def __init__(
         self,
@@ -34,11 +39,12 @@ class Scanner:
         words: Sequence[tuple[bytes, int]],
         parts: Sequence[tuple[bytes, int]],
         groups: int,
+        form: int,
     ) -> None: ...
-    def read(
-        self, window: str, chars: float, tokens: float | None, form: tuple[float, ...]
-    ) -> tuple[NDArray[np.uint32], int, NDArray[np.float64], float]:
-        """Terms, how many of them are word n-grams, dense features, and tokens, as in `classifier.features.Features`.
+    def scan(self, window: str, chars: float, tokens: float | None, form: tuple[float, ...]) -> tuple[int, int, float]:
+        """Read a text into `terms` and `dense`: how many terms, how many of them are word n-grams, and tokens.
+
+        While it reads a long text it lets go of the interpreter's lock.
 
         Parameters
         ----------
@@ -49,7 +55,7 @@ class Scanner:
 
         Raises
         ------
-        ValueError : the window is longer than `classifier.text.text_window` makes it.
+        ValueError : the window is longer than `classifier.text.text_window` makes it, or the form has other numbers.
         """
     def read_many(
         self,
@@ -58,11 +64,11 @@ class Scanner:
         tokens: NDArray[np.float64] | None,
         forms: NDArray[np.float64],
     ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """`read` for n texts, without the interpreter's lock: not for a scanner that other threads use.
+        """`scan` for n texts, without the interpreter's lock.
 
         Parameters
         ----------
-        windows : n of them; chars, tokens : (n,), or None as in `read`.
+        windows : n of them; chars, tokens : (n,), or None as in `scan`.
         forms : (n, f); the last column is written to.
 
         Returns
@@ -72,5 +78,5 @@ class Scanner:
 
         Raises
         ------
-        ValueError : as in `read`, or the lengths differ.
+        ValueError : as in `scan`, or the lengths differ.
         """

@@ -8,7 +8,6 @@ are above 4,095 or not whole: numpy's and the C library's may differ by a few pa
 
 import os
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.math cimport log1p
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -44,7 +43,9 @@ cdef enum:
     MOST_MARKS = 32
     MOST_MARK_BYTES = 16
     MOST_GROUPS = 1024
+    MOST_TERMS = 2 * MOST_WORDS + MOST_BYTES
     MOST_FORM = 16
+    UNLOCKED = 5120000  # bytes, above which other threads may run meanwhile
     SHIFT = 14  # from 32 bits to a bucket's 18
     HALF = 1 << 18  # buckets of word n-grams; as many of byte n-grams follow
     BITMAP = 2 * HALF // 64
@@ -114,14 +115,6 @@ def _fill_tables():
 
 
 _fill_tables()
-
-
-cdef void* _memory(array) except? NULL:
-    """Where a new, contiguous array's numbers are."""
-    cdef Py_buffer buffer
-    PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
-    PyBuffer_Release(&buffer)
-    return buffer.buf
 
 
 cdef inline double _log1p(double number) noexcept nogil:
@@ -219,11 +212,15 @@ cdef class _Entries:
 cdef class Scanner:
     """Reads texts for one set of marks and keyword groups.
 
-    It reads into memory of its own and keeps the interpreter's lock meanwhile, so threads may share it.
+    It reads into memory of its own and may let go of the interpreter's lock meanwhile: for one thread at a time.
     """
 
     cdef readonly int64_t steps
-    cdef int marks, groups
+    cdef readonly object terms, dense
+    cdef uint32_t[::1] buckets
+    cdef double[::1] numbers
+    cdef int found_terms, found_word_terms
+    cdef int marks, groups, form
     cdef tuple question_marks
     cdef uint8_t mark_bytes[MOST_MARKS][MOST_MARK_BYTES]
     cdef int mark_length[MOST_MARKS]
@@ -246,11 +243,16 @@ cdef class Scanner:
     cdef uint64_t bitmap[BITMAP]
     cdef uint64_t summary[SUMMARY]
 
-    def __cinit__(self, tuple marks, tuple question_marks, list words, list parts, int groups):
+    def __cinit__(self, tuple marks, tuple question_marks, list words, list parts, int groups, int form):
         """See the stub for the parameters."""
         if len(marks) > MOST_MARKS or max(map(len, marks)) > MOST_MARK_BYTES or groups > MOST_GROUPS:
             raise ValueError(f"at most {MOST_MARKS} marks of {MOST_MARK_BYTES} bytes and {MOST_GROUPS} keyword groups")
-        self.marks, self.groups, self.question_marks = len(marks), groups, question_marks
+        if not 1 <= form <= MOST_FORM:
+            raise ValueError(f"1 to {MOST_FORM} numbers on the form, not {form}")
+        self.marks, self.groups, self.question_marks, self.form = len(marks), groups, question_marks, form
+        self.terms = np.empty(MOST_TERMS, np.uint32)
+        self.dense = np.empty(2 * CLASSES + SIZES + self.marks + form + 2 * groups)
+        self.buckets, self.numbers = self.terms, self.dense
         for position, mark in enumerate(marks):
             self.mark_length[position] = len(mark)
             memcpy(self.mark_bytes[position], <const uint8_t*>mark, len(mark))
@@ -264,35 +266,48 @@ cdef class Scanner:
     def __dealloc__(self):
         PyMem_Free(self.found_parts)
 
-    def read(self, str window not None, double chars, object tokens, tuple form not None):
+    def scan(self, str window not None, double chars, object tokens, tuple form not None):
         """See the stub."""
         cdef bytes raw = window.encode("utf-8", "surrogatepass"), lowered = _lowered(window, raw)
         cdef Text text = Text(raw, lowered, len(raw), len(lowered), len(window))
         cdef double numbers[MOST_FORM]
-        cdef int each, count = len(form) + 1, word_terms
-        cdef double counted
-        if count > MOST_FORM:
-            raise ValueError(f"at most {MOST_FORM - 1} numbers on the form")
-        for each in range(count - 1):
+        cdef bint estimate = tokens is None
+        cdef double counted = 0.0 if estimate else tokens
+        cdef int each
+        if len(form) + 1 != self.form:
+            raise ValueError(f"{len(form)} numbers on the form where {self.form - 1} are expected")
+        for each in range(self.form - 1):
             numbers[each] = form[each]
-        numbers[count - 1] = lowered.rstrip().endswith(self.question_marks)
-        self._scan(&text)
-        counted = self._estimate_tokens(chars, text.chars) if tokens is None else tokens
-        dense = np.empty(self._columns(count))
-        self._write_dense(<double*>_memory(dense), chars, counted, numbers, count)
-        word_terms = self._mark_words()
-        terms = np.empty(word_terms + self._mark_grams(), np.uint32)
-        self._write_terms(<uint32_t*>_memory(terms))
-        return terms, word_terms, dense, counted
+        numbers[self.form - 1] = lowered.rstrip().endswith(self.question_marks)
+        if text.raw_length > UNLOCKED:
+            with nogil:
+                self._read(&text, chars, &counted, estimate, numbers)
+        else:
+            self._read(&text, chars, &counted, estimate, numbers)
+        return self.found_terms, self.found_word_terms, counted
+
+    cdef void _read(
+        self, const Text* text, double chars, double* tokens, bint estimate, const double* form
+    ) noexcept nogil:
+        """Read a text into this scanner's own memory."""
+        self._scan(text)
+        if estimate:
+            tokens[0] = self._estimate_tokens(chars, text.chars)
+        self._write_dense(&self.numbers[0], chars, tokens[0], form)
+        self.found_word_terms = self._mark_words()
+        self.found_terms = self.found_word_terms + self._mark_grams()
+        self._write_terms(&self.buckets[0])
 
     def read_many(self, list windows not None, const double[::1] chars not None, tokens, forms not None):
         """See the stub."""
-        cdef int row, rows = len(windows), count = forms.shape[1]
+        cdef int row, rows = len(windows)
         cdef double[:, ::1] numbers = forms
         cdef bint estimate = tokens is None
         counted = np.empty(rows) if estimate else np.array(tokens, np.float64)
-        if rows != len(chars) or rows != len(counted) or rows != len(forms) or count > MOST_FORM:
+        if rows != len(chars) or rows != len(counted) or rows != len(forms):
             raise ValueError("windows, chars, tokens and forms differ in length")
+        if numbers.shape[1] != self.form:
+            raise ValueError(f"{numbers.shape[1]} numbers on the forms where {self.form} are expected")
         cdef list lowered = []
         cdef Py_ssize_t most = 0
         cdef Text* texts = <Text*>PyMem_Malloc(max(rows, 1) * sizeof(Text))
@@ -304,9 +319,9 @@ cdef class Scanner:
                 lowered.append(_lowered(windows[row], raw[row]))
                 texts[row] = Text(raw[row], lowered[row], len(raw[row]), len(lowered[row]), len(windows[row]))
                 most += 2 * texts[row].lowered_length + 2
-                numbers[row, count - 1] = lowered[row].rstrip().endswith(self.question_marks)
+                numbers[row, self.form - 1] = lowered[row].rstrip().endswith(self.question_marks)
             terms, ends = np.empty(most, np.uint32), np.zeros(rows + 1, np.int64)
-            words, dense = np.empty(rows, np.int64), np.empty((rows, self._columns(count)))
+            words, dense = np.empty(rows, np.int64), np.empty((rows, self.numbers.shape[0]))
             self._read_all(texts, chars, counted, estimate, numbers, terms, ends, words, dense)
         finally:
             PyMem_Free(texts)
@@ -322,7 +337,7 @@ cdef class Scanner:
                 self._scan(&texts[row])
                 if estimate:
                     tokens[row] = self._estimate_tokens(chars[row], texts[row].chars)
-                self._write_dense(&dense[row, 0], chars[row], tokens[row], &forms[row, 0], forms.shape[1])
+                self._write_dense(&dense[row, 0], chars[row], tokens[row], &forms[row, 0])
                 words[row] = self._mark_words()
                 ends[row + 1] = ends[row] + words[row] + self._mark_grams()
                 self._write_terms(&terms[0] + ends[row])
@@ -550,16 +565,11 @@ cdef class Scanner:
         self.summary[bucket >> 12] |= <uint64_t>1 << (bucket >> 6 & 63)
         return new
 
-    cdef int _columns(self, int form) noexcept nogil:
-        return 2 * CLASSES + SIZES + self.marks + form + 2 * self.groups
-
-    cdef void _write_dense(
-        self, double* dense, double chars, double tokens, const double* form, int count
-    ) noexcept nogil:
-        """Write the dense features; ``form``: ``count`` numbers on the request's form."""
+    cdef void _write_dense(self, double* dense, double chars, double tokens, const double* form) noexcept nogil:
+        """Write the dense features; ``form``: numbers on the request's form."""
         cdef int each
         cdef double* logs = dense + CLASSES
-        cdef double* shares = dense + self._columns(count) - self.groups
+        cdef double* shares = dense + self.numbers.shape[0] - self.groups
         for each in range(CLASSES):
             dense[each] = self.classes[each] / <double>max(1, self.raw_length)
             logs[each] = _log1p(self.classes[each])
@@ -571,9 +581,9 @@ cdef class Scanner:
         for each in range(self.marks):
             logs[each] = _log1p(self.mark_counts[each])
         logs += self.marks
-        for each in range(count):
+        for each in range(self.form):
             logs[each] = _log1p(form[each])
-        logs += count
+        logs += self.form
         for each in range(self.groups):
             logs[each] = _log1p(self.hits[each])
             shares[each] = self.hits[each] / <double>max(1, self.found_words)

@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.catalog import Tier
 from classifier.request import Request
 
 _CHUNK = 256
@@ -31,24 +30,6 @@ def by_chunks(items: Sequence[Request], work: Callable[[Sequence[Request]], Resu
         return list(threads.map(work, chunks))
 
 
-def feasible_rows(tiers: Sequence[Tier], requests: Sequence[Request], tokens: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether each tier can serve each request, (n, t): `classifier.policy.misfit` on arrays."""
-    limit = np.array([request.max_tokens or 0 for request in requests], np.float64)
-    images = np.array([request.images > 0 for request in requests], bool)
-    tools = np.array([request.tools > 0 or request.tool_calls > 0 for request in requests], bool)
-    schema = np.array([request.json_schema for request in requests], bool)
-    fits = np.ones((len(requests), len(tiers)), bool)
-    for place, tier in enumerate(tiers):
-        if tier.context_window is not None:
-            fits[:, place] &= tokens + limit <= tier.context_window
-        if tier.max_output_tokens is not None:
-            fits[:, place] &= limit <= tier.max_output_tokens
-        for able, wanted in ((tier.images, images), (tier.tools, tools), (tier.json_schema, schema)):
-            if not able:
-                fits[:, place] &= ~wanted
-    return fits
-
-
 def choose_rows(
     quality: NDArray[np.float64],
     cost: NDArray[np.float64],
@@ -62,7 +43,7 @@ def choose_rows(
     quality : (n, t) expected quality, the reference's bonus included.
     cost : (n, t) expected cost as a share of the reference's mean cost.
     price_weight : (n,).
-    allowed : (n, t), at least one a row.
+    allowed : (n, t); a row without any gets 0.
     """
     worth = np.where(allowed, quality - price_weight[:, None] * cost, -np.inf)
     picked: NDArray[np.int64] = np.argmax(worth, axis=1)

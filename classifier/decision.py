@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from classifier.router import Router
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, making one would take three times as long
 class Decision:
     """The tier for one request.
 
@@ -30,6 +30,8 @@ class Decision:
     prediction : what the model expects of every learned tier.
     position : the tier's place in the menu.
     feasible : places of all tiers that can serve the request.
+    request : what was decided on.
+    tokens : its input tokens: text, message frames, tools and images.
     """
 
     tier: str
@@ -40,8 +42,13 @@ class Decision:
     position: int = field(repr=False)
     feasible: tuple[int, ...] = field(repr=False)
     request: Request = field(repr=False)
-    features: Features = field(repr=False, compare=False)
+    tokens: float = field(repr=False)
     router: Router = field(repr=False, compare=False)
+
+    @property
+    def features(self) -> Features:
+        """What the model sees of the request; read from it anew."""
+        return self.router.features(self.request)
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -70,7 +77,7 @@ class Decision:
         tiers = self.router.tiers
         shut_out = [tier for place, tier in enumerate(tiers[: self.position]) if place not in self.feasible]
         parts = [self._grounds()]
-        parts += [f"{tier.name} {misfit(tier, self.request, self.features.tokens)}" for tier in shut_out]
+        parts += [f"{tier.name} {misfit(tier, self.request, self.tokens)}" for tier in shut_out]
         return "; ".join(parts)
 
     def explain(self, top: int = 5) -> Explanation:

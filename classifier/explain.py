@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from classifier.features import dense_names, word_buckets
+from classifier.features import Features, dense_names, word_buckets
 from classifier.text import scan_text
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def explain(decision: Decision, top: int) -> Explanation:
     words = features.word_terms
     rows = [*parts.terms[:words], parts.terms[words:].sum(axis=0), *parts.dense, parts.task]
     names = [
-        *_word_names(decision),
+        *_word_names(decision, features),
         "spelling and characters (4-byte sequences)",
-        *_dense_names(decision),
+        *_dense_names(decision, features),
         "the task label",
     ]
     # Where the cheapest tier is itself the reference, its own quality is what matters.
@@ -69,18 +69,18 @@ def explain(decision: Decision, top: int) -> Explanation:
     )
 
 
-def _word_names(decision: Decision) -> list[str]:
+def _word_names(decision: Decision, features: Features) -> list[str]:
     """The words or pairs behind the word terms, in the terms' order."""
     words = scan_text(decision.request.text).words
     texts = [word.decode("utf-8", "replace") for word in words]
     grams = [*texts, *map(" ".join, pairwise(texts))]
     by_bucket = dict(zip(word_buckets(words).tolist(), grams, strict=True))
-    return [f'"{by_bucket[bucket]}"' for bucket in decision.features.terms[: decision.features.word_terms].tolist()]
+    return [f'"{by_bucket[bucket]}"' for bucket in features.terms[: features.word_terms].tolist()]
 
 
-def _dense_names(decision: Decision) -> list[str]:
+def _dense_names(decision: Decision, features: Features) -> list[str]:
     """Names of the dense features with "more" or "less" than an average request has of each."""
     router = decision.router
-    above = decision.features.dense > router.model.weights.dense_mean
+    above = features.dense > router.model.weights.dense_mean
     names = dense_names(router.keywords)
     return [f"{'more' if more else 'less'}: {name}" for name, more in zip(names, above, strict=True)]

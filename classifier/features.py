@@ -3,9 +3,8 @@
 A request becomes two things:
 
 - *terms*: the distinct hash buckets of its word 1- and 2-grams and its byte 4-grams (feature hashing, Weinberger et
-al.,
-  "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces count
-  each character as a word, so no language lacks terms.
+  al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces
+  count each character as a word, so no language lacks terms.
 - *dense*: `dense_names`, about a hundred numbers on size, structure, scripts, keyword groups and the request's form.
 
 Long texts are read through the window of `classifier.text`; sizes and token counts are those of the whole.
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -25,6 +25,7 @@ from classifier.catalog import normalise_label
 from classifier.compiled import COMPILED
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
+from classifier.spares import Spares
 from classifier.text import ByteClass, TextScan, scan_text, text_window
 from classifier.tokens import ExactCounter, TokenCounter, estimate_tokens
 
@@ -164,7 +165,7 @@ def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
 
 
 class FeatureExtractor:
-    """`extract` for many requests: compiled where that can be; immutable once made, so threads may share it."""
+    """`extract` for many requests: compiled where that can be; threads may share it."""
 
     def __init__(self, keywords: KeywordGroups, count_tokens: TokenCounter, *, compiled: bool = COMPILED) -> None:
         """Prepare; ``compiled=False`` computes in Python all the same."""
@@ -172,45 +173,56 @@ class FeatureExtractor:
         self._exact = count_tokens if isinstance(count_tokens, ExactCounter) else None
         # Any other counter than these two needs the scan's words, which only Python makes.
         served = self._exact is not None or count_tokens is estimate_tokens
-        self._scanner = _make_scanner(keywords) if compiled and served else None
-        self._spare: list[Scanner] = []
+        self.compiled = compiled and served
+        self._scanners = Spares(self.scanner)
 
     def __call__(self, request: Request) -> Features:
         """The features of one request; see `extract`."""
-        if self._scanner is None:
+        if not self.compiled:
             return extract(request, self._keywords, self._count_tokens)
+        scanner = self._scanners.take()
+        count, words, tokens = self.scan(request, scanner)
+        terms, dense = scanner.terms[:count].copy(), scanner.dense.copy()
+        self._scanners.give(scanner)
+        return Features(terms, words, dense, normalise_label(request.task), tokens)
+
+    def scan(self, request: Request, scanner: Scanner) -> tuple[int, int, float]:
+        """Leave one request's terms and dense features with a scanner of `scanner`, which is faster than new arrays.
+
+        Returns
+        -------
+        How many terms there are, how many of them are word n-grams, and the request's tokens.
+        """
         chars, window = request.chars, text_window(request.text)
         exact = None if self._exact is None else self._exact.count(chars, window)
-        terms, word_terms, dense, tokens = self._scanner.read(window, chars, exact, _form(request))
-        return Features(terms, word_terms, dense, normalise_label(request.task), _all_tokens(request, tokens))
+        count, words, tokens = scanner.scan(window, chars, exact, _form(request))
+        return count, words, tokens + _frame_tokens(request)
+
+    def scanner(self) -> Scanner:
+        """A scanner for `scan`; each is for one thread at a time."""
+        from classifier._scan import Scanner
+
+        keywords = self._keywords
+        words = [(word, group) for word, groups in keywords.words.items() for group in groups]
+        parts = [(text.encode("utf-8", "surrogatepass"), group) for text, group in keywords.substrings]
+        return Scanner(_MARK_BYTES, _QUESTION_MARKS, words, parts, len(keywords.names), len(_FORM))
 
     def many(self, requests: Sequence[Request]) -> FeatureRows:
         """The features of many requests, for the most part without the interpreter's lock."""
         tasks = tuple(normalise_label(request.task) for request in requests)
-        if self._scanner is None:
+        if not self.compiled:
             return _stacked([self(request) for request in requests], tasks, len(dense_names(self._keywords)))
         chars = np.array([request.chars for request in requests], np.float64)
         windows = [text_window(request.text) for request in requests]
         exact = None if self._exact is None else np.array(list(map(self._exact.count, chars.tolist(), windows)))
-        forms = np.array([(*_form(request), 0.0) for request in requests], np.float64).reshape(
-            len(requests), len(_FORM)
-        )
-        try:
-            scanner = self._spare.pop()
-        except IndexError:
-            scanner = _make_scanner(self._keywords)
+        forms = np.zeros((len(requests), len(_FORM)))
+        numbers = chain.from_iterable(map(_form, requests))
+        forms[:, :-1] = np.fromiter(numbers, np.float64).reshape(len(requests), len(_FORM) - 1)
+        scanner = self._scanners.take()
         terms, ends, words, dense, tokens = scanner.read_many(windows, chars, exact, forms)
-        self._spare.append(scanner)
-        tokens += [_all_tokens(request, 0.0) for request in requests]
+        self._scanners.give(scanner)
+        tokens += list(map(_frame_tokens, requests))
         return FeatureRows(terms, ends, words, dense, tasks, tokens)
-
-
-def _make_scanner(keywords: KeywordGroups) -> Scanner:
-    from classifier._scan import Scanner
-
-    words = [(word, group) for word, groups in keywords.words.items() for group in groups]
-    parts = [(text.encode("utf-8", "surrogatepass"), group) for text, group in keywords.substrings]
-    return Scanner(_MARK_BYTES, _QUESTION_MARKS, words, parts, len(keywords.names))
 
 
 def _stacked(features: list[Features], tasks: tuple[str | None, ...], columns: int) -> FeatureRows:
@@ -234,7 +246,7 @@ def extract(request: Request, keywords: KeywordGroups, count_tokens: TokenCounte
         len(words),
         _dense(request, scan, text_tokens, keywords),
         normalise_label(request.task),
-        _all_tokens(request, text_tokens),
+        text_tokens + _frame_tokens(request),
     )
 
 
@@ -309,11 +321,10 @@ def _form(request: Request) -> tuple[float, ...]:
     )
 
 
-def _all_tokens(request: Request, text_tokens: float) -> float:
-    """Tokens of the whole request; what surrounds the text is taken at the constants above."""
+def _frame_tokens(request: Request) -> float:
+    """Tokens of what surrounds the text, at the constants above."""
     return (
-        text_tokens
-        + TOKENS_PER_MESSAGE * request.turns
+        TOKENS_PER_MESSAGE * request.turns
         + request.tool_chars / CHARS_PER_TOOL_TOKEN
         + TOKENS_PER_IMAGE * request.images
     )

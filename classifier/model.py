@@ -23,6 +23,7 @@ from classifier.artifact import Artifact, header_field, require
 from classifier.compiled import COMPILED
 from classifier.errors import ArtifactError
 from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureRows, Features
+from classifier.spares import Spares
 from classifier.trees import MAX_DEPTH, Forest
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ LOGIT_LIMIT = 30.0
 _SURE = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, making one would take twice as long
 class Prediction:
     """What the model expects of each tier, in price order; lists of t floats.
 
@@ -145,7 +146,7 @@ class Contributions:
 
 
 class Model:
-    """Predicts from features; immutable once made, so threads may share it."""
+    """Predicts from features; threads may share it."""
 
     def __init__(
         self,
@@ -169,14 +170,16 @@ class Model:
         self._task_rows = {alias: rows[label] for alias, label in task_aliases.items() if label in rows} | rows
         self._terms = _Lookup(weights.buckets, weights.terms, N_BUCKETS)
         self._projection = None if trees is None else _Lookup(trees.buckets, trees.projection, N_WORD_BUCKETS)
-        self._forward = self._compiled() if compiled else None
-        self._spare: list[_forward.Forward] = []
+        self._forward = self._compile() if compiled else None
+        self._forwards = Spares(self.forward)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `forward` may be called."""
+        return self._forward is not None
 
     def predict(self, features: Features) -> Prediction:
-        """Expectations for one request."""
-        if self._forward is not None:
-            task = self._task_row(features.task)
-            return Prediction(*self._forward.predict(features.terms, features.word_terms, features.dense, task))
+        """Expectations for one request, in numpy: the definition, to which `forward` is the faster way."""
         outputs = self.outputs(features)
         quality = self.calibration.qualities(outputs[: self._tiers])
         cost = np.exp(np.minimum(outputs[self._tiers :], LOGIT_LIMIT))
@@ -192,14 +195,16 @@ class Model:
                 np.array([each.adequate for each in single]).reshape(shape),
                 np.array([each.cost for each in single]).reshape(shape),
             )
-        tasks = np.array([self._task_row(task) for task in rows.tasks], np.int64)
-        try:
-            forward = self._spare.pop()
-        except IndexError:
-            forward = self._forward.twin()
+        tasks = np.array([self.task_row(task) for task in rows.tasks], np.int64)
+        forward = self._forwards.take()
         expected = forward.predict_many(rows.terms, rows.ends, rows.word_terms, rows.dense, tasks)
-        self._spare.append(forward)
+        self._forwards.give(forward)
         return Expectations(*expected)
+
+    def forward(self) -> _forward.Forward:
+        """`predict`, compiled; each is for one thread at a time, and all share the weights."""
+        assert self._forward is not None
+        return self._forward.twin()
 
     def outputs(self, features: Features) -> NDArray[np.float64]:
         """What the model says before calibration: (2t,) quality logits and log costs."""
@@ -207,7 +212,7 @@ class Model:
         known = self._terms.rows(features.terms)
         word_sum, word_length = _unit_sum(known[:words])
         gram_sum, _ = _unit_sum(known[words:])
-        scaled, task = self._scaled(features), self._task_row(features.task)
+        scaled, task = self._scaled(features), self.task_row(features.task)
         total: NDArray[np.float64] = word_sum + gram_sum + scaled @ weights.dense + weights.tasks[task] + weights.bias
         if self.trees is not None and self._projection is not None:
             placed = self._projection.rows(features.terms[:words]).sum(axis=0, dtype=np.float64)
@@ -226,18 +231,18 @@ class Model:
         return Contributions(
             terms=known[:, :tiers] * slopes,
             dense=self._scaled(features)[:, None] * self.weights.dense[:, :tiers] * slopes,
-            task=self.weights.tasks[self._task_row(features.task), :tiers] * slopes,
+            task=self.weights.tasks[self.task_row(features.task), :tiers] * slopes,
         )
 
     def _scaled(self, features: Features) -> NDArray[np.float64]:
         dense = (features.dense - self.weights.dense_mean) / self.weights.dense_scale
         return np.clip(dense, -DENSE_CLIP, DENSE_CLIP, out=dense)
 
-    def _task_row(self, task: str | None) -> int:
+    def task_row(self, task: str | None) -> int:
+        """The row of a normalised task label among the tasks' weights; -1: one the model does not know, or none."""
         return self._task_rows.get(task, -1) if task is not None else -1
 
-    def _compiled(self) -> _forward.Forward:
-        """What `predict` is in numpy, in one call."""
+    def _compile(self) -> _forward.Forward:
         from classifier import _forward
 
         weights, calibration, trees = self.weights, self.calibration, self.trees

@@ -9,7 +9,6 @@ for Outliers with Conformal p-values", Annals of Statistics 51, 2023). The score
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from classifier.compiled import COMPILED
 from classifier.errors import ArtifactError
 from classifier.features import N_WORD_BUCKETS, FeatureRows, Features
 from classifier.model import DENSE_CLIP, LinearWeights
+from classifier.spares import Spares
 
 if TYPE_CHECKING:
     from classifier import _forward
@@ -49,7 +49,12 @@ class NoveltyScale:
 
 
 class Novelty:
-    """Scores requests; immutable once made, so threads may share it."""
+    """Scores requests; threads may share it.
+
+    Attributes
+    ----------
+    quantiles : (3, s), the scale's levels, unknown and distance.
+    """
 
     def __init__(self, scale: NoveltyScale, weights: LinearWeights, *, compiled: bool = COMPILED) -> None:
         """Index what is known; ``weights`` are the model's, whose vocabulary and standardisation are used."""
@@ -58,15 +63,21 @@ class Novelty:
         self._varied = scale.varied
         self._mean, self._scale = weights.dense_mean[scale.varied], weights.dense_scale[scale.varied]
         self._centres, self._squares = scale.centres, (scale.centres**2).sum(axis=1)
-        self._levels = scale.levels.tolist()
-        self._unknown, self._distance = scale.unknown.tolist(), scale.distance.tolist()
+        self.quantiles = np.stack([scale.levels, scale.unknown, scale.distance])
         self._compiled = self._compile() if compiled else None
+        self._measures = Spares(self.measures)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `measures` may be called."""
+        return self._compiled is not None
 
     def score(self, features: Features) -> float:
         """0 (as usual as can be) to 1 (unlike all training requests); above `NOVEL` it is novel."""
+        levels, unknown, distance = self.quantiles
         usual = max(
-            _level(self._unknown, self._levels, self._unknown_share(features)),
-            _level(self._distance, self._levels, self._nearest(features)),
+            _level(unknown, levels, self._unknown_share(features)),
+            _level(distance, levels, self._nearest(features)),
         )
         return max(0.0, 1.0 - 2.0 * (1.0 - usual))
 
@@ -77,18 +88,24 @@ class Novelty:
         np.cumsum(self._known.take(rows.terms, mode="clip") * (rows.terms < N_WORD_BUCKETS), out=known[1:])
         unknown = np.where(words > 0, 1.0 - (known[starts + words] - known[starts]) / np.maximum(words, 1), 0.0)
         if self._compiled is not None:
-            distance = self._compiled[1].distances(rows.dense)
+            measures = self._measures.take()
+            distance = measures[1].distances(rows.dense)
+            self._measures.give(measures)
         else:
             distance = np.array([self._nearest(features) for features in rows], np.float64)
-        levels = np.concatenate([[0.0], self._levels])
-        usual = np.maximum(
-            levels[np.searchsorted(self._unknown, unknown)], levels[np.searchsorted(self._distance, distance)]
-        )
+        levels, *quantiles = self.quantiles
+        below = np.concatenate([[0.0], levels])
+        usual = np.maximum(*map(below.take, map(np.searchsorted, quantiles, (unknown, distance))))
         scores: NDArray[np.float64] = np.maximum(0.0, 1.0 - 2.0 * (1.0 - usual))
         return scores
 
+    def measures(self) -> tuple[_forward.Vocabulary, _forward.Nearest]:
+        """What counts known word n-grams and what measures the distance, compiled; for one thread at a time."""
+        assert self._compiled is not None
+        known, nearest = self._compiled
+        return known, nearest.twin()
+
     def _compile(self) -> tuple[_forward.Vocabulary, _forward.Nearest]:
-        """The two measures, each in one call."""
         from classifier import _forward
 
         words = np.flatnonzero(self._known).astype(np.uint32)
@@ -97,22 +114,18 @@ class Novelty:
 
     def _unknown_share(self, features: Features) -> float:
         words = features.word_terms
-        if words and self._compiled is not None:
-            return 1.0 - self._compiled[0].count(features.terms, words) / words
         return 1.0 - float(self._known.take(features.terms[:words]).sum()) / words if words else 0.0
 
     def _nearest(self, features: Features) -> float:
-        if self._compiled is not None:
-            return self._compiled[1].distance(features.dense)
         scaled = (features.dense.take(self._varied) - self._mean) / self._scale
         np.clip(scaled, -DENSE_CLIP, DENSE_CLIP, out=scaled)
         return float((self._squares - 2.0 * (self._centres @ scaled)).min() + scaled @ scaled)
 
 
-def _level(quantiles: list[float], levels: list[float], value: float) -> float:
+def _level(quantiles: NDArray[np.float64], levels: NDArray[np.float64], value: float) -> float:
     """The share of training requests that are surely less unusual than ``value``."""
-    place = bisect_left(quantiles, value)
-    return levels[place - 1] if place else 0.0
+    place = int(np.searchsorted(quantiles, value))
+    return float(levels[place - 1]) if place else 0.0
 
 
 def dump_novelty(scale: NoveltyScale) -> dict[str, NDArray[np.generic]]:

@@ -13,6 +13,7 @@ answers better.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -42,6 +43,20 @@ def misfit(tier: Tier, request: Request, tokens: float) -> str | None:
     if request.json_schema and not tier.json_schema:
         return "takes no JSON schema"
     return None
+
+
+def least_able(tiers: Sequence[Tier]) -> Tier:
+    """A tier that can serve just what every one of ``tiers`` can."""
+    return replace(
+        tiers[0],
+        context_window=min((tier.context_window for tier in tiers if tier.context_window is not None), default=None),
+        max_output_tokens=min(
+            (tier.max_output_tokens for tier in tiers if tier.max_output_tokens is not None), default=None
+        ),
+        images=all(tier.images for tier in tiers),
+        tools=all(tier.tools for tier in tiers),
+        json_schema=all(tier.json_schema for tier in tiers),
+    )
 
 
 def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> list[int]:

@@ -18,39 +18,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.artifact import Artifact, header_field, read_artifact
-from classifier.batch import by_chunks, choose_rows, feasible_rows
-from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header
+from classifier.batch import by_chunks, choose_rows
+from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header, normalise_label
 from classifier.decision import Decision
 from classifier.errors import ArtifactError, InputError
-from classifier.features import FEATURE_VERSION, FeatureExtractor, FeatureRows, Features, dense_names
+from classifier.features import FEATURE_VERSION, FeatureExtractor, Features, dense_names
+from classifier.forecast import Forecaster
 from classifier.heuristic import length_tier
 from classifier.keywords import KeywordGroups, parse_keywords
 from classifier.model import Expectations, Model, Prediction, load_model
 from classifier.novelty import NOVEL, Novelty, load_novelty
-from classifier.policy import choose, feasible_tiers
+from classifier.policy import choose, feasible_tiers, least_able, misfit
 from classifier.request import Message, Request, make_request
 from classifier.rule import ALWAYS_REFERENCE, Plan, load_rule
 from classifier.tasks import task_tier
 from classifier.tokens import TokenCounter, runtime_counter
 
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """What was found about some requests on the way to their tiers."""
-
-    positions: list[int]
-    rows: FeatureRows
-    expected: Expectations
-    novelty: list[float]
-    feasible: list[tuple[int, ...]]
-
-
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
 TRAINED_ARTIFACT = Path("models/router.safetensors")
 
 
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    """What `Router.decide` finds on its way to a decision, for some requests."""
+
+    positions: list[int]
+    feasible: list[tuple[int, ...]]
+    tokens: list[float]
+    expected: Expectations
+    novelty: list[float]
+
+
 class Router:
-    """Routes requests by one artifact; immutable once made, so threads may share it.
+    """Routes requests by one artifact; threads may share it.
 
     Attributes
     ----------
@@ -86,6 +86,8 @@ class Router:
         self.artifact = artifact
         self._position = {tier.name: position for position, tier in enumerate(self.tiers)}
         self._ladder = len(ladder)
+        self._every = tuple(range(len(self.tiers)))
+        self._least = least_able(self.tiers)
         self.keywords, count_tokens = _feature_spec(artifact)
         self._extract = FeatureExtractor(self.keywords, count_tokens)
         self._model = load_model(artifact, len(ladder), len(dense_names(self.keywords)), self.menu.task_aliases)
@@ -94,6 +96,7 @@ class Router:
                 f"{artifact.source}: its rule and its model differ in the reference; retrain with train-router"
             )
         self.novelty: Novelty = load_novelty(artifact, self._model.weights)
+        self._forecast = Forecaster(self._extract, self._model, self.novelty)
 
     @classmethod
     def load(
@@ -189,7 +192,7 @@ class Router:
         """The model names for many prompts, in order; raises as `route_many`."""
         requests = [make_request(prompt, max_tokens=max_tokens, task=task) for prompt in prompts]
         models = [tier.model for tier in self.tiers]
-        chunks = by_chunks(requests, lambda chunk: self._choose_chunk(chunk).positions)
+        chunks = by_chunks(requests, lambda chunk: self._pick_chunk(chunk).positions)
         return [models[position] for positions in chunks for position in positions]
 
     def predict_model(
@@ -202,84 +205,90 @@ class Router:
         """The model name for a request, ready to be passed on; takes what `route` takes."""
         if request:
             return self.route(prompt, max_tokens=max_tokens, task=task, **request).model
-        return self.decide(make_request(prompt, max_tokens=max_tokens, task=task)).model
+        position, *_ = self._pick(make_request(prompt, max_tokens=max_tokens, task=task), self.plan)
+        return self.tiers[position].model
 
     def decide(self, request: Request, plan: Plan | None = None) -> Decision:
         """Pick the tier for a request made by `classifier.request.make_request`, by a plan of `Rule.plan`."""
         plan = plan or self.plan
-        features = self.features(request)
-        prediction = self._model.predict(features)
-        novelty = self.novelty.score(features)
-        allowed = feasible_tiers(self.tiers, request, features.tokens)
-        learned = [position for position in allowed if position < self._ladder]
-        if not learned:
-            chosen = allowed[0]
-        elif plan.strategy == "learned":
-            chosen = self._learned(plan, features, prediction, novelty, learned)
-        else:
-            chosen = self._nearest(self._fixed(plan, request), allowed)
-        tier = self.tiers[chosen]
+        position, feasible, tokens, prediction, novelty = self._pick(request, plan)
+        tier = self.tiers[position]
         return Decision(
-            tier.name, tier.model, plan.strategy, novelty, prediction, chosen, tuple(allowed), request, features, self
+            tier.name, tier.model, plan.strategy, novelty, prediction, position, feasible, request, tokens, self
         )
+
+    def _pick(self, request: Request, plan: Plan) -> tuple[int, tuple[int, ...], float, Prediction, float]:
+        """Position of the tier, of all that can serve the request, and the forecast that led there."""
+        tokens, prediction, novelty = self._forecast(request)
+        feasible = self._feasible(request, tokens)
+        if feasible[0] >= self._ladder:
+            position = feasible[0]
+        elif plan.strategy == "learned":
+            position = self._learned(plan, request.task, prediction, novelty, feasible)
+        else:
+            position = self._nearest(self._fixed(plan, request), feasible)
+        return position, feasible, tokens, prediction, novelty
+
+    def _feasible(self, request: Request, tokens: float) -> tuple[int, ...]:
+        if misfit(self._least, request, tokens) is None:
+            return self._every
+        return tuple(feasible_tiers(self.tiers, request, tokens))
 
     def _decide_chunk(self, requests: Sequence[Request]) -> list[Decision]:
         """`decide` for some requests."""
-        found = self._choose_chunk(requests)
-        expected = found.expected
+        found = self._pick_chunk(requests)
+        expected, strategy = found.expected, self.plan.strategy
         predictions = map(Prediction, expected.quality.tolist(), expected.adequate.tolist(), expected.cost.tolist())
-        columns = (found.positions, found.novelty, predictions, found.feasible, requests, found.rows)
+        tiers = [self.tiers[position] for position in found.positions]
+        columns = (tiers, found.novelty, predictions, found.positions, found.feasible, requests, found.tokens)
         return [
-            Decision(
-                self.tiers[position].name,
-                self.tiers[position].model,
-                self.plan.strategy,
-                novelty,
-                prediction,
-                position,
-                feasible,
-                request,
-                features,
-                self,
-            )
-            for position, novelty, prediction, feasible, request, features in zip(*columns, strict=True)
+            Decision(tier.name, tier.model, strategy, novelty, prediction, position, feasible, request, tokens, self)
+            for tier, novelty, prediction, position, feasible, request, tokens in zip(*columns, strict=True)
         ]
 
-    def _choose_chunk(self, requests: Sequence[Request]) -> _Chosen:
-        rows = self._extract.many(requests)
-        expected = self._model.predict_many(rows)
-        novelty = self.novelty.score_many(rows).tolist()
-        fits = feasible_rows(self.tiers, requests, rows.tokens)
-        feasible = [tuple([place for place, fit in enumerate(row) if fit]) for row in fits.tolist()]
-        for row, places in enumerate(feasible):
-            if not places:
-                feasible_tiers(self.tiers, requests[row], float(rows.tokens[row]))  # says why
+    def _pick_chunk(self, requests: Sequence[Request]) -> _Picked:
+        """`_pick` for some requests, by the plan in force."""
+        tokens, expected, novelty = self._forecast.many(requests)
+        counts: list[float] = tokens.tolist()
+        feasible = [self._feasible(*each) for each in zip(requests, counts, strict=True)]
         if self.plan.strategy == "learned":
-            positions = self._learned_chunk(rows, expected, novelty, fits)
+            positions = self._learned_chunk(requests, expected, novelty, feasible)
         else:
             wanted = [self._fixed(self.plan, request) for request in requests]
             positions = [self._nearest(*each) for each in zip(wanted, feasible, strict=True)]
-        return _Chosen(positions, rows, expected, novelty, feasible)
+        return _Picked(positions, feasible, counts, expected, novelty.tolist())
 
     def _learned_chunk(
-        self, rows: FeatureRows, expected: Expectations, novelty: Sequence[float], fits: NDArray[np.bool_]
+        self,
+        requests: Sequence[Request],
+        expected: Expectations,
+        novelty: NDArray[np.float64],
+        feasible: Sequence[tuple[int, ...]],
     ) -> list[int]:
         """`_learned` for some requests; where no learned tier can serve one, the first that can."""
         settings = [
-            ALWAYS_REFERENCE if new > NOVEL else self.plan.setting or self.rule.task_setting(task)
-            for new, task in zip(novelty, rows.tasks, strict=True)
+            ALWAYS_REFERENCE if novel else self.plan.setting or self.rule.task_setting(normalise_label(request.task))
+            for novel, request in zip((novelty > NOVEL).tolist(), requests, strict=True)
         ]
         quality = expected.quality.copy()
         quality[:, self._model.reference] += [setting.reference_bonus for setting in settings]
         weights = np.array([setting.price_weight for setting in settings])
-        learned = fits[:, : self._ladder]
-        chosen = choose_rows(quality, expected.cost / self.rule.reference_cost, weights, learned)
-        positions: list[int] = np.where(learned.any(axis=1), chosen, np.argmax(fits, axis=1)).tolist()
-        return positions
+        allowed = np.ones(quality.shape, bool)
+        for row, places in enumerate(feasible):
+            if places is not self._every:
+                allowed[row] = np.isin(np.arange(self._ladder), places)
+        chosen: list[int] = choose_rows(quality, expected.cost / self.rule.reference_cost, weights, allowed).tolist()
+        return [
+            place if places[0] < self._ladder else places[0] for place, places in zip(chosen, feasible, strict=True)
+        ]
 
     def features(self, request: Request) -> Features:
         """The features that this artifact's model sees of a request."""
         return self._extract(request)
+
+    def forecast(self, request: Request) -> tuple[float, Prediction, float]:
+        """What a decision on a request rests on: input tokens, what the model expects of each tier, novelty (0..1)."""
+        return self._forecast(request)
 
     @property
     def strategy(self) -> str:
@@ -297,15 +306,16 @@ class Router:
         return self.tiers[: self._ladder]
 
     def _learned(
-        self, plan: Plan, features: Features, prediction: Prediction, novelty: float, allowed: Sequence[int]
+        self, plan: Plan, task: str | None, prediction: Prediction, novelty: float, feasible: Sequence[int]
     ) -> int:
         """Position of the tier that the learned rule picks; what is novel goes to the reference."""
-        setting = plan.setting or self.rule.task_setting(features.task)
+        setting = plan.setting or self.rule.task_setting(normalise_label(task))
         if novelty > NOVEL:
             setting = ALWAYS_REFERENCE
         price_weight = setting.price_weight / self.rule.reference_cost
         reference, bonus = self._model.reference, setting.reference_bonus
-        return choose(prediction.quality, prediction.cost, price_weight, allowed, reference, bonus)
+        learned = feasible if feasible[-1] < self._ladder else [place for place in feasible if place < self._ladder]
+        return choose(prediction.quality, prediction.cost, price_weight, learned, reference, bonus)
 
     def _fixed(self, plan: Plan, request: Request) -> int:
         """Position of the tier that a rule without learning picks."""

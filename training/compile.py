@@ -141,9 +141,8 @@ def _prove(router: Router, training: Training) -> None:
     """Runtime and training must predict the same, or the figures would not be those of what is shipped."""
     for place, row in enumerate(training.split.test[:_PROOF_ROWS]):
         request = training.data.table.requests[row]
-        features = router.features(request)
-        prediction = router.model.predict(features)
-        same = (router.novelty.score(features) > NOVEL) == training.expected.novel[place]
+        _, prediction, novelty = router.forecast(request)
+        same = (novelty > NOVEL) == training.expected.novel[place]
         if not same or not np.allclose(prediction.quality, training.predicted.quality[place], atol=_PROOF_TOLERANCE):
             raise RouterError(
                 f"the artifact predicts other than the model it was made from (test row {place + 1}); "

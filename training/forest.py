@@ -31,7 +31,7 @@ class ForestLearner:
     seed : of the random generator.
     """
 
-    trees: int = 200
+    trees: int = 100
     depth: int = 12
     min_leaf: int = 4
     max_features: float = 0.3

@@ -10,11 +10,11 @@ from made_router import KEYWORDS
 
 from classifier import NoFeasibleTierError, Router
 from classifier.artifact import read_artifact
-from classifier.batch import by_chunks, choose_rows, feasible_rows
+from classifier.batch import by_chunks, choose_rows
 from classifier.catalog import default_menu
 from classifier.compiled import COMPILED
 from classifier.features import FeatureExtractor
-from classifier.policy import choose, misfit
+from classifier.policy import choose
 from classifier.request import Request, make_request
 from classifier.tokens import estimate_tokens
 
@@ -52,26 +52,6 @@ def test_chunks_keep_their_order_and_use_other_threads():
     assert threading.get_ident() not in {thread for _, thread in seen}
     assert by_chunks([], len) == []
     assert by_chunks(requests[:3], len) == [3]
-
-
-tiers = st.builds(
-    lambda tier, window, most, *able: dataclasses.replace(
-        tier, context_window=window, max_output_tokens=most, images=able[0], tools=able[1], json_schema=able[2]
-    ),
-    st.sampled_from(TIERS),
-    st.none() | st.integers(1, 2000),
-    st.none() | st.integers(1, 2000),
-    *[st.booleans()] * 3,
-)
-
-
-@given(st.lists(tiers, min_size=1, max_size=4), st.lists(any_request, max_size=4), st.data())
-def test_tiers_that_can_serve_are_those_without_a_misfit(menu, requests, data):
-    tokens = np.array([data.draw(st.floats(0, 3000)) for _ in requests])
-    fits = feasible_rows(menu, requests, tokens)
-    assert fits.shape == (len(requests), len(menu))
-    for row, request in enumerate(requests):
-        assert fits[row].tolist() == [misfit(tier, request, tokens[row]) is None for tier in menu]
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -103,8 +103,9 @@ REPEATED = st.builds(
 
 def steps(text, keywords=DEFAULT):
     extractor = FeatureExtractor(keywords, estimate_tokens, compiled=True)
-    extractor(Request(text))
-    return extractor._scanner.steps
+    scanner = extractor.scanner()
+    extractor.scan(Request(text), scanner)
+    return scanner.steps
 
 
 @given(

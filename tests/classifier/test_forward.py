@@ -8,7 +8,7 @@ from made_requests import TIERS, any_request
 from made_router import KEYWORDS, table_matrix
 
 from classifier.compiled import COMPILED
-from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureExtractor, extract
+from classifier.features import N_BUCKETS, FeatureExtractor, extract
 from classifier.model import DENSE_CLIP, LOGIT_LIMIT, _Lookup
 from classifier.tokens import estimate_tokens
 from classifier.trees import Forest
@@ -27,20 +27,12 @@ def compiled_forest(forest):
     )
 
 
-def task_row(model, features):
-    return model._task_rows.get(features.task, -1)
-
-
-def compiled(model):
-    return model._compiled()
-
-
 def assert_predictions_are_the_models(model, drawn):
     features = extract(drawn, KEYWORDS, estimate_tokens)
-    arguments = (features.terms, features.word_terms, features.dense, task_row(model, features))
+    arguments = (features.terms, features.word_terms, features.dense, model.task_row(features.task))
     expected, tiers = model.outputs(features), len(TIERS)
-    np.testing.assert_allclose(compiled(model).outputs(*arguments), expected, rtol=1e-9, atol=1e-12)
-    quality, adequate, cost = compiled(model).predict(*arguments)
+    np.testing.assert_allclose(model.forward().outputs(*arguments), expected, rtol=1e-9, atol=1e-12)
+    quality, adequate, cost = model.forward().predict(*arguments)
     np.testing.assert_allclose(quality, model.calibration.qualities(expected[:tiers]), rtol=1e-10)
     np.testing.assert_allclose(adequate, model._adequate(np.array(quality)), rtol=1e-10)
     np.testing.assert_allclose(cost, np.exp(np.minimum(expected[tiers:], LOGIT_LIMIT)), rtol=1e-10)
@@ -61,13 +53,25 @@ def test_novelty_is_measured_the_same(linear, drawn):
     features, novelty = extract(drawn, KEYWORDS, estimate_tokens), linear.router().novelty
     varied = (features.dense[novelty._varied] - novelty._mean) / novelty._scale
     scaled = np.clip(varied, -DENSE_CLIP, DENSE_CLIP)
-    scaler = _forward.Scaler(novelty._mean, novelty._scale)
-    nearest = _forward.Nearest(novelty._varied, scaler, novelty._centres)
+    vocabulary, nearest = novelty.measures()
     expected = ((novelty._centres - scaled) ** 2).sum(axis=1).min()
     assert nearest.distance(features.dense) == pytest.approx(expected, rel=1e-9)
     words = features.terms[: features.word_terms]
-    vocabulary = _forward.Vocabulary(np.flatnonzero(novelty._known).astype(np.uint32), N_WORD_BUCKETS)
     assert vocabulary.count(features.terms, features.word_terms) == novelty._known.take(words).sum(dtype=np.float64)
+
+
+@given(any_request)
+def test_forecasts_are_those_of_the_parts(linear, blend, drawn):
+    for trained in (linear, blend):
+        router = trained.router()
+        features = extract(drawn, KEYWORDS, estimate_tokens)
+        tokens, prediction, novelty = router.forecast(drawn)
+        expected = router.model.predict(features)
+        assert tokens == features.tokens
+        np.testing.assert_allclose(prediction.quality, expected.quality, rtol=1e-9)
+        np.testing.assert_allclose(prediction.adequate, expected.adequate, rtol=1e-9)
+        np.testing.assert_allclose(prediction.cost, expected.cost, rtol=1e-9)
+        assert novelty == pytest.approx(router.novelty.score(features), abs=1e-6)
 
 
 @given(seeds)
@@ -106,6 +110,20 @@ def test_arguments_that_do_not_fit_are_refused():
         _forward.Forward(
             scaler, rows, np.zeros((3, 2)), np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), None, None, 0
         ).outputs(np.empty(0, np.uint32), 0, np.zeros(2), 0)
+    linear = _forward.Forward(
+        scaler, rows, np.zeros((3, 2)), np.zeros((1, 2)), np.zeros(2), np.zeros((1, 2)), None, None, 0
+    )
+    nearest = _forward.Nearest(np.arange(3, dtype=np.int32), scaler, np.zeros((2, 3)))
+    vocabulary, terms = _forward.Vocabulary(one, 4), np.array([1, 4], np.uint32)
+    with pytest.raises(ValueError, match="the novelty scale does not fit"):
+        _forward.Forecaster(linear, vocabulary, nearest, np.zeros((3, 1)), terms, np.zeros(2))
+    forecaster = _forward.Forecaster(linear, vocabulary, nearest, np.zeros((3, 1)), terms, np.zeros(3))
+    with pytest.raises(ValueError, match="3 terms, 1 of them of words"):
+        forecaster.forecast(3, 1, -1)
+    with pytest.raises(ValueError, match="the word terms or the task"):
+        forecaster.forecast(1, 1, 1)
+    with pytest.raises(IndexError, match="term 4 is not below 4"):
+        forecaster.forecast(2, 1, 0)
     bends = np.zeros((2, 2, 3))
     with pytest.raises(ValueError, match="the bends do not fit the tiers"):
         _forward.Forward(
@@ -141,8 +159,8 @@ def test_many_predictions_are_those_of_single_requests(linear, blend, requests):
     rows = FeatureExtractor(KEYWORDS, estimate_tokens, compiled=True).many(requests)
     for trained in (linear, blend):
         model = trained.router().model
-        forward = compiled(model)
-        tasks = np.array([task_row(model, features) for features in rows], np.int64)
+        forward = model.forward()
+        tasks = np.array([model.task_row(features.task) for features in rows], np.int64)
         many = forward.twin().predict_many(rows.terms, rows.ends, rows.word_terms, rows.dense, tasks)
         for row, features in enumerate(rows):
             single = forward.predict(features.terms, features.word_terms, features.dense, tasks[row])

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from made_requests import any_request
 
 from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
-from classifier.policy import choose, choose_many, feasible_tiers, misfit
+from classifier.policy import choose, choose_many, feasible_tiers, least_able, misfit
 from classifier.request import Request
 
 SMALL = Tier("small", "m/small", 1, 5, context_window=1000, max_output_tokens=400)
@@ -49,6 +50,26 @@ def test_where_no_tier_can_serve_each_one_is_named_with_its_reason_and_the_promp
         "no tier of the menu can serve this request "
         "(small: needs about 5,000 tokens, its context window is 1,000; plain: takes no images)"
     )
+
+
+able = st.builds(
+    Tier,
+    st.just("tier"),
+    st.just("m/tier"),
+    st.just(1.0),
+    st.just(1.0),
+    context_window=st.none() | st.integers(1, 2000),
+    max_output_tokens=st.none() | st.integers(1, 2000),
+    images=st.booleans(),
+    tools=st.booleans(),
+    json_schema=st.booleans(),
+)
+
+
+@given(st.lists(able, min_size=1, max_size=4), any_request, st.floats(0, 3000))
+def test_the_least_able_tier_serves_what_every_tier_serves(tiers, request, tokens):
+    every = all(misfit(tier, request, tokens) is None for tier in tiers)
+    assert (misfit(least_able(tiers), request, tokens) is None) == every
 
 
 def test_quality_is_weighed_against_cost():
