@@ -26,6 +26,7 @@ import venv
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,18 +193,30 @@ def batch_ratio(router: Router, count: int = 10_000, rounds: int = 5) -> dict[st
     return {"single": count / single, "many": count / many, "ratio": single / many}
 
 
-def thread_ratio(router: Router, calls: int = 8_000, threads: int = 8, rounds: int = 5) -> dict[str, float]:
-    """Decisions a second: eight threads that share a router against one."""
-    texts = make_texts("English", 600)
+def thread_ratios(router: Router, calls: int = 8_000, threads: int = 8, rounds: int = 5) -> dict[str, float]:
+    """How many times the rate of one thread eight have that share a router; and that share nothing but Python."""
 
-    def work(count: int) -> None:
-        for turn in range(count):
-            router.predict_model(texts[turn % TEXTS])
+    def ratio(work: Callable[[int], None]) -> float:
+        with ThreadPoolExecutor(threads) as pool:
+            one = _fastest(lambda: work(calls), rounds)
+            eight = _fastest(lambda: list(pool.map(work, [calls // threads] * threads)), rounds)
+        return one / eight
 
-    one = _fastest(lambda: work(calls), rounds)
-    with ThreadPoolExecutor(threads) as pool:
-        eight = _fastest(lambda: list(pool.map(work, [calls // threads] * threads)), rounds)
-    return {"one": calls / one, "eight": calls / eight, "ratio": one / eight}
+    found = {"Python alone": ratio(_count)}
+    for chars in LENGTHS[:3]:
+        found[f"{chars:,} characters"] = ratio(partial(_decide_often, router, make_texts("English", chars)))
+    return found
+
+
+def _decide_often(router: Router, texts: Sequence[str], calls: int) -> None:
+    for turn in range(calls):
+        router.predict_model(texts[turn % len(texts)])
+
+
+def _count(calls: int) -> None:
+    numbers = dict.fromkeys(range(100), 1)
+    for _ in range(calls):
+        sum(numbers[place] for place in range(100))
 
 
 def _fastest(call: Callable[[], object], rounds: int) -> float:
@@ -276,11 +289,12 @@ def main() -> None:
     timings = local_timings(routers, fit_pipeline(), arguments.seconds)
     if not arguments.without_litellm:
         timings += litellm_timings([each for each in timings if each.contender == TIKTOKEN], arguments.seconds)
-    batch, threads = batch_ratio(routers[OURS]), thread_ratio(routers[OURS])
+    batch, threads = batch_ratio(routers[OURS]), thread_ratios(routers[OURS])
     show(timings, console)
     console.print(f"{'compiled' if COMPILED else 'pure Python'}, {os.cpu_count()} processors")
     console.print(f"route_many, 10,000 prompts: {batch['many']:,.0f}/s, {batch['ratio']:.2f}x one by one")
-    console.print(f"8 threads on one router: {threads['eight']:,.0f}/s, {threads['ratio']:.2f}x one thread")
+    shown = ", ".join(f"{name} {ratio:.2f}x" for name, ratio in threads.items())
+    console.print(f"8 threads on one router against one: {shown}")
     if arguments.json:
         found = {
             "compiled": COMPILED,

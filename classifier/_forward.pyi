@@ -21,6 +21,20 @@ class Vocabulary:
         IndexError : there are fewer terms, or one is not below ``size``.
         """
 
+    def shares(
+        self, terms: NDArray[np.uint32], ends: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """For each of n rows, which share of its first ``counts`` (n,) terms it holds; 0 where there are none; (n,).
+
+        Parameters
+        ----------
+        terms, ends : as in `classifier.features.FeatureRows`.
+
+        Raises
+        ------
+        ValueError, IndexError : the rows do not fit each other, or a term is not below ``size``.
+        """
+
 class TermRows:
     """Rows of weights by term.
 

@@ -40,7 +40,7 @@ cdef extern from "_wide.h":
 
 cdef enum:
     TOGETHER = 32  # rows that memory is asked for at once
-    UNLOCKED = 2560000  # terms, above which other threads may run meanwhile
+    UNLOCKED = 2000  # terms, above which letting other threads run meanwhile is worth what it costs
     TREES = 8  # of a forest that are walked together
 
 cdef struct Node:
@@ -122,6 +122,28 @@ cdef class Vocabulary:
         for place in range(count):
             total += self._holds(terms[place])
         return total
+
+    def shares(
+        self, const uint32_t[::1] terms not None, const int64_t[::1] ends not None, const int64_t[::1] counts not None
+    ):
+        """See the stub."""
+        cdef double[::1] found = np.zeros(len(counts))
+        cdef Py_ssize_t row, place
+        cdef int64_t known
+        if len(ends) - 1 != len(counts):
+            raise ValueError("the rows differ in length")
+        for row in range(len(counts)):
+            if not 0 <= ends[row] <= ends[row] + counts[row] <= len(terms):
+                raise IndexError(f"row {row} has not as many terms")
+            _check_below(terms[ends[row] : ends[row] + counts[row]], self.size)
+        with nogil:
+            for row in range(found.shape[0]):
+                known = 0
+                for place in range(ends[row], ends[row] + counts[row]):
+                    known += self._holds(terms[place])
+                if counts[row]:
+                    found[row] = <double>known / counts[row]
+        return np.asarray(found)
 
     cdef inline bint _holds(self, uint32_t term) noexcept nogil:
         return self.bits[term >> 6] >> (term & 63) & 1

@@ -45,7 +45,7 @@ cdef enum:
     MOST_GROUPS = 1024
     MOST_TERMS = 2 * MOST_WORDS + MOST_BYTES
     MOST_FORM = 16
-    UNLOCKED = 5120000  # bytes, above which other threads may run meanwhile
+    UNLOCKED = 2000  # bytes, above which letting other threads run meanwhile is worth what it costs
     SHIFT = 14  # from 32 bits to a bucket's 18
     HALF = 1 << 18  # buckets of word n-grams; as many of byte n-grams follow
     BITMAP = 2 * HALF // 64

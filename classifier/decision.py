@@ -11,20 +11,21 @@ from classifier.model import Prediction
 from classifier.novelty import NOVEL
 from classifier.policy import misfit
 from classifier.request import Request
+from classifier.rule import Plan
 from classifier.tasks import canonical_task
 
 if TYPE_CHECKING:
     from classifier.router import Router
 
 
-@dataclass(slots=True)  # frozen, making one would take three times as long
+@dataclass(slots=True, repr=False)  # frozen, making one would take three times as long
 class Decision:
     """The tier for one request.
 
     Attributes
     ----------
     tier, model : the tier's name, and the model name to pass on.
-    strategy : the rule that picked it: "learned", "length", "task" or "always".
+    plan : how requests were to be routed.
     novelty : how unlike the training requests this one is, 0..1; above 0.99 (`classifier.novelty.NOVEL`) the learned
         rule leaves it to the reference.
     prediction : what the model expects of every learned tier.
@@ -36,14 +37,22 @@ class Decision:
 
     tier: str
     model: str
-    strategy: str
-    novelty: float = field(repr=False)
-    prediction: Prediction = field(repr=False)
-    position: int = field(repr=False)
-    feasible: tuple[int, ...] = field(repr=False)
-    request: Request = field(repr=False)
-    tokens: float = field(repr=False)
-    router: Router = field(repr=False, compare=False)
+    plan: Plan
+    novelty: float
+    prediction: Prediction
+    position: int
+    feasible: tuple[int, ...]
+    request: Request
+    tokens: float
+    router: Router = field(compare=False)
+
+    def __repr__(self) -> str:
+        return f"Decision(tier={self.tier!r}, model={self.model!r}, strategy={self.strategy!r})"
+
+    @property
+    def strategy(self) -> str:
+        """The rule that picked the tier: "learned", "length", "task" or "always"."""
+        return self.plan.strategy
 
     @property
     def features(self) -> Features:

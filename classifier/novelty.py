@@ -83,16 +83,12 @@ class Novelty:
 
     def score_many(self, rows: FeatureRows) -> NDArray[np.float64]:
         """`score` of n requests, (n,)."""
-        starts, words = rows.ends[:-1], rows.word_terms
-        known = np.zeros(len(rows.terms) + 1)
-        np.cumsum(self._known.take(rows.terms, mode="clip") * (rows.terms < N_WORD_BUCKETS), out=known[1:])
-        unknown = np.where(words > 0, 1.0 - (known[starts + words] - known[starts]) / np.maximum(words, 1), 0.0)
-        if self._compiled is not None:
-            measures = self._measures.take()
-            distance = measures[1].distances(rows.dense)
-            self._measures.give(measures)
-        else:
-            distance = np.array([self._nearest(features) for features in rows], np.float64)
+        if self._compiled is None:
+            return np.array([self.score(features) for features in rows], np.float64)
+        known, nearest = measures = self._measures.take()
+        shares = known.shares(rows.terms, rows.ends, rows.word_terms)
+        unknown, distance = np.where(rows.word_terms > 0, 1.0 - shares, 0.0), nearest.distances(rows.dense)
+        self._measures.give(measures)
         levels, *quantiles = self.quantiles
         below = np.concatenate([[0.0], levels])
         usual = np.maximum(*map(below.take, map(np.searchsorted, quantiles, (unknown, distance))))

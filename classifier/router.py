@@ -213,9 +213,7 @@ class Router:
         plan = plan or self.plan
         position, feasible, tokens, prediction, novelty = self._pick(request, plan)
         tier = self.tiers[position]
-        return Decision(
-            tier.name, tier.model, plan.strategy, novelty, prediction, position, feasible, request, tokens, self
-        )
+        return Decision(tier.name, tier.model, plan, novelty, prediction, position, feasible, request, tokens, self)
 
     def _pick(self, request: Request, plan: Plan) -> tuple[int, tuple[int, ...], float, Prediction, float]:
         """Position of the tier, of all that can serve the request, and the forecast that led there."""
@@ -237,12 +235,12 @@ class Router:
     def _decide_chunk(self, requests: Sequence[Request]) -> list[Decision]:
         """`decide` for some requests."""
         found = self._pick_chunk(requests)
-        expected, strategy = found.expected, self.plan.strategy
+        expected = found.expected
         predictions = map(Prediction, expected.quality.tolist(), expected.adequate.tolist(), expected.cost.tolist())
         tiers = [self.tiers[position] for position in found.positions]
         columns = (tiers, found.novelty, predictions, found.positions, found.feasible, requests, found.tokens)
         return [
-            Decision(tier.name, tier.model, strategy, novelty, prediction, position, feasible, request, tokens, self)
+            Decision(tier.name, tier.model, self.plan, novelty, prediction, position, feasible, request, tokens, self)
             for tier, novelty, prediction, position, feasible, request, tokens in zip(*columns, strict=True)
         ]
 

@@ -135,6 +135,13 @@ def test_arguments_that_do_not_fit_are_refused():
         _forward.Vocabulary(one, 4).count(np.array([4], np.uint32), 1)
     with pytest.raises(IndexError, match="2 of 1 terms"):
         _forward.Vocabulary(one, 4).count(one, 2)
+    numbers = np.array([0, 1])
+    with pytest.raises(ValueError, match="rows differ in length"):
+        _forward.Vocabulary(one, 4).shares(one, numbers, numbers)
+    with pytest.raises(IndexError, match="row 0 has not as many terms"):
+        _forward.Vocabulary(one, 4).shares(one, numbers, np.array([2]))
+    with pytest.raises(IndexError, match="term 4 is not below 4"):
+        _forward.Vocabulary(one, 4).shares(np.array([4], np.uint32), numbers, np.array([1]))
     with pytest.raises(ValueError, match="not as many terms as rows"):
         _forward.TermRows(one, np.zeros((2, 3), np.float32), 4)
 
