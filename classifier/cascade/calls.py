@@ -1,0 +1,82 @@
+"""What the engine of a cascade asks of its driver, and what came of it.
+
+The engine decides and never waits: it yields a `Call` (or an awaitable that a gate gave) and is sent back what came of
+it. One driver performs calls with ``openai.OpenAI``, another awaits them with ``openai.AsyncOpenAI``; everything else
+is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai.types.chat import ChatCompletion
+
+from classifier.catalog import Tier
+from classifier.gates import Verdict
+
+ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A chat completion to be asked for; sent back is a `ChatCompletion`, or the client's stream.
+
+    Attributes
+    ----------
+    tier : whose model is called.
+    arguments : of ``chat.completions.create``, without ``model``, ``stream`` and ``timeout``.
+    timeout : seconds it may take; None: the client's own limit.
+    stream : whether the answer is to be streamed; sent back is a stream whose first chunk has arrived.
+    """
+
+    tier: Tier
+    arguments: Mapping[str, Any] = field(repr=False)
+    timeout: float | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds to wait."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One call and what came of it.
+
+    Attributes
+    ----------
+    purpose : "answer", "explore" (an answer from a tier that was drawn), "audit", or what a gate asked for: "judge",
+        "agreement".
+    verdict : the gate's; None where none was asked.
+    completion : the answer; None: it failed, or was streamed.
+    tokens_in, tokens_out : as the upstream counts them; None: it does not say.
+    cost : USD at the menu's prices; None: prices or tokens are unknown.
+    latency : seconds.
+    error : what went wrong, in short ("timeout", "http 429"); None: nothing.
+    reserved : USD set aside for it in the budget, while it is under way.
+    """
+
+    purpose: str
+    tier: str
+    model: str
+    verdict: Verdict | None = None
+    completion: ChatCompletion | None = field(default=None, repr=False)
+    finish_reason: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost: float | None = None
+    latency: float = 0.0
+    error: str | None = None
+    reserved: float = field(default=0.0, repr=False)
+
+
+def price(tier: Tier, tokens_in: int | None, tokens_out: int | None) -> float | None:
+    """USD of a call at the tier's prices; None where a price or a count is unknown."""
+    if tier.input_price is None or tier.output_price is None or tokens_in is None or tokens_out is None:
+        return None
+    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6

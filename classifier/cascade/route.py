@@ -1,0 +1,165 @@
+"""Which tiers a request is tried at, and in which order: directly, or as a cascade where that is worth more.
+
+What starting at a tier is worth is computed from the dearest tier down. Asking tier i directly is worth
+
+    quality_i - price_weight * cost_i
+
+and trying it first, keeping its answer if the gate passes it and going on at the best later tier k if not,
+
+    - price_weight * (cost_i + gate cost) + quality_i * P(pass | adequate) + P(fail) * worth_k
+    P(fail) = 1 - quality_i * P(pass | adequate) - (1 - quality_i) * P(pass | inadequate)
+
+in the unit of `classifier.policy`: quality points, with costs as shares of the reference's mean cost. It is the optimal
+stopping of a cascade (Chen et al., "FrugalGPT", 2023) with the router's expectations in place of averages; that requests
+which fail a gate are harder for the later tiers as well is left out of account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from classifier.decision import Decision
+from classifier.errors import InputError
+from classifier.novelty import NOVEL
+from classifier.rule import ALWAYS_REFERENCE
+
+ROUTER, CHEAPEST = "router", "cheapest"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRates:
+    """How often a gate passes an answer, and what asking it costs.
+
+    Attributes
+    ----------
+    pass_adequate : P(pass | the answer is adequate), 0..1.
+    pass_inadequate : P(pass | it is not), the false-pass rate.
+    cost : USD of one check, where the gate asks a model.
+    """
+
+    pass_adequate: float = 0.95
+    pass_inadequate: float = 0.75
+    cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.pass_inadequate <= 1 and 0 <= self.pass_adequate <= 1 and self.cost >= 0):
+            raise InputError("gate rates: expected two probabilities from 0 to 1 and a cost of 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The tiers to try, in order.
+
+    Attributes
+    ----------
+    places : of the tiers in the menu; the last one's answer is taken as it is.
+    propensity : probability with which the first was chosen, 0..1.
+    explored : it was drawn, not chosen.
+    """
+
+    places: tuple[int, ...]
+    propensity: float = 1.0
+    explored: bool = False
+
+
+def find_route(decision: Decision, rates: GateRates, start: str = ROUTER) -> Route:
+    """The route that is worth most.
+
+    Parameters
+    ----------
+    start : "router", "cheapest", or a tier's name: where to begin.
+    """
+    first = _first(decision, start)
+    known = len(decision.prediction.quality)
+    learned = [place for place in decision.feasible if place < known]
+    if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
+        first = decision.position
+    if first is not None and first >= known:
+        return Route((first,))
+    if decision.strategy != "learned":
+        assert first is not None
+        return Route((first, *_dearer_reference(decision, first)))
+    return Route(_best(decision, rates, learned, first))
+
+
+def explore(route: Route, decision: Decision, rates: GateRates, share: float, floor: float, random: Random) -> Route:
+    """The same route, or with probability ``share`` one that begins at another tier.
+
+    Parameters
+    ----------
+    floor : only tiers whose expected quality is at least this share of the reference's are drawn, all alike.
+    """
+    router = decision.router
+    quality = decision.prediction.quality
+    least = floor * quality[router.model.reference]
+    others = [
+        place
+        for place in decision.feasible
+        if place < len(quality) and place != route.places[0] and quality[place] >= least
+    ]
+    if not others or share <= 0:
+        return route
+    if random.random() >= share:
+        return Route(route.places, 1.0 - share)
+    drawn = random.choice(others)
+    learned = [place for place in decision.feasible if place < len(quality)]
+    return Route(_best(decision, rates, learned, drawn), share / len(others), explored=True)
+
+
+def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
+    """Tiers to turn to when all of a route's have failed: those dearer than its last one, then the others, dearest
+    first."""
+    left = [place for place in decision.feasible if place not in tried]
+    last = tried[-1] if tried else -1
+    return [place for place in left if place > last] + [place for place in reversed(left) if place < last]
+
+
+def _first(decision: Decision, start: str) -> int | None:
+    if start == ROUTER:
+        return None
+    if start == CHEAPEST:
+        return decision.feasible[0]
+    tiers = decision.router.tiers
+    tier = decision.router.menu.find(start)
+    if tier is None:
+        raise InputError(f"start '{start}' is no tier; expected '{ROUTER}', '{CHEAPEST}' or one of the menu's tiers")
+    place = tiers.index(tier)
+    return place if place in decision.feasible else decision.position
+
+
+def _dearer_reference(decision: Decision, first: int) -> tuple[int, ...]:
+    reference = decision.router.model.reference
+    return (reference,) if reference > first and reference in decision.feasible else ()
+
+
+def _best(decision: Decision, rates: GateRates, learned: Sequence[int], first: int | None) -> tuple[int, ...]:
+    """The best route over the learned tiers; from ``first`` on, which is tried whatever it is worth, where given."""
+    router, expected = decision.router, decision.prediction
+    setting = decision.plan.setting or router.rule.task_setting(decision.request.task)
+    if decision.novelty > NOVEL:
+        setting = ALWAYS_REFERENCE
+    weight = setting.price_weight / router.rule.reference_cost
+    worth: dict[int, float] = {}
+    following: dict[int, int | None] = {}
+    for place in reversed(learned):
+        bonus = setting.reference_bonus if place == router.model.reference else 0.0
+        worth[place] = expected.quality[place] + bonus - weight * expected.cost[place]
+        following[place] = None
+        later = [other for other in learned if other > place]
+        if not later:
+            continue
+        on = max(later, key=lambda other: worth[other])
+        quality = expected.quality[place]
+        kept = quality * rates.pass_adequate
+        passes = kept + (1.0 - quality) * rates.pass_inadequate
+        tried = kept - weight * (expected.cost[place] + rates.cost) + (1.0 - passes) * worth[on]
+        if tried > worth[place] or place == first:
+            worth[place], following[place] = max(tried, worth[place]), on
+    at: int | None = max(learned, key=lambda place: worth[place]) if first is None else first
+    places: list[int] = []
+    while at is not None:
+        places.append(at)
+        at = following[at]
+    return tuple(places)
