@@ -6,6 +6,7 @@
     |   +-- TableError              an outcome table is wrong (training)
     +-- ArtifactError               an artifact cannot be used: truncated, altered, foreign, too new
     +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
+    +-- BudgetExceededError         a spend limit is reached, and the budget's policy is to refuse
 
 Each message is one line that says what was found, what is expected and what to do next. No message holds prompt text.
 """
@@ -35,3 +36,7 @@ class ArtifactError(RouterError):
 
 class NoFeasibleTierError(RouterError):
     """No tier of the menu can serve the request; the message names the constraint each tier fails."""
+
+
+class BudgetExceededError(RouterError):
+    """A spend limit is reached, and the budget's policy is to refuse."""

@@ -14,7 +14,7 @@ from typing import Any
 from openai.types.chat import ChatCompletion
 
 from classifier.catalog import Tier
-from classifier.gates import Verdict
+from classifier.gates import Answer, Verdict
 
 ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
 
@@ -53,7 +53,8 @@ class Attempt:
     purpose : "answer", "explore" (an answer from a tier that was drawn), "audit", or what a gate asked for: "judge",
         "agreement".
     verdict : the gate's; None where none was asked.
-    completion : the answer; None: it failed, or was streamed.
+    completion : what came back; None: it failed, or was streamed.
+    answer : what is to be judged of it; None: it failed, or is still being streamed.
     tokens_in, tokens_out : as the upstream counts them; None: it does not say.
     cost : USD at the menu's prices; None: prices or tokens are unknown.
     latency : seconds.
@@ -66,6 +67,7 @@ class Attempt:
     model: str
     verdict: Verdict | None = None
     completion: ChatCompletion | None = field(default=None, repr=False)
+    answer: Answer | None = field(default=None, repr=False)
     finish_reason: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None

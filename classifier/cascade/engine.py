@@ -19,11 +19,13 @@ from classifier.cascade.budget import CHEAPEST as CHEAPEST_WHEN_REACHED
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, price
 from classifier.cascade.failures import failure, is_passing, retry_after
-from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route
+from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.streams import Collected
 from classifier.decision import Decision
 from classifier.errors import BudgetExceededError
-from classifier.gates import Answer, Ask, Gate, Verdict, read_answer, same_answer
-from classifier.outcomes import new_id
+from classifier.gates import Answer, Ask, Gate, Verdict, read_answer
+from classifier.gates.agreement import claim
+from classifier.outcomes.records import new_id
 from classifier.request import make_request
 from classifier.router import Router
 
@@ -41,7 +43,7 @@ class Policy:
     """How a cascade treats its requests; `classifier.cascade.Cascade` says what each field means."""
 
     gate: Gate
-    rates: GateRates = GateRates()
+    rates: GateRates = field(default_factory=GateRates)
     start: str = "router"
     deadline: float | None = 600.0
     retries: int = 2
@@ -63,7 +65,7 @@ class Run:
     time : when it came, seconds since 1970.
     attempts : every call that was made, in order.
     tried : places of the tiers that were asked for an answer.
-    kept, answer : the attempt whose answer the caller gets, and the answer; None while there is none.
+    kept : the attempt whose answer the caller gets; None while there is none.
     stream : the client's stream, where the answer is one.
     passed : whether a gate passed the answer; None where none had to.
     audited : the reference is to be asked as well.
@@ -80,11 +82,17 @@ class Run:
     attempts: list[Attempt] = field(default_factory=list)
     tried: list[int] = field(default_factory=list)
     kept: Attempt | None = None
-    answer: Answer | None = field(default=None, repr=False)
     stream: Any = field(default=None, repr=False)
     passed: bool | None = None
     audited: bool = False
     error: Exception | None = field(default=None, repr=False)
+
+    @property
+    def completion(self) -> ChatCompletion:
+        """The answer that the caller gets, where it is no stream."""
+        assert self.kept is not None
+        assert self.kept.completion is not None
+        return self.kept.completion
 
     @property
     def cost(self) -> float | None:
@@ -102,17 +110,29 @@ class Engine:
         router: Router,
         policy: Policy,
         *,
-        record: Callable[[Run], None] = lambda run: None,
+        record: Callable[[Run], None] | None = None,
         random: Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``record`` is told of every run that has ended, in whichever way."""
-        self.router, self.policy, self._record = router, policy, record
+        """Prepare; ``record`` is told of every run that has ended, in whichever way.
+
+        Where there is one, the last tier's answers are judged as well, though nothing depends on it but what is learned
+        later.
+        """
+        self.router, self.policy = router, policy
+        self._records, self._record = record is not None, record or (lambda run: None)
         self._random, self._clock = random or Random(), clock
 
-    def steps(
-        self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None
-    ) -> Steps[Run]:
+    def check_start(self) -> None:
+        """Refuse a start that the menu does not know.
+
+        Raises
+        ------
+        InputError : the policy's start is no tier.
+        """
+        start_tier(self.router, self.policy.start)
+
+    def steps(self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None) -> Steps[Run]:
         """Take one request through.
 
         Parameters
@@ -138,22 +158,22 @@ class Engine:
             raise run.error
         return run
 
-    def end_stream(self, run: Run, answer: Answer | None, error: BaseException | None) -> Steps[Verdict | None]:
+    def end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
         """Note what came of a streamed answer, with the gate's verdict where the gate need not ask anybody for it.
 
         Parameters
         ----------
-        answer : what was streamed; None: nothing that can be used.
+        collected : what was streamed.
         error : what ended the stream before its time.
         """
         attempt = run.kept
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
-        if answer is not None:
-            self._note_answer(attempt, answer)
+        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
+        self._note_answer(attempt, answer)
         self._settle(run, attempt)
         try:
-            if answer is not None and error is None:
+            if self._records and error is None:
                 attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=False)
         finally:
             self._record(run)
@@ -167,12 +187,13 @@ class Engine:
         The reference's attempt, and the score (0..1) of the answer that was kept; None: it cannot be told.
         """
         attempt, answer = yield from self._call(run, self.router.model.reference, AUDIT, run.arguments, None)
-        kept = run.answer
+        kept = None if run.kept is None else run.kept.answer
         if answer is None or kept is None:
             return attempt, None
         gate = self.policy.audit_gate
         if gate is None:
-            return attempt, float(same_answer(kept, answer))
+            said, wanted = claim(kept), claim(answer)
+            return attempt, None if said is None or wanted is None else float(said == wanted)
         attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=True, gate=gate)
         verdict = yield from self._judge(run, attempt, kept, may_ask=True, gate=gate)
         return attempt, None if verdict is None else verdict.score
@@ -245,21 +266,22 @@ class Engine:
         )
         if answer is None:
             return False
-        attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
+        if self._records or not last:
+            attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
         passed = attempt.verdict is not None and attempt.verdict.passed
         if not (last or passed):
-            self._keep_if_better(run, attempt, answer)
+            self._keep_if_better(run, attempt)
             return False
-        run.kept, run.answer, run.passed = attempt, answer, None if last else True
+        run.kept, run.passed = attempt, None if last else True
         run.audited = not last and place != self.router.model.reference and self._random.random() < self.policy.audit
         return True
 
-    def _keep_if_better(self, run: Run, attempt: Attempt, answer: Answer) -> None:
+    def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
         """Keep an answer that was turned down until there is a better one."""
         score = attempt.verdict.score if attempt.verdict else 0.0
         best = run.kept.verdict.score if run.kept and run.kept.verdict else -1.0
         if score > best:
-            run.kept, run.answer, run.passed = attempt, answer, False
+            run.kept, run.passed = attempt, False
 
     def _fail_over(self, run: Run) -> Steps[None]:
         """Where no tier of the route answered: dearer ones, an answer that was turned down, the others, once more."""
@@ -338,7 +360,7 @@ class Engine:
     def _note_answer(self, attempt: Attempt, answer: Answer) -> None:
         """Note what an answer cost and how it ended."""
         tier = next(tier for tier in self.router.tiers if tier.name == attempt.tier)
-        attempt.finish_reason = answer.finish_reason
+        attempt.answer, attempt.finish_reason = answer, answer.finish_reason
         attempt.tokens_in, attempt.tokens_out = answer.tokens_in, answer.tokens_out
         attempt.cost = price(tier, answer.tokens_in, answer.tokens_out)
 
@@ -368,9 +390,7 @@ class Engine:
         finally:
             steps.close()
 
-    def _reply(
-        self, run: Run, attempt: Attempt, wanted: Ask | Awaitable[Any]
-    ) -> Steps[Any]:
+    def _reply(self, run: Run, attempt: Attempt, wanted: Ask | Awaitable[Any]) -> Steps[Any]:
         """What a gate asked for."""
         if not isinstance(wanted, Ask):
             return (yield wanted)

@@ -9,8 +9,8 @@ and trying it first, keeping its answer if the gate passes it and going on at th
     - price_weight * (cost_i + gate cost) + quality_i * P(pass | adequate) + P(fail) * worth_k
     P(fail) = 1 - quality_i * P(pass | adequate) - (1 - quality_i) * P(pass | inadequate)
 
-in the unit of `classifier.policy`: quality points, with costs as shares of the reference's mean cost. It is the optimal
-stopping of a cascade (Chen et al., "FrugalGPT", 2023) with the router's expectations in place of averages; that requests
+in the unit of `classifier.policy`: quality points, with costs as shares of the reference's mean cost. It is a cascade
+(Chen et al., "FrugalGPT", 2023) stopped optimally, with the router's expectations in place of averages. That requests
 which fail a gate are harder for the later tiers as well is left out of account.
 """
 
@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from classifier.catalog import Tier
 from classifier.decision import Decision
 from classifier.errors import InputError
 from classifier.novelty import NOVEL
+from classifier.router import Router
 from classifier.rule import ALWAYS_REFERENCE
 
 ROUTER, CHEAPEST = "router", "cheapest"
@@ -109,23 +111,34 @@ def explore(route: Route, decision: Decision, rates: GateRates, share: float, fl
 
 
 def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
-    """Tiers to turn to when all of a route's have failed: those dearer than its last one, then the others, dearest
-    first."""
+    """Tiers to turn to when all of a route's have failed: dearer ones than its last, then the others, dearest first."""
     left = [place for place in decision.feasible if place not in tried]
     last = tried[-1] if tried else -1
     return [place for place in left if place > last] + [place for place in reversed(left) if place < last]
 
 
-def _first(decision: Decision, start: str) -> int | None:
-    if start == ROUTER:
+def start_tier(router: Router, start: str) -> Tier | None:
+    """The tier that ``start`` names; None where it is "router" or "cheapest".
+
+    Raises
+    ------
+    InputError : it is neither, nor a tier.
+    """
+    if start in (ROUTER, CHEAPEST):
         return None
-    if start == CHEAPEST:
-        return decision.feasible[0]
-    tiers = decision.router.tiers
-    tier = decision.router.menu.find(start)
+    tier = router.menu.find(start)
     if tier is None:
-        raise InputError(f"start '{start}' is no tier; expected '{ROUTER}', '{CHEAPEST}' or one of the menu's tiers")
-    place = tiers.index(tier)
+        names = ", ".join(tier.name for tier in router.tiers)
+        raise InputError(f"start '{start}' is no tier; expected '{ROUTER}', '{CHEAPEST}' or one of: {names}")
+    return tier
+
+
+def _first(decision: Decision, start: str) -> int | None:
+    """Place of the tier to begin at; None: where it is worth most."""
+    tier = start_tier(decision.router, start)
+    if tier is None:
+        return None if start == ROUTER else decision.feasible[0]
+    place = decision.router.tiers.index(tier)
     return place if place in decision.feasible else decision.position
 
 

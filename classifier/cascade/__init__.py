@@ -1,0 +1,10 @@
+"""Try a cheap tier, check the answer, go on to a dearer one where it falls short, and remember what happened."""
+
+from classifier.cascade.asynchronous import AsyncCascade
+from classifier.cascade.budget import Budget
+from classifier.cascade.calls import Attempt
+from classifier.cascade.result import CascadeResult, outcome_id
+from classifier.cascade.route import GateRates, Route
+from classifier.cascade.sync import Cascade
+
+__all__ = ["AsyncCascade", "Attempt", "Budget", "Cascade", "CascadeResult", "GateRates", "Route", "outcome_id"]

@@ -1,0 +1,133 @@
+"""What a cascade tells the outcome store of a request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from classifier.cascade.calls import Attempt
+from classifier.cascade.engine import Run
+from classifier.gates import Verdict, answer_features
+from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
+
+_log = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """What a cascade needs of an outcome store; `classifier.outcomes.OutcomeStore` is one."""
+
+    def record(self, decision: DecisionRecord) -> None:
+        """Keep a decision with its attempts."""
+
+    def record_attempt(self, decision_id: str, attempt: AttemptRecord) -> None:
+        """Keep an attempt made later."""
+
+    def record_feedback(self, decision_id: str, score: float, *, tier: str | None = None, source: str = "user") -> None:
+        """Keep how good an answer was."""
+
+    def close(self) -> object:
+        """Write what is waiting."""
+
+
+class Recorder:
+    """Tells a store of runs; whatever goes wrong there, the request does not notice."""
+
+    def __init__(self, store: Store | None) -> None:
+        self.store = store
+
+    def __call__(self, run: Run) -> None:
+        """Record a run that has ended."""
+        if self.store is None:
+            return
+        try:
+            self.store.record(decision_record(run))
+        except Exception as error:
+            _log.warning("an outcome was not recorded (%s)", type(error).__name__)
+
+    def audit(self, run: Run, attempt: Attempt, score: float | None) -> None:
+        """Record what an audit of a run found."""
+        if self.store is None:
+            return
+        try:
+            self.store.record_attempt(run.id, attempt_record(run, len(run.attempts) - 1, attempt))
+            if score is not None and run.kept is not None:
+                self.store.record_feedback(run.id, score, tier=run.kept.tier, source=AUDIT)
+        except Exception as error:
+            _log.warning("an audit was not recorded (%s)", type(error).__name__)
+
+
+def decision_record(run: Run) -> DecisionRecord:
+    """All that is known of a run."""
+    decision, arguments = run.decision, run.arguments
+    router, expected = decision.router, decision.prediction
+    setting = decision.plan.setting
+    return DecisionRecord(
+        id=run.id,
+        time=datetime.fromtimestamp(run.time, UTC),
+        chosen=router.tiers[run.route.places[0]].name,
+        rule=decision.strategy,
+        artifact=router.artifact.digest,
+        setting={} if setting is None else {**asdict(setting), "promise": decision.plan.promise},
+        menu=[tier.name for tier in router.learned_tiers],
+        messages=list(arguments.get("messages", ())),
+        task=decision.request.task,
+        max_tokens=decision.request.max_tokens,
+        tools=arguments.get("tools"),
+        response_format=_plain(arguments.get("response_format")),
+        probabilities=expected.adequate,
+        expected_quality=expected.quality,
+        expected_cost=expected.cost,
+        novelty=decision.novelty,
+        propensity=run.route.propensity,
+        explored=run.route.explored,
+        audited=run.audited,
+        answered=None if run.kept is None else run.kept.tier,
+        key=run.key,
+        attempts=tuple(attempt_record(run, place, attempt) for place, attempt in enumerate(run.attempts)),
+    )
+
+
+def attempt_record(run: Run, position: int, attempt: Attempt) -> AttemptRecord:
+    """All that is known of one call."""
+    verdict, answer = attempt.verdict, attempt.answer
+    return AttemptRecord(
+        position=position,
+        purpose=attempt.purpose,
+        tier=attempt.tier,
+        model=attempt.model,
+        passed=None if verdict is None else verdict.passed,
+        score=None if verdict is None else verdict.score,
+        gates=[] if verdict is None else _gates([verdict]),
+        tokens_in=attempt.tokens_in,
+        tokens_out=attempt.tokens_out,
+        cost=attempt.cost,
+        latency=attempt.latency,
+        finish_reason=attempt.finish_reason,
+        error=attempt.error,
+        response=None if answer is None else answer.text,
+        answer_features=None if answer is None else answer_features(answer),
+    )
+
+
+def _gates(verdicts: Sequence[Verdict]) -> list[Mapping[str, Any]]:
+    """The verdicts that others were made from, or those that stand for themselves."""
+    found: list[Mapping[str, Any]] = []
+    for verdict in verdicts:
+        if verdict.parts:
+            found += _gates(verdict.parts)
+        else:
+            found.append(
+                {"gate": verdict.gate, "score": verdict.score, "passed": verdict.passed, "reason": verdict.reason}
+            )
+    return found
+
+
+def _plain(response_format: Any) -> Any:
+    """A response format as JSON; a class (structured outputs) by its schema."""
+    schema = getattr(response_format, "model_json_schema", None)
+    if callable(schema):
+        return {"type": "json_schema", "json_schema": {"name": response_format.__name__, "schema": schema()}}
+    return response_format

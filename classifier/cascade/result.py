@@ -1,0 +1,52 @@
+"""What a cascade returns beside the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from classifier.cascade.calls import Attempt
+from classifier.cascade.engine import Run
+from classifier.decision import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeResult:
+    """An answer, and how it came about.
+
+    Attributes
+    ----------
+    response : a ``ChatCompletion``; with ``stream=True`` a stream of chunks.
+    id : of the outcome, for `Cascade.record_feedback`.
+    tier, model : whose answer it is.
+    passed : True: a gate passed it; False: none did, and no other tier could answer; None: the last tier's answer,
+        which is taken as it is.
+    attempts : every call, in order, those that gates made too; a stream's figures are there when it has ended.
+    decision : the router's.
+    cost : USD of all attempts; None: of some it is unknown.
+    """
+
+    response: Any
+    id: str
+    tier: str
+    model: str
+    passed: bool | None
+    attempts: tuple[Attempt, ...]
+    decision: Decision
+    cost: float | None
+
+
+def outcome_id(response: object) -> str | None:
+    """The id of the outcome that an answer of a cascade belongs to; None for any other object."""
+    found = getattr(response, "_tierwise_id", None)
+    return found if isinstance(found, str) else None
+
+
+def make_result(run: Run, response: Any) -> CascadeResult:
+    """The result of a run that has an answer, whose id the response bears from now on."""
+    kept = run.kept
+    assert kept is not None
+    object.__setattr__(response, "_tierwise_id", run.id)
+    return CascadeResult(
+        response, run.id, kept.tier, kept.model, run.passed, tuple(run.attempts), run.decision, run.cost
+    )

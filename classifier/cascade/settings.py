@@ -1,0 +1,123 @@
+"""What a cascade is made with."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TypedDict, Unpack
+
+from classifier.cascade.budget import Budget
+from classifier.cascade.engine import Engine, Policy
+from classifier.cascade.recording import Recorder, Store
+from classifier.cascade.route import GateRates
+from classifier.errors import InputError
+from classifier.gates import Gate, default_gate
+from classifier.router import Router, shared_router
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of `Cascade` and `AsyncCascade`.
+
+    router : default: the shared one of `classifier.predict_model`.
+    gate : what an answer must pass to be kept; default: `classifier.gates.default_gate`.
+    rates : how often the gate passes good and bad answers; they decide whether trying a tier is worth it.
+    start : "router" (default): where the router's expectations say that it is worth most; "cheapest"; or a tier's name.
+    deadline : seconds for all of a request's calls together, 600 by default; for a stream, until its first chunk. A
+        ``timeout`` given with the request takes its place. None: the client's own limit for each call.
+    retries : how often the last tier is asked again, after a pause, when nothing else is left; 2 by default.
+    store : a `classifier.outcomes.OutcomeStore` or its URL; None: nothing is kept.
+    explore : share of the requests that begin at another tier than the chosen one, drawn at random among those whose
+        expected quality is at least ``explore_floor`` (0.9) of the reference's.
+    audit : share of the answers passed by the gate for which the reference is asked as well, in the background, so that
+        the gate's false-pass rate is known. ``audit_gate`` judges both; without one they are compared.
+    budget : spend limits.
+    stream_optimistically : with ``stream=True``, stream the first tier's answer without waiting for the gate, whose
+        verdict is then only recorded.
+    """
+
+    router: Router | None
+    gate: Gate | None
+    rates: GateRates | None
+    start: str
+    deadline: float | None
+    retries: int
+    store: Store | str | None
+    explore: float
+    explore_floor: float
+    audit: float
+    audit_gate: Gate | None
+    budget: Budget | None
+    stream_optimistically: bool
+
+
+class Settings:
+    """The parts that both cascades work with.
+
+    Attributes
+    ----------
+    engine, recorder : decide on requests and tell the store of them.
+    store : None: nothing is kept.
+    """
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        """Check the options and make the parts.
+
+        Raises
+        ------
+        InputError : a number is out of range, ``start`` is no tier, or the store's URL is wrong.
+        ArtifactError : no router was given, and the shared one cannot be loaded.
+        """
+        _check(options)
+        given = options.get("store")
+        self.owns_store = isinstance(given, str)
+        self.store = _opened(given) if isinstance(given, str) else given
+        defaults = Policy(default_gate())
+        policy = Policy(
+            gate=options.get("gate") or defaults.gate,
+            rates=options.get("rates") or defaults.rates,
+            start=options.get("start", defaults.start),
+            deadline=options.get("deadline", defaults.deadline),
+            retries=options.get("retries", defaults.retries),
+            explore=options.get("explore", defaults.explore),
+            explore_floor=options.get("explore_floor", defaults.explore_floor),
+            audit=options.get("audit", defaults.audit),
+            audit_gate=options.get("audit_gate"),
+            budget=options.get("budget"),
+            stream_optimistically=options.get("stream_optimistically", False),
+        )
+        self.recorder = Recorder(self.store)
+        self.engine = Engine(options.get("router") or shared_router(), policy, record=self.recorder if self.store is not None else None)
+        self.engine.check_start()
+
+    def record_feedback(self, outcome: str, score: float, tier: str | None) -> None:
+        """Tell the store how good an answer was.
+
+        Raises
+        ------
+        InputError : there is no store, or the score is not from 0 to 1.
+        """
+        if self.store is None:
+            raise InputError("this cascade keeps no outcomes; give it a store, such as store='sqlite:///outcomes.db'")
+        self.store.record_feedback(outcome, score, tier=tier)
+
+    def close(self) -> None:
+        """Finish what the cascade's own store has not yet written."""
+        if self.owns_store and self.store is not None:
+            self.store.close()
+
+
+def _check(options: Options) -> None:
+    shares = {name: options.get(name, 0.0) for name in ("explore", "explore_floor", "audit")}
+    for name, share in shares.items():
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise InputError(f"{name} is {share}; expected a share from 0 to 1, such as 0.02")
+    deadline, retries = options.get("deadline"), options.get("retries", 0)
+    if deadline is not None and not (isfinite(deadline) and deadline > 0):
+        raise InputError(f"deadline is {deadline}; expected seconds, a number above 0, or None")
+    if retries < 0:
+        raise InputError(f"retries is {retries}; expected a whole number of 0 or more")
+
+
+def _opened(url: str) -> Store:
+    from classifier.outcomes import OutcomeStore
+
+    return OutcomeStore(url)

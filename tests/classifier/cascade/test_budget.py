@@ -1,0 +1,46 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier.cascade.budget import Budget
+from classifier.errors import InputError
+
+
+def test_limits_are_in_all_and_for_each_key():
+    budget = Budget(total=1.0, per_key=0.6)
+    assert budget.has_room("a", 0.6)
+    assert not budget.has_room("a", 0.61)
+    budget.add("a", 0.5)
+    assert not budget.has_room("a", 0.2)
+    assert budget.has_room("b", 0.5)
+    assert not budget.has_room("b", 0.55)
+    assert (budget.spent("a"), budget.spent("b"), budget.spent_in_all) == (0.5, 0.0, 0.5)
+
+
+def test_what_was_set_aside_too_much_is_given_back():
+    budget = Budget(per_key=1.0)
+    budget.add(None, 0.9)
+    budget.add(None, 0.1 - 0.9)
+    assert budget.spent() == pytest.approx(0.1)
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.floats(0, 1)), max_size=50))
+def test_threads_lose_nothing(amounts):
+    budget = Budget()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda each: budget.add(*each), amounts))
+    assert budget.spent_in_all == pytest.approx(sum(amount for _, amount in amounts))
+    assert budget.has_room("a", 1e9)
+
+
+@pytest.mark.parametrize("limits", [{"total": 0}, {"per_key": -1.0}, {"total": float("nan")}, {"per_key": float("inf")}])
+def test_limits_are_checked(limits):
+    with pytest.raises(InputError, match="expected USD, a number above 0"):
+        Budget(**limits)
+
+
+def test_the_policy_is_checked():
+    with pytest.raises(InputError, match="when_reached is 'stop'; expected 'cheapest' or 'refuse'"):
+        Budget(total=1.0, when_reached="stop")

@@ -1,0 +1,142 @@
+import dataclasses
+from itertools import combinations
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route
+from classifier.errors import InputError
+from classifier.model import Prediction
+from classifier.request import make_request
+from classifier.rule import Plan, Setting
+
+EASY = "spell thing1"
+HAIKU, SONNET, OPUS, GEMINI = range(4)
+shares = st.floats(0, 1)
+rates = st.builds(GateRates, shares, shares, st.floats(0, 0.01))
+
+
+def decided(router, quality, cost, *, weight=0.1, bonus=0.0, feasible=(0, 1, 2, 3), novelty=0.5, position=OPUS):
+    decision = router.decide(make_request(EASY), Plan("learned", Setting(weight, bonus, 0.5)))
+    prediction = Prediction(list(quality), list(quality), [each * router.rule.reference_cost for each in cost])
+    return dataclasses.replace(
+        decision, prediction=prediction, feasible=feasible, novelty=novelty, position=position, router=router
+    )
+
+
+def worth(places, decision, rates):
+    """What a route is worth, by the formula of the module's first lines."""
+    setting, expected, router = decision.plan.setting, decision.prediction, decision.router
+    weight = setting.price_weight / router.rule.reference_cost
+    place, *later = places
+    quality, cost = expected.quality[place], expected.cost[place]
+    if not later:
+        return quality + (place == OPUS) * setting.reference_bonus - weight * cost
+    fails = 1 - quality * rates.pass_adequate - (1 - quality) * rates.pass_inadequate
+    return quality * rates.pass_adequate - weight * (cost + rates.cost) + fails * worth(later, decision, rates)
+
+
+@given(
+    st.lists(shares, min_size=3, max_size=3),
+    st.lists(shares, min_size=3, max_size=3),
+    st.floats(0, 2),
+    st.floats(0, 0.2),
+    rates,
+    st.sets(st.sampled_from([HAIKU, SONNET, OPUS]), min_size=1),
+)
+def test_no_route_is_worth_more(router, quality, cost, weight, bonus, rates, feasible):
+    decision = decided(router, quality, cost, weight=weight, bonus=bonus, feasible=tuple(sorted(feasible)))
+    found = find_route(decision, rates)
+    routes = [route for size in (1, 2, 3) for route in combinations(sorted(feasible), size)]
+    best = max(worth(route, decision, rates) for route in routes)
+    assert worth(found.places, decision, rates) == pytest.approx(best, abs=1e-9)
+    assert (found.propensity, found.explored) == (1.0, False)
+
+
+def test_a_sure_cheap_tier_is_tried_and_a_hopeless_one_is_not(router):
+    gate = GateRates(0.95, 0.1)
+    likely = decided(router, (0.8, 0.85, 0.95), (0.03, 0.2, 1.0))
+    assert find_route(likely, gate).places[0] == HAIKU
+    assert len(find_route(likely, gate).places) > 1
+    hopeless = decided(router, (0.02, 0.03, 0.95), (0.3, 0.6, 1.0))
+    assert find_route(hopeless, gate).places == (OPUS,)
+
+
+def test_a_gate_that_lets_everything_pass_makes_no_cascade(router):
+    decision = decided(router, (0.7, 0.8, 0.95), (0.03, 0.2, 1.0), weight=0.05)
+    assert len(find_route(decision, GateRates(1.0, 1.0)).places) == 1
+
+
+def test_the_start_may_be_given(router):
+    decision = decided(router, (0.02, 0.03, 0.95), (0.3, 0.6, 1.0))
+    gate = GateRates(0.95, 0.1)
+    assert find_route(decision, gate, "cheapest").places == (HAIKU, OPUS)
+    assert find_route(decision, gate, "sonnet").places == (SONNET, OPUS)
+    assert find_route(decision, gate, decision.router.tiers[SONNET].model).places == (SONNET, OPUS)
+    assert find_route(decision, gate, "gemini").places == (GEMINI,)
+    assert find_route(dataclasses.replace(decision, feasible=(1, 2)), gate, "cheapest").places == (SONNET, OPUS)
+    with pytest.raises(InputError, match=r"start 'huge' is no tier; expected .*haiku"):
+        find_route(decision, gate, "huge")
+
+
+def test_a_start_that_cannot_serve_the_request_gives_way_to_the_routers_choice(router):
+    decision = decided(router, (0.02, 0.03, 0.95), (0.3, 0.6, 1.0), feasible=(1, 2, 3), position=OPUS)
+    assert find_route(decision, GateRates(0.95, 0.1), "haiku").places == (OPUS,)
+
+
+def test_what_is_novel_goes_to_the_reference(router):
+    decision = decided(router, (0.9, 0.9, 0.95), (0.03, 0.2, 1.0), novelty=0.999)
+    assert find_route(decision, GateRates(0.95, 0.1)).places == (OPUS,)
+
+
+@pytest.mark.parametrize("strategy", ["length", "task"])
+def test_a_fixed_rule_goes_on_at_the_reference(router, strategy):
+    decision = router.decide(make_request(EASY), router.rule.plan(strategy))
+    places = find_route(decision, GateRates()).places
+    assert places[0] == decision.position
+    assert places[1:] == ((OPUS,) if decision.position < OPUS else ())
+
+
+def test_a_request_that_no_learned_tier_can_serve_goes_to_one_that_can(router):
+    decision = decided(router, (0.5, 0.5, 0.5), (0.1, 0.2, 1.0), feasible=(GEMINI,), position=GEMINI)
+    assert find_route(decision, GateRates()).places == (GEMINI,)
+
+
+def test_exploring_draws_alike_among_tiers_that_are_good_enough(router):
+    decision = decided(router, (0.9, 0.92, 0.95), (0.03, 0.2, 1.0))
+    route, gate = Route((OPUS,)), GateRates(0.95, 0.1)
+    drawn = [explore(route, decision, gate, 0.3, 0.9, Random(seed)) for seed in range(3000)]
+    explored = [each for each in drawn if each.explored]
+    assert len(explored) == pytest.approx(900, rel=0.15)
+    assert {each.propensity for each in explored} == {0.15}
+    starts = [each.places[0] for each in explored]
+    assert starts.count(HAIKU) == pytest.approx(starts.count(SONNET), rel=0.2)
+    assert OPUS not in starts
+    kept = [each for each in drawn if not each.explored]
+    assert {(each.places, each.propensity) for each in kept} == {((OPUS,), 0.7)}
+
+
+def test_exploring_stays_above_the_floor(router):
+    decision, gate = decided(router, (0.5, 0.9, 0.95), (0.03, 0.2, 1.0)), GateRates(0.95, 0.1)
+    drawn = [explore(Route((OPUS,)), decision, gate, 0.9, 0.9, Random(seed)) for seed in range(300)]
+    assert {each.places[0] for each in drawn} == {SONNET, OPUS}
+    strict = [explore(Route((OPUS,)), decision, gate, 0.9, 1.0, Random(seed)) for seed in range(300)]
+    assert set(strict) == {Route((OPUS,))}
+
+
+@given(st.sets(st.integers(0, 3), min_size=1), st.data())
+def test_all_other_tiers_are_turned_to_dearer_ones_first(router, feasible, data):
+    decision = decided(router, (0.5, 0.5, 0.5), (0.1, 0.2, 1.0), feasible=tuple(sorted(feasible)))
+    tried = data.draw(st.permutations(sorted(feasible)))[: data.draw(st.integers(1, len(feasible)))]
+    left = fallbacks(decision, tried)
+    assert sorted([*left, *tried]) == sorted(feasible)
+    dearer = [place for place in left if place > tried[-1]]
+    assert left == sorted(dearer) + sorted(set(left) - set(dearer), reverse=True)
+
+
+@pytest.mark.parametrize("wrong", [(1.2, 0.1, 0.0), (0.5, -0.1, 0.0), (0.5, 0.1, -1.0)])
+def test_rates_are_checked(wrong):
+    with pytest.raises(InputError, match="two probabilities from 0 to 1"):
+        GateRates(*wrong)
