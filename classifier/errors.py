@@ -7,6 +7,7 @@
     +-- ArtifactError               an artifact cannot be used: truncated, altered, foreign, too new
     +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
     +-- BudgetExceededError         a spend limit is reached, and the budget's policy is to refuse
+    +-- MalformedAnswerError        an upstream answered with something that is no chat completion
 
 Each message is one line that says what was found, what is expected and what to do next. No message holds prompt text.
 """
@@ -40,3 +41,7 @@ class NoFeasibleTierError(RouterError):
 
 class BudgetExceededError(RouterError):
     """A spend limit is reached, and the budget's policy is to refuse."""
+
+
+class MalformedAnswerError(RouterError):
+    """An upstream answered with something that is no chat completion; the message holds nothing of it."""

@@ -1,0 +1,146 @@
+"""What a gate sees: one answer of one tier, read from a chat completion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from classifier.errors import MalformedAnswerError
+from classifier.request import Request
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+_MOST_PARTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the answer asks for.
+
+    Attributes
+    ----------
+    name : the tool's name.
+    arguments : as the model wrote them: JSON for a function, free text for a custom tool.
+    custom : the tool is a custom one, whose arguments need not be JSON.
+    """
+
+    name: str
+    arguments: str = field(repr=False)
+    custom: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and what it answers; nothing that is not known at run time.
+
+    Attributes
+    ----------
+    text : its content; "" where it has none.
+    tier, model : who gave it.
+    finish_reason : why it ended, in the upstream's words; None where it gave no reason.
+    tool_calls : the calls it asks for.
+    refusal : what a refusing model said in its own field, or None.
+    token_logprobs : natural logarithms of the probabilities of its tokens, or None where the upstream gave none.
+    tokens_in, tokens_out : as the upstream counted them, or None.
+    request : what was asked.
+    arguments : the arguments of the chat-completions call: messages, tools, response_format and so on.
+    """
+
+    text: str = field(repr=False)
+    tier: str
+    model: str
+    finish_reason: str | None
+    tool_calls: tuple[ToolCall, ...]
+    refusal: str | None = field(repr=False)
+    token_logprobs: tuple[float, ...] | None = field(repr=False)
+    tokens_in: int | None
+    tokens_out: int | None
+    request: Request = field(repr=False)
+    arguments: Mapping[str, Any] = field(repr=False)
+
+
+def read_answer(
+    completion: ChatCompletion, *, tier: str, model: str, request: Request, arguments: Mapping[str, Any]
+) -> Answer:
+    """The first usable choice of a completion as an `Answer`.
+
+    The client does not check what an upstream sends, so anything may be missing or of another type: what cannot be
+    used counts as not given. A choice is usable when it has a message.
+
+    Raises
+    ------
+    MalformedAnswerError : there is no usable choice.
+    """
+    choices = [choice for choice in _items(_get(completion, "choices")) if _get(choice, "message") is not None]
+    if not choices:
+        raise MalformedAnswerError(
+            f"{tier}: the upstream's completion has no choice with a message, expected at least one; "
+            "check that its address speaks the chat-completions protocol"
+        )
+    message = _get(choices[0], "message")
+    usage = _get(completion, "usage")
+    return Answer(
+        text=_text(_get(message, "content")),
+        tier=tier,
+        model=model,
+        finish_reason=_string(_get(choices[0], "finish_reason")),
+        tool_calls=tuple(_tool_calls(message)),
+        refusal=_string(_get(message, "refusal")),
+        token_logprobs=_logprobs(choices[0]),
+        tokens_in=_count(_get(usage, "prompt_tokens")),
+        tokens_out=_count(_get(usage, "completion_tokens")),
+        request=request,
+        arguments=arguments,
+    )
+
+
+def _get(value: Any, name: str) -> Any:
+    """An attribute of one of the client's objects, or a key of what it left as a dictionary."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _text(content: Any) -> str:
+    """Content as text; some upstreams send a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = [part if isinstance(part, str) else _get(part, "text") for part in islice(_items(content), _MOST_PARTS)]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _tool_calls(message: Any) -> Iterable[ToolCall]:
+    for call in _items(_get(message, "tool_calls")):
+        custom = _get(call, "custom")
+        if custom is not None:
+            yield ToolCall(_string(_get(custom, "name")) or "", _string(_get(custom, "input")) or "", custom=True)
+        else:
+            yield _function_call(_get(call, "function"))
+    former = _get(message, "function_call")
+    if former is not None:
+        yield _function_call(former)
+
+
+def _function_call(function: Any) -> ToolCall:
+    return ToolCall(_string(_get(function, "name")) or "", _string(_get(function, "arguments")) or "")
+
+
+def _logprobs(choice: Any) -> tuple[float, ...] | None:
+    tokens = _items(_get(_get(choice, "logprobs"), "content"))
+    found = [_get(token, "logprob") for token in tokens]
+    known = tuple(float(each) for each in found if isinstance(each, (int, float)) and math.isfinite(each))
+    return known or None

@@ -1,0 +1,75 @@
+"""Wordings that give an answer away, in many languages, from a file that people can read and edit (`phrases.toml`)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_FILE = Path(__file__).with_name("phrases.toml")
+
+# Characters that are written in several ways, or left out at will: apostrophes, the dotless i, the forms of alef.
+_ALIKE = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201b\u02bc\u2032\u00b4\u0060\uff07", "'"),
+        **dict.fromkeys("\u0622\u0623\u0625", "\u0627"),
+        "\u0131": "i",
+    }
+)
+# Soft hyphens, joiners and marks of direction; the dot that Turkish capitals leave; Arabic and Hebrew vowel points.
+_LEFT_OUT = re.compile("[\u00ad\u0307\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u200b-\u200f\u2060-\u2064\ufeff]+")
+# All but letters, digits, apostrophes, and the vowel signs of Indic and Thai writing.
+_BETWEEN_WORDS = re.compile("(?:[^\\w'\u0900-\u0dff\u0e00-\u0eff]|[\u0964\u0965])+")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Phrases to look for.
+
+    Attributes
+    ----------
+    words : as `fold` makes them, with a space at each end: whole words.
+    anywhere : as `fold` makes them, without: found inside words, too.
+    """
+
+    words: tuple[str, ...]
+    anywhere: tuple[str, ...]
+
+    def find(self, folded: str) -> Iterator[int]:
+        """Where each phrase that a folded text holds first begins in it."""
+        for phrase in self.words + self.anywhere:
+            place = folded.find(phrase)
+            if place >= 0:
+                yield place
+
+
+@cache
+def load_phrases(kind: str) -> Phrases:
+    """The packaged phrases of one kind ("refusal", "hedging"), of all languages."""
+    with _FILE.open("rb") as file:
+        languages: dict[str, dict[str, Any]] = tomllib.load(file)[kind]
+    words, anywhere = dict[str, None](), dict[str, None]()
+    for group in languages.values():
+        phrases = [f"{begin} {more}" for begin in group.get("begin", ()) for more in group.get("go_on", ())]
+        if group.get("anywhere", False):
+            # Such scripts put no space between the two.
+            phrases = [phrase.replace(" ", "") for phrase in phrases]
+            anywhere |= dict.fromkeys(fold(phrase).strip() for phrase in phrases + group["phrases"])
+        else:
+            words |= dict.fromkeys(map(fold, phrases + group["phrases"]))
+    return Phrases(tuple(words), tuple(anywhere))
+
+
+def fold(text: str) -> str:
+    """The form in which texts and phrases are compared: words in lower case, one space around each.
+
+    Compatibility forms, case, punctuation, kinds of apostrophe, vowel points and invisible characters make no
+    difference.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_ALIKE)
+    return f" {_BETWEEN_WORDS.sub(' ', _LEFT_OUT.sub('', folded)).strip()} "
