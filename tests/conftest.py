@@ -3,7 +3,20 @@
 ``pytest --hypothesis-profile=default`` draws new ones.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+from openai_server import OpenAIServer
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def upstream() -> Iterator[OpenAIServer]:
+    """A local server that speaks the protocol of OpenAI, and answers as a test scripts it."""
+    with OpenAIServer() as server:
+        yield server
