@@ -5,6 +5,7 @@
     |   +-- ConfigError             router.toml or a menu built in code is wrong
     |   +-- TableError              an outcome table is wrong (training)
     +-- ArtifactError               an artifact cannot be used: truncated, altered, foreign, too new
+    +-- StoreError                  an outcome store cannot be reached, or a newer release made it
     +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
     +-- BudgetExceededError         a spend limit is reached, and the budget's policy is to refuse
     +-- MalformedAnswerError        an upstream answered with something that is no chat completion
@@ -33,6 +34,10 @@ class TableError(InputError):
 
 class ArtifactError(RouterError):
     """An artifact cannot be used; the message says exactly why."""
+
+
+class StoreError(RouterError):
+    """An outcome store cannot be read; the message names it, without its password, and says why."""
 
 
 class NoFeasibleTierError(RouterError):

@@ -1,0 +1,251 @@
+"""The outcome store: what the router decided, what came of it, and how good it was found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from platformdirs import user_state_path
+
+from classifier.errors import InputError, StoreError
+from classifier.outcomes.database import Database
+from classifier.outcomes.encoding import dump_json
+from classifier.outcomes.lines import LineError, from_line
+from classifier.outcomes.privacy import MODES, PROMPT
+from classifier.outcomes.records import (
+    USER,
+    AttemptRecord,
+    DecisionRecord,
+    FeedbackRecord,
+    LateAttempt,
+    Outcome,
+    Record,
+    new_id,
+)
+from classifier.outcomes.rows import count_decisions, delete_decision, prune_decisions, read_outcomes, write_records
+from classifier.outcomes.stats import Stats, read_stats
+from classifier.outcomes.writer import Counters, Writer, WriterOptions
+
+DEFAULT_URL = "sqlite:///outcomes.db"
+_DELETE_SECONDS = 10.0
+
+
+class OutcomeStore:
+    """Keeps decisions, attempts and feedback in SQLite or PostgreSQL; threads may share it.
+
+    Recording takes microseconds, does no I/O and never raises: a thread writes. While the store is down, records wait
+    in a spill folder on this machine and are stored later, each once. What `flush` confirmed survives the death of the
+    process; without it, the last tenth of a second may be lost. A normal exit flushes, ``os._exit`` does not, and
+    neither do children of multiprocessing: let these call `close`.
+
+    Nothing is opened before it is needed: a store that is down is no error here.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        store: str = PROMPT,
+        store_responses: bool = False,
+        queue_size: int = 10_000,
+        batch: int = 500,
+        spill: str | Path | None = None,
+        retention_days: float | None = None,
+        retry_after: float = 1.0,
+    ) -> None:
+        """Make a store.
+
+        Parameters
+        ----------
+        url : ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgresql://user@host/database``.
+        store : "prompt", "features" or "hash": what is kept of a request, see `classifier.outcomes.privacy`.
+        store_responses : keep the answers, too; only with "prompt".
+        queue_size : records that may wait for the thread that writes, and as many for the one that spills.
+        batch : records written in one transaction, at most.
+        spill : folder for records that wait for the store; None: ``<file>.spill`` beside the SQLite file, or where that
+            cannot be written, and for PostgreSQL, a folder of the user's own state.
+        retention_days : remove older decisions, about once an hour while records are written; None: never.
+        retry_after : seconds until a store that was down is asked again; doubles up to a minute.
+
+        Raises
+        ------
+        InputError : an argument is wrong.
+        """
+        if store not in MODES:
+            raise InputError(f"store: found {store!r}, expected one of {', '.join(MODES)}")
+        if store_responses and store != PROMPT:
+            raise InputError(f'store_responses: found it with store="{store}", expected it with store="prompt" only')
+        for name, number in {"queue_size": queue_size, "batch": batch, "retry_after": retry_after}.items():
+            if not number > 0:
+                raise InputError(f"{name}: found {number}, expected a number above 0")
+        if retention_days is not None and not 0 < retention_days < 1e6:
+            raise InputError(f"retention_days: found {retention_days}, expected a number of days above 0, or None")
+        self._database = Database(url)
+        folders = (Path(spill),) if spill is not None else _spill_folders(self._database)
+        self._writer = Writer(
+            WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after)
+        )
+        self.mode = store
+
+    def __repr__(self) -> str:
+        return f"OutcomeStore({self._database.shown!r}, store={self.mode!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def record(self, decision: DecisionRecord) -> None:
+        """Keep a decision with the attempts made so far."""
+        if decision.messages is not None:  # callers go on with their conversation
+            decision = replace(decision, messages=_snapshot(decision.messages))
+        self._writer.put(decision)
+
+    def record_attempt(self, decision: str, attempt: AttemptRecord) -> None:
+        """Keep an attempt made after its decision was recorded; its position has to be one not used yet."""
+        self._writer.put(LateAttempt(decision, attempt))
+
+    def record_feedback(self, decision: str, score: float, *, tier: str | None = None, source: str = USER) -> None:
+        """Keep how good an answer was found.
+
+        Parameters
+        ----------
+        decision : the decision's id.
+        score : 0..1.
+        tier : whose answer; None: the one the caller got.
+        source : "user", "audit", or any other label.
+
+        Raises
+        ------
+        InputError : the score is out of range.
+        """
+        if not 0 <= score <= 1:
+            raise InputError(f"feedback: found a score of {score}, expected a number from 0 to 1")
+        self._writer.put(FeedbackRecord(new_id(), decision, datetime.now(UTC), float(score), source, tier))
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything recorded before is in the store or, where that is down, on this machine's disk.
+
+        Returns
+        -------
+        False where ``timeout`` (seconds) was too short, or a record was dropped since the last call.
+        """
+        return self._writer.flush(timeout)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write what waits, and end; what the store does not take in time (seconds) is spilled."""
+        self._writer.close(timeout)
+
+    @property
+    def counters(self) -> Counters:
+        """What became of what this process recorded."""
+        return self._writer.counters
+
+    def outcomes(
+        self, *, since: datetime | None = None, until: datetime | None = None, batch: int = 500
+    ) -> Iterator[Outcome]:
+        """Decisions from ``since`` to before ``until`` with attempts and feedback, oldest first, streamed.
+
+        Parameters
+        ----------
+        since, until : aware times; None: no limit.
+        batch : decisions held in memory.
+
+        Raises
+        ------
+        StoreError : the store cannot be read.
+        """
+        with self._database.session() as connection:
+            yield from read_outcomes(connection, since, until, batch)
+
+    def count(self, *, since: datetime | None = None, until: datetime | None = None) -> int:
+        """How many decisions `outcomes` would give; raises as it does."""
+        with self._database.session() as connection:
+            return count_decisions(connection, since, until)
+
+    def stats(self) -> Stats:
+        """The store in sums; raises as `outcomes`."""
+        with self._database.session() as connection:
+            return read_stats(connection)
+
+    def spilled(self) -> int:
+        """Records that wait on this machine for the store, of all its processes."""
+        return self._writer.spill.count()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Store records now, in one transaction and as they are; those stored already are passed over.
+
+        Raises
+        ------
+        StoreError : the store cannot take them. ValueError : an identifier is too long.
+        """
+        with self._database.session(write=True) as connection, connection.begin():
+            write_records(connection, records)
+
+    def delete(self, decision: str) -> bool:
+        """Remove a decision, its attempts and its feedback for good, from spill files, too; whether it was stored.
+
+        What may still come of it (from another machine's spill folder, or a late audit) is not stored any more.
+
+        Raises
+        ------
+        StoreError : the store cannot be reached, or a spill file not be written.
+        """
+        self.flush(_DELETE_SECONDS)
+        with self._database.session(write=True) as connection:
+            found = delete_decision(connection, decision)
+            self._database.checkpoint(connection)
+        try:
+            self._writer.spill.rewrite(lambda line: not _is_of(line, decision))
+        except OSError as error:
+            raise StoreError(f"spill folder: {error.strerror}; check its permissions and free space") from None
+        return found
+
+    def prune(self, older_than: timedelta | datetime) -> int:
+        """Remove all decisions older than an age or an aware time, with what belongs to them; returns how many.
+
+        Raises
+        ------
+        StoreError : the store cannot be reached.
+        """
+        before = older_than if isinstance(older_than, datetime) else datetime.now(UTC) - older_than
+        with self._database.session(write=True) as connection:
+            removed = sum(prune_decisions(connection, before))
+            self._database.checkpoint(connection)
+        self._writer.spill.forget_broken(before.timestamp())
+        return removed
+
+    def vacuum(self) -> None:
+        """Give the space of what was removed back to the disk; raises as `prune`."""
+        self._database.vacuum()
+
+
+def _spill_folders(database: Database) -> tuple[Path, ...]:
+    name = database.shown if database.path is None else str(database.path.absolute())
+    own = user_state_path("tierwise") / "spill" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    if database.path is None:
+        return (own,)
+    return database.path.absolute().with_name(database.path.name + ".spill"), own
+
+
+def _snapshot(messages: Sequence[Any]) -> list[Any]:
+    return [dict(message) if isinstance(message, Mapping) else message for message in messages]
+
+
+def _is_of(line: bytes, decision: str) -> bool:
+    """Whether a line of a spill file tells of the decision; one that cannot be read, whether it names it."""
+    if dump_json(decision)[1:-1].encode() not in line:
+        return False
+    try:
+        record = from_line(line)
+    except LineError:
+        return True
+    return (record.id if isinstance(record, DecisionRecord) else record.decision) == decision
