@@ -15,7 +15,7 @@ from classifier.cascade.engine import Run
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.settings import Options, Settings
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
-from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, wants_usage
+from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, reading, wants_usage
 from classifier.catalog import Tier
 
 Result = TypeVar("Result")
@@ -111,7 +111,9 @@ class AsyncCascade:
     async def _complete(self, call: Call) -> ChatCompletion:
         completions = self._of(call.tier).chat.completions.with_streaming_response
         async with completions.create(**call_arguments(call)) as response:
-            return parse_completion(await response.read(), response.request_id, call.tier)
+            with reading(response):
+                body = await response.read()
+            return parse_completion(body, response.request_id, call.tier)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
         stream = await self._of(call.tier).chat.completions.create(**call_arguments(call))

@@ -34,6 +34,7 @@ Steps: TypeAlias = Generator[Call | Pause | Awaitable[Any], Any, Result]
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 8.0
+_USUAL_TOKENS = 500  # of an answer, where nothing is known of it
 # Arguments that are the cascade's business and not the upstream's.
 _OWN = frozenset({"model", "stream", "timeout"})
 
@@ -243,8 +244,10 @@ class Engine:
         return Route(decision.feasible[:1])
 
     def _expected_cost(self, decision: Decision, place: int) -> float:
-        costs = decision.prediction.cost
-        return costs[place] if place < len(costs) else 0.0
+        costs, tier = decision.prediction.cost, self.router.tiers[place]
+        if place < len(costs):
+            return costs[place]
+        return price(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0
 
     def _answer(self, run: Run) -> Steps[None]:
         for place in run.route.places:
@@ -284,8 +287,11 @@ class Engine:
             run.kept, run.passed = attempt, False
 
     def _fail_over(self, run: Run) -> Steps[None]:
-        """Where no tier of the route answered: dearer ones, an answer that was turned down, the others, once more."""
+        """Where the route's last call failed: dearer tiers, an answer that was turned down, the others, once more."""
         last = run.tried[-1]
+        answering = [attempt for attempt in run.attempts if attempt.purpose in (ANSWER, EXPLORE)]
+        if answering[-1].error is None:
+            return  # it did answer, and time or money is up
         for place in fallbacks(run.decision, run.tried):
             if run.kept is not None and place < last:
                 break

@@ -85,7 +85,9 @@ class Settings:
             stream_optimistically=options.get("stream_optimistically", False),
         )
         self.recorder = Recorder(self.store)
-        self.engine = Engine(options.get("router") or shared_router(), policy, record=self.recorder if self.store is not None else None)
+        self.engine = Engine(
+            options.get("router") or shared_router(), policy, record=self.recorder if self.store is not None else None
+        )
         self.engine.check_start()
 
     def record_feedback(self, outcome: str, score: float, tier: str | None) -> None:

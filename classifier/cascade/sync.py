@@ -21,7 +21,7 @@ from classifier.cascade.engine import Run
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.settings import Options, Settings
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, wants_usage
+from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, reading, wants_usage
 from classifier.catalog import Tier
 
 Result = TypeVar("Result")
@@ -145,10 +145,11 @@ class Cascade:
         completions = self._of(call.tier).chat.completions.with_streaming_response
         with completions.create(**call_arguments(call)) as response:
             body = bytearray()
-            for piece in response.iter_bytes():
-                body += piece
-                if ends is not None and time.monotonic() > ends:
-                    raise openai.APITimeoutError(request=response.http_request)
+            with reading(response):
+                for piece in response.iter_bytes():
+                    body += piece
+                    if ends is not None and time.monotonic() > ends:
+                        raise openai.APITimeoutError(request=response.http_request)
             return parse_completion(body, response.request_id, call.tier)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:

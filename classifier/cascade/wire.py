@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import openai
 from openai.types.chat import ChatCompletion
 
 from classifier.cascade.calls import Call
@@ -47,6 +49,24 @@ def parse_completion(body: bytes | bytearray, request_id: str | None, tier: Tier
     completion = ChatCompletion.construct(**data)
     completion._request_id = request_id
     return completion
+
+
+@contextmanager
+def reading(response: Any) -> Iterator[None]:
+    """Raise what goes wrong while a body is read as the client raises it: its own library's errors differ by version.
+
+    Raises
+    ------
+    openai.APITimeoutError, openai.APIConnectionError : the upstream fell silent, or hung up.
+    """
+    try:
+        yield
+    except openai.OpenAIError:
+        raise
+    except Exception as error:
+        if type(error).__name__.endswith("Timeout"):
+            raise openai.APITimeoutError(request=response.http_request) from error
+        raise openai.APIConnectionError(request=response.http_request) from error
 
 
 def empty_stream(tier: Tier) -> MalformedAnswerError:

@@ -35,7 +35,9 @@ def test_threads_lose_nothing(amounts):
     assert budget.has_room("a", 1e9)
 
 
-@pytest.mark.parametrize("limits", [{"total": 0}, {"per_key": -1.0}, {"total": float("nan")}, {"per_key": float("inf")}])
+@pytest.mark.parametrize(
+    "limits", [{"total": 0}, {"per_key": -1.0}, {"total": float("nan")}, {"per_key": float("inf")}]
+)
 def test_limits_are_checked(limits):
     with pytest.raises(InputError, match="expected USD, a number above 0"):
         Budget(**limits)
