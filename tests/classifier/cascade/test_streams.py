@@ -107,7 +107,7 @@ def test_what_a_stream_cost_is_known_at_its_end(kind, router, upstream):
 @both
 def test_a_stream_that_breaks_off_raises_what_the_client_would(kind, router, upstream):
     upstream.answer_with(lambda body: Reply("one two three four five six", fault=Fault.RESET_MIDWAY))
-    with pytest.raises(Exception, match="(?i)connection|closed|peer"):
+    with pytest.raises(Exception, match=r"(?i)connection|closed|peer"):
         read_stream(kind, upstream, {"router": router, "start": "opus"})
     assert len(upstream.calls) == 1
 
