@@ -117,8 +117,8 @@ def read_stats(connection: Connection) -> Stats:
                 func.max(d.time),
                 _count(d.answered.is_(None)),
                 _count(d.answered != d.chosen),
-                _count(d.explored.is_(True)),
-                _count(d.audited.is_(True)),
+                _count(d.explored),
+                _count(d.audited),
             )
         ).one()
         costs = _pairs(connection, select(a.purpose, func.sum(a.cost)).where(a.cost.is_not(None)).group_by(a.purpose))
@@ -160,7 +160,7 @@ def _tiers(connection: Connection) -> dict[str, TierStats]:
         func.count().label("tried"),
         func.count(a.error).label("failed"),
         func.count(a.passed).label("checked"),
-        _count(a.passed.is_(True)).label("passed"),
+        _count(a.passed).label("passed"),
         func.avg(a.cost).label("mean_cost"),
         func.avg(a.latency).label("mean_latency"),
     )

@@ -1,0 +1,133 @@
+"""Older schemas are brought up; newer ones are left alone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_outcomes import START, Opener, attempt, decision
+from sqlalchemy import create_engine, inspect, text
+
+from classifier.outcomes import OutcomeStore, StoreError
+from classifier.outcomes.schema import VERSION
+
+# As release 1 made them; {time}, {float}, {bytes} are the database's types.
+VERSION_1 = """
+CREATE TABLE decisions (id TEXT NOT NULL PRIMARY KEY, time {time} NOT NULL, chosen TEXT NOT NULL, rule TEXT NOT NULL,
+    artifact TEXT, setting TEXT NOT NULL, menu TEXT NOT NULL, prompt TEXT, messages TEXT, features {bytes},
+    prompt_hash TEXT, task TEXT, max_tokens BIGINT, tools TEXT, response_format TEXT, probabilities TEXT NOT NULL,
+    expected_quality TEXT NOT NULL, expected_cost TEXT NOT NULL, novelty {float}, propensity {float},
+    explored BOOLEAN NOT NULL, audited BOOLEAN NOT NULL, answered TEXT, key TEXT);
+CREATE TABLE attempts (decision TEXT NOT NULL, position INTEGER NOT NULL, purpose TEXT NOT NULL, tier TEXT NOT NULL,
+    model TEXT NOT NULL, passed BOOLEAN, score {float}, gates TEXT NOT NULL, tokens_in BIGINT, tokens_out BIGINT,
+    cost {float}, latency {float}, finish_reason TEXT, error TEXT, response TEXT, PRIMARY KEY (decision, position));
+CREATE TABLE feedback (id TEXT NOT NULL PRIMARY KEY, decision TEXT NOT NULL, time {time} NOT NULL,
+    score {float} NOT NULL, source TEXT NOT NULL, tier TEXT);
+CREATE INDEX ix_feedback_decision ON feedback (decision);
+CREATE TABLE store_settings (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+INSERT INTO store_settings VALUES ('hash_key', '00ff');
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+INSERT INTO schema_version VALUES (1);
+INSERT INTO decisions VALUES ('old', '2026-03-01 12:00:00.000000', 'haiku', 'learned', NULL, '{{}}', '["haiku"]',
+    'hello', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[0.5]', '[]', '[]', NULL, 1.0, {false}, {false}, 'haiku', NULL);
+INSERT INTO attempts VALUES ('old', 0, 'answer', 'haiku', 'm', {true}, 0.9, '[]', 1, 2, 0.1, 0.2, 'stop', NULL, NULL)
+"""
+TYPES = {
+    "sqlite": {"time": "DATETIME", "float": "DOUBLE", "bytes": "BLOB", "true": "1", "false": "0"},
+    "postgresql": {
+        "time": "TIMESTAMP WITH TIME ZONE",
+        "float": "DOUBLE PRECISION",
+        "bytes": "BYTEA",
+        "true": "true",
+        "false": "false",
+    },
+}
+
+
+def driver_url(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def run_sql(url: str, statements: str) -> None:
+    engine = create_engine(driver_url(url))
+    with engine.begin() as connection:
+        for statement in statements.format(**TYPES[engine.dialect.name]).split(";"):
+            connection.execute(text(statement.replace(":00", r"\:00")))
+    engine.dispose()
+
+
+def structure(url: str) -> dict[str, Any]:
+    """Columns, primary keys and indexes of all tables."""
+    engine = create_engine(driver_url(url))
+    found = inspect(engine)
+    tables = {
+        name: (
+            {each["name"]: (str(each["type"]), each["nullable"]) for each in found.get_columns(name)},
+            found.get_pk_constraint(name)["constrained_columns"],
+            sorted((each["name"], tuple(each["column_names"])) for each in found.get_indexes(name)),
+        )
+        for name in found.get_table_names()
+    }
+    engine.dispose()
+    return tables
+
+
+def another(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if url.startswith("sqlite"):
+        return f"sqlite:///{tmp_path / 'another.db'}"
+    return str(request.getfixturevalue("postgres").new_database())
+
+
+@pytest.mark.parametrize("reader", [False, True])
+def test_version_1_becomes_what_is_made_today(
+    url: str, tmp_path: Path, open_store: Opener, request: pytest.FixtureRequest, reader: bool
+) -> None:
+    run_sql(url, VERSION_1)
+    store = open_store(url)
+    if not reader:
+        store.record(decision(START + timedelta(days=1), attempts=(attempt(0, answer_features={"words": 3.0}),)))
+        assert store.flush(60)
+    old = next(iter(store.outcomes())).decision
+    assert (old.id, old.time, old.prompt, old.attempts[0].passed) == ("old", START, "hello", True)
+    assert old.attempts[0].answer_features is None
+    assert store.count() == (1 if reader else 2)
+    fresh = another(url, request, tmp_path)
+    open_store(fresh).write([])
+    assert structure(url) == structure(fresh)
+
+
+def test_many_processes_may_begin_at_once(url: str, open_store: Opener) -> None:
+    run_sql(url, VERSION_1)
+    stores = [open_store(url) for _ in range(6)]
+    begin = threading.Barrier(6)
+
+    def record(store: OutcomeStore) -> None:
+        begin.wait()
+        store.record(decision())
+        store.flush(60)
+
+    threads = [threading.Thread(target=record, args=[store]) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].count() == 7
+    assert [store.counters.failed_writes for store in stores] == [0] * 6
+
+
+def test_a_newer_schema_is_an_error_to_readers_and_an_outage_to_writers(
+    url: str, open_store: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_store(url).write([decision()])
+    run_sql(url, "UPDATE schema_version SET version = 99")
+    store = open_store(url)
+    with pytest.raises(StoreError, match=f"version 99, expected at most {VERSION}; upgrade tierwise") as refused:
+        store.count()
+    assert "\n" not in str(refused.value)
+    store.record(decision())
+    assert store.flush(60)
+    assert (store.counters.spilled, store.spilled()) == (1, 1)
+    assert "version 99" in caplog.text
