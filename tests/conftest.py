@@ -11,6 +11,8 @@ import pytest
 from hypothesis import settings
 from openai_server import OpenAIServer
 
+pytest_plugins = ["outcome_stores"]
+
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 

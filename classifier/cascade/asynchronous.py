@@ -138,5 +138,5 @@ class AsyncCascade:
         await self._drive(self._settings.engine.end_stream(run, collected, error))
 
     async def _audit(self, run: Run) -> None:
-        attempt, score = await self._drive(self._settings.engine.audit(run))
-        self._settings.recorder.audit(run, attempt, score)
+        score = await self._drive(self._settings.engine.audit(run))
+        self._settings.recorder.audit(run, score)

@@ -70,6 +70,7 @@ class Run:
     stream : the client's stream, where the answer is one.
     passed : whether a gate passed the answer; None where none had to.
     audited : the reference is to be asked as well.
+    recorded : how many of the attempts the outcome store knows of.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Run:
     stream: Any = field(default=None, repr=False)
     passed: bool | None = None
     audited: bool = False
+    recorded: int = 0
     error: Exception | None = field(default=None, repr=False)
 
     @property
@@ -180,24 +182,24 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def audit(self, run: Run) -> Steps[tuple[Attempt, float | None]]:
+    def audit(self, run: Run) -> Steps[float | None]:
         """Ask the reference what has been answered already, and compare.
 
         Returns
         -------
-        The reference's attempt, and the score (0..1) of the answer that was kept; None: it cannot be told.
+        The score (0..1) of the answer that was kept; None: it cannot be told.
         """
         attempt, answer = yield from self._call(run, self.router.model.reference, AUDIT, run.arguments, None)
         kept = None if run.kept is None else run.kept.answer
         if answer is None or kept is None:
-            return attempt, None
+            return None
         gate = self.policy.audit_gate
         if gate is None:
             said, wanted = claim(kept), claim(answer)
-            return attempt, None if said is None or wanted is None else float(said == wanted)
+            return None if said is None or wanted is None else float(said == wanted)
         attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=True, gate=gate)
         verdict = yield from self._judge(run, attempt, kept, may_ask=True, gate=gate)
-        return attempt, None if verdict is None else verdict.score
+        return None if verdict is None else verdict.score
 
     def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> Run:
         decision = self.router.decide(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from classifier.cascade.calls import Attempt
 from classifier.cascade.engine import Run
 from classifier.gates import Verdict, answer_features
+from classifier.outcomes.privacy import FEATURES, dump_features
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
 
 _log = logging.getLogger(__name__)
@@ -42,25 +43,33 @@ class Recorder:
         """Record a run that has ended."""
         if self.store is None:
             return
+        run.recorded = len(run.attempts)
         try:
-            self.store.record(decision_record(run))
+            self.store.record(decision_record(run, self._features(run)))
         except Exception as error:
             _log.warning("an outcome was not recorded (%s)", type(error).__name__)
 
-    def audit(self, run: Run, attempt: Attempt, score: float | None) -> None:
+    def _features(self, run: Run) -> bytes | None:
+        """The request's features, where the store wants them in place of the request."""
+        if getattr(self.store, "mode", None) != FEATURES:
+            return None
+        return dump_features(run.decision.features)
+
+    def audit(self, run: Run, score: float | None) -> None:
         """Record what an audit of a run found."""
         if self.store is None:
             return
         try:
-            self.store.record_attempt(run.id, attempt_record(run, len(run.attempts) - 1, attempt))
+            for place in range(run.recorded, len(run.attempts)):
+                self.store.record_attempt(run.id, attempt_record(place, run.attempts[place]))
             if score is not None and run.kept is not None:
                 self.store.record_feedback(run.id, score, tier=run.kept.tier, source=AUDIT)
         except Exception as error:
             _log.warning("an audit was not recorded (%s)", type(error).__name__)
 
 
-def decision_record(run: Run) -> DecisionRecord:
-    """All that is known of a run."""
+def decision_record(run: Run, features: bytes | None = None) -> DecisionRecord:
+    """All that is known of a run; ``features`` as `classifier.outcomes.dump_features` makes them."""
     decision, arguments = run.decision, run.arguments
     router, expected = decision.router, decision.prediction
     setting = decision.plan.setting
@@ -73,6 +82,7 @@ def decision_record(run: Run) -> DecisionRecord:
         setting={} if setting is None else {**asdict(setting), "promise": decision.plan.promise},
         menu=[tier.name for tier in router.learned_tiers],
         messages=list(arguments.get("messages", ())),
+        features=features,
         task=decision.request.task,
         max_tokens=decision.request.max_tokens,
         tools=arguments.get("tools"),
@@ -86,11 +96,11 @@ def decision_record(run: Run) -> DecisionRecord:
         audited=run.audited,
         answered=None if run.kept is None else run.kept.tier,
         key=run.key,
-        attempts=tuple(attempt_record(run, place, attempt) for place, attempt in enumerate(run.attempts)),
+        attempts=tuple(attempt_record(place, attempt) for place, attempt in enumerate(run.attempts)),
     )
 
 
-def attempt_record(run: Run, position: int, attempt: Attempt) -> AttemptRecord:
+def attempt_record(position: int, attempt: Attempt) -> AttemptRecord:
     """All that is known of one call."""
     verdict, answer = attempt.verdict, attempt.answer
     return AttemptRecord(

@@ -166,8 +166,8 @@ class Cascade:
         self._drive(self._settings.engine.end_stream(run, collected, error))
 
     def _audit(self, run: Run) -> None:
-        attempt, score = self._drive(self._settings.engine.audit(run))
-        self._settings.recorder.audit(run, attempt, score)
+        score = self._drive(self._settings.engine.audit(run))
+        self._settings.recorder.audit(run, score)
 
 
 class _Background:

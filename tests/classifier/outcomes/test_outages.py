@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import made_outcomes
 import pytest
 from made_outcomes import SECRET, Opener, attempt, decision, wait_for
 from postgres_server import PostgresServer, binaries
@@ -333,8 +334,8 @@ def test_deletion_reaches_what_waits(sqlite_url: str, tmp_path: Path, open_store
 
 
 def environment(**variables: str) -> dict[str, str]:
-    here = Path(__file__).parent
-    paths = [str(here), str(here.parents[2])]
+    tests = Path(made_outcomes.__file__).parent
+    paths = [str(tests), str(tests.parent)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 

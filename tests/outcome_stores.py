@@ -1,4 +1,4 @@
-"""Every test with a ``url`` runs on SQLite and on PostgreSQL."""
+"""Fixtures: outcome stores. Every test with a ``url`` runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
