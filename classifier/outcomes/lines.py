@@ -7,6 +7,7 @@ record's fields. Times are ISO 8601, features base64; attempts stand inside thei
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,17 @@ def from_line(line: str | bytes) -> Record:
         return _from_object(content)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise LineError(f"no record: {type(error).__name__}") from None
+
+
+def from_lines(lines: Iterable[bytes], broken: Callable[[bytes], None]) -> list[Record]:
+    """The records of many lines; ``broken`` is told those that are none."""
+    records = []
+    for line in lines:
+        try:
+            records.append(from_line(line))
+        except LineError:
+            broken(line)
+    return records
 
 
 def _to_object(record: Record) -> dict[str, Any]:

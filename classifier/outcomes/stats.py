@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from classifier.outcomes.records import ANSWERING
 from classifier.outcomes.schema import attempts, decisions, feedback
@@ -74,6 +74,7 @@ class Stats:
     unanswered : decisions whose caller got no answer.
     escalated : decisions answered by another tier than the policy started with.
     explored, audited : decisions drawn for it.
+    prompts, responses : decisions whose request was kept, attempts whose answer was.
     cost : USD of all attempts, by purpose, where known.
     tiers : by name.
     gates : by name of the gate.
@@ -88,6 +89,8 @@ class Stats:
     escalated: int
     explored: int
     audited: int
+    prompts: int
+    responses: int
     cost: Mapping[str, float]
     tiers: Mapping[str, TierStats]
     gates: Mapping[str, Passes]
@@ -110,7 +113,7 @@ def read_stats(connection: Connection) -> Stats:
     """Sum up all decisions, in one transaction."""
     d, a, f = decisions.c, attempts.c, feedback.c
     with connection.begin():
-        count, first, last, unanswered, escalated, explored, audited = connection.execute(
+        count, first, last, unanswered, escalated, explored, audited, prompts = connection.execute(
             select(
                 func.count(),
                 func.min(d.time),
@@ -119,6 +122,7 @@ def read_stats(connection: Connection) -> Stats:
                 _count(d.answered != d.chosen),
                 _count(d.explored),
                 _count(d.audited),
+                _count(or_(d.prompt.is_not(None), d.messages.is_not(None))),
             )
         ).one()
         costs = _pairs(connection, select(a.purpose, func.sum(a.cost)).where(a.cost.is_not(None)).group_by(a.purpose))
@@ -132,6 +136,8 @@ def read_stats(connection: Connection) -> Stats:
             escalated=escalated,
             explored=explored,
             audited=audited,
+            prompts=prompts,
+            responses=connection.scalar(select(func.count(a.response))) or 0,
             cost=costs,
             tiers=_tiers(connection),
             gates=_gates(connection),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +17,7 @@ from platformdirs import user_state_path
 from classifier.errors import InputError, StoreError
 from classifier.outcomes.database import Database
 from classifier.outcomes.encoding import dump_json
-from classifier.outcomes.lines import LineError, from_line
+from classifier.outcomes.lines import LineError, from_line, from_lines
 from classifier.outcomes.privacy import MODES, PROMPT
 from classifier.outcomes.records import (
     USER,
@@ -189,6 +191,22 @@ class OutcomeStore:
         """
         with self._database.session(write=True) as connection, connection.begin():
             write_records(connection, records)
+
+    def take_up(self) -> int:
+        """Store what waits on this machine now, in this thread; returns how many records were taken up.
+
+        Raises
+        ------
+        StoreError : the store cannot take them; they go on waiting.
+        """
+        spill, count = self._writer.spill, 0
+        with closing(spill.take()) as files:
+            for file in files:
+                while lines := list(islice(file, self._writer.options.batch)):
+                    records = from_lines(lines, spill.set_aside)
+                    self.write(records)
+                    count += len(records)
+        return count
 
     def delete(self, decision: str) -> bool:
         """Remove a decision, its attempts and its feedback for good, from spill files, too; whether it was stored.

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from classifier.outcomes.database import Database, is_down, reason
 from classifier.outcomes.lane import Lane
-from classifier.outcomes.lines import LineError, from_line, to_line
+from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.privacy import kept
 from classifier.outcomes.records import Record
 from classifier.outcomes.rows import prune_decisions, write_records
@@ -290,22 +290,16 @@ class Writer:
         with closing(self.spill.take()) as files:
             for file in files:
                 while lines := list(islice(file, self.options.batch)):
-                    records = self._cleaned(self._read(lines))
+                    records = self._cleaned(from_lines(lines, self._set_aside))
                     if not self._write(records):
                         return
                     self._count(recovered=len(records))
                     yield
 
-    def _read(self, lines: Sequence[bytes]) -> list[Record]:
-        records = []
-        for line in lines:
-            try:
-                records.append(from_line(line))
-            except LineError:
-                self.spill.set_aside(line)
-                self._count(broken=1)
-                self._warn("broken", "a line of a spill file cannot be read; it is set aside")
-        return records
+    def _set_aside(self, line: bytes) -> None:
+        self.spill.set_aside(line)
+        self._count(broken=1)
+        self._warn("broken", "a line of a spill file cannot be read; it is set aside")
 
     def _drop(self, number: int, why: str) -> None:
         self._count(dropped=number)
