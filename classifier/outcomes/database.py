@@ -75,7 +75,7 @@ class Database:
         connection = self._engine.connect()
         try:
             if write and self.path is not None:
-                _driver(connection).execute("PRAGMA journal_mode=WAL")
+                _run_on_sqlite(connection, "PRAGMA journal_mode=WAL")
             self._prepare(connection, write)
         except BaseException:
             connection.close()
@@ -107,7 +107,7 @@ class Database:
         """
         with self.session(write=True) as connection:
             if self.path is not None:
-                _driver(connection).execute("VACUUM")
+                _run_on_sqlite(connection, "VACUUM")
                 self.checkpoint(connection)
             else:
                 connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM (ANALYZE)")
@@ -115,7 +115,7 @@ class Database:
     def checkpoint(self, connection: Connection) -> None:
         """Empty SQLite's write-ahead log, which may still hold what was deleted; readers may put it off."""
         if self.path is not None:
-            _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            _run_on_sqlite(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _check_file(self, write: bool) -> None:
         assert self.path is not None
@@ -205,7 +205,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
+def _run_on_sqlite(connection: Connection, statement: str) -> None:
+    """Run what must not stand in a transaction."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    return driver
+    try:
+        driver.execute(statement)
+    except sqlite3.Error as error:
+        raise OperationalError(statement, None, error) from None

@@ -21,6 +21,7 @@ class Lane:
     size : records that may wait. batch : records given at a time, at most.
     work : what is done with them. It must not raise.
     idle : called before each batch; says after how many seconds it wants to be called again. It must not raise.
+    end : the last that the thread does, after `close`.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class Lane:
         batch: int,
         work: Callable[[list[Record]], None],
         idle: Callable[[], float | None] = lambda: None,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._name, self._size, self._batch, self._work, self._idle = name, size, batch, work, idle
+        self._name, self._size, self._batch, self._work, self._idle, self._end = name, size, batch, work, idle, end
         lock = threading.RLock()
         self._arrival, self._progress = threading.Condition(lock), threading.Condition(lock)
         self._waiting: deque[Record] = deque()
@@ -68,13 +70,8 @@ class Lane:
             finally:
                 self._flushing -= 1
 
-    def close(self, timeout: float) -> tuple[list[Record], bool]:
-        """Take no more.
-
-        Returns
-        -------
-        What has not been worked off, some of which may be in work; and whether the thread has ended.
-        """
+    def close(self, timeout: float) -> list[Record]:
+        """Take no more; what has not been worked off in time (seconds), some of which may be in work."""
         deadline = monotonic() + timeout
         self.flush(timeout)
         with self._arrival:
@@ -85,7 +82,7 @@ class Lane:
             thread = self._thread
         if thread is not None:
             thread.join(max(0.0, deadline - monotonic()))
-        return left, thread is None or not thread.is_alive()
+        return left
 
     def _start(self) -> None:
         if self._thread is None:
@@ -100,7 +97,7 @@ class Lane:
             with self._arrival:
                 self._arrival.wait_for(lambda: self._waiting or self._closed, pause)
                 if self._closed:
-                    return
+                    return self._end()
                 if self._waiting:
                     self._arrival.wait_for(self._is_due, LINGER)
                 self._in_hand = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]

@@ -95,7 +95,7 @@ class Writer:
     def _begin(self) -> None:
         options = self.options
         self.database, self.spill = Database(options.url), Spill(options.folders)
-        self._lane = Lane("outcomes", options.queue_size, options.batch, self._store, self._idle)
+        self._lane = Lane("outcomes", options.queue_size, options.batch, self._store, self._idle, self._end)
         self._overflow = Lane("outcomes-overflow", options.queue_size, options.batch, self._spill_overflow)
         self._lock = threading.Lock()
         self._counters = Counters()
@@ -115,11 +115,13 @@ class Writer:
 
     def put(self, record: Record) -> None:
         """Take a record; never waits and never raises."""
+        if self not in _OPEN:
+            return self._drop(1, "the store is closed")
         if self._lane.put(record):
             return
         self._warn("full", "the queue of outcomes is full; what comes on top is spilled")
         if not self._overflow.put(record):
-            self._drop(1, "there is no room in the queue, or the store is closed")
+            self._drop(1, "there is no room in the queue")
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until all records put before are in the store or in a spill file on the disk.
@@ -141,14 +143,8 @@ class Writer:
         if self not in _OPEN:
             return
         _OPEN.discard(self)
-        left, ended = self._lane.close(timeout)
-        self._spill(self._cleaned(left))
-        left, _ = self._overflow.close(timeout)
-        self._spill(self._cleaned(left))
-        if ended:
-            if self._chores is not None:
-                self._chores.close()
-            self._disconnect()
+        for lane in (self._lane, self._overflow):
+            self._spill(self._cleaned(lane.close(timeout)))
 
     def _store(self, records: list[Record]) -> None:
         if self._connection is None and monotonic() >= self._retry_at:
@@ -268,6 +264,11 @@ class Writer:
             self._chores = None
             self._mark_down(error)
         return 0.0
+
+    def _end(self) -> None:
+        if self._chores is not None:
+            self._chores.close()
+        self._disconnect()
 
     def _steps(self) -> Generator[None, None, None]:
         """Take up what was spilled, then remove what is too old; a step is about a transaction."""

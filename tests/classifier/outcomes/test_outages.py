@@ -16,7 +16,7 @@ import pytest
 from made_outcomes import SECRET, Opener, attempt, decision, wait_for
 from postgres_server import PostgresServer, binaries
 
-from classifier.outcomes import OutcomeStore
+from classifier.outcomes import OutcomeStore, StoreError
 from classifier.outcomes.lines import to_line
 
 
@@ -117,6 +117,17 @@ def test_a_locked_file(sqlite_url: str, tmp_path: Path, open_store: Opener) -> N
     assert sorted(ids(store)) == sorted(each.id for each in made)
 
 
+def test_a_locked_file_is_told_of_in_one_line(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
+    store = open_store(sqlite_url)
+    store.write([decision()])
+    with locked(tmp_path / "outcomes.db"):
+        for change in (store.vacuum, lambda: store.delete("id"), lambda: store.write([decision()])):
+            with pytest.raises(StoreError, match="database is locked") as failed:
+                change()
+            assert "\n" not in str(failed.value)
+    assert store.count() == 1
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path, open_store: Opener) -> None:
     (tmp_path / "file").write_text("in the way")
     store = open_store(f"sqlite:///{tmp_path / 'file' / 'outcomes.db'}")
@@ -135,6 +146,8 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
     import os, sys
     from made_outcomes import decision
     from classifier.outcomes import OutcomeStore
+    with OutcomeStore("sqlite:///" + sys.argv[1]) as other:  # what is imported late is imported now
+        other.record(decision())
     store = OutcomeStore("sqlite:///outcomes.db")
     if os.geteuid() == 0:
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -151,7 +164,7 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
         for parent in [tmp_path, *tmp_path.parents[:2]]:
             parent.chmod(parent.stat().st_mode | 0o011)
     folder.chmod(0o555)
-    done = run(code, cwd=folder, XDG_STATE_HOME=str(state), HOME=str(state))
+    done = run(code, str(tmp_path / "other.db"), cwd=folder, XDG_STATE_HOME=str(state), HOME=str(state))
     folder.chmod(0o755)
     assert done.stdout.split() == ["1", "0"], done.stderr
     assert len(list(state.rglob("*.jsonl"))) == 1
