@@ -102,7 +102,4 @@ def claim(answer: Answer) -> Claim | None:
 def _canonical(arguments: str) -> str:
     """JSON in one way of writing it; anything else as `normalise` has it."""
     value = parse_json(arguments)
-    try:
-        return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)
-    except RecursionError:
-        return normalise(arguments)
+    return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)

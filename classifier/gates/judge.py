@@ -24,7 +24,7 @@ to wish for). Reply with one JSON object and nothing else, such as {"score": 7}.
 _SCALE = 10
 _NUMBER = r"([-+]?\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\d)"
 _NAMED_SCORE = re.compile(rf"\bscore\b[\"'*`]*\s*(?:is|[:=])\s*[\"'*`]*\s*{_NUMBER}", re.IGNORECASE)
-_BARE_SCORE = re.compile(rf"[\s\"'*`]*{_NUMBER}\s*(?:/\s*10|out of 10)?[\s\"'*`.]*", re.IGNORECASE)
+_BARE_SCORE = re.compile(rf"[\s\"'*`]*{_NUMBER}[\s\"'*`]*(?:(?:/\s*|out of )10)?[\s\"'*`.]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

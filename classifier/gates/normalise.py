@@ -106,10 +106,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, str):
         # Unescaped TeX in JSON reads as control characters: \frac, \boxed, \times.
         return re.sub("\t(?=[a-z])", r"\\t", value.replace("\f", r"\f").replace("\b", r"\b"))
-    try:
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, (bool, type(None))) else repr(value)
-    except (ValueError, RecursionError):
-        return ""
+    return repr(value)
 
 
 def _from_box(text: str) -> str | None:
@@ -166,21 +163,28 @@ _FINDERS: Mapping[Kind, Callable[[str], str | None]] = {
 _TEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]{1,100})\}|(\d))\s*(?:\{([^{}]{1,100})\}|(\d))")
 _TEX_WRAPPER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]{0,200})\}")
 _TEX_SPACE = re.compile(
-    r"\\(?:left|right|[!,;: ]|quad|qquad|displaystyle)(?![a-zA-Z])|\\\\(?=\s|$)|\^\{?\\circ\}?|[°$~]"
+    r"\\(?:left|right|[!,;: ]|quad|qquad|displaystyle)(?![a-zA-Z])|\\\\(?=\s|$)|\^\{?\\circ\}?|[°$]"
 )
 _TEX_NAME = re.compile(r"\\(?=[a-zA-Z%{}])")
 _MARKDOWN = re.compile(r"\*\*|__|`+|\\\(|\\\)|\\\[|\\\]")
 _EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+# A number, and what may stand around it: a currency, a unit. What else stands after it is a factor, as in 2x and 2 pi.
+_NO_UNIT = r"(?!(?:pi|sqrt|sin|cos|tan|log|ln|theta|alpha|beta|and|or|mod)\b)"
+_UNIT = rf"{_NO_UNIT}[^\W\d_]{{2,20}}(?:(?:\s+|\s?/\s?)[^\W\d_]{{1,20}}){{0,3}}|[mgslh](?![^\W\d_])"
+_ATTACHED = (  # to the number, without a space
+    r"(?:[kcmd]m|k?g|m[lgs]|lbs?|oz|ft|min|hrs?|[kmgt]b|mph|st|nd|rd|th)(?![^\W\d_])|"
+    r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,8}"
+)
 _AMOUNT = re.compile(
     r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*([-+]?(?:\d++(?:\.\d*+)?|\.\d++))(?:\s*/\s*([-+]?\d++(?:\.\d++)?))?"
-    r"\s*(?:[%€£¥₹₽₩\"]|[^\W\d_]{1,20}(?:(?:\s+|\s?/\s?)[^\W\d_]{1,20}){0,3}\s*(?:\^?\s*[23])?)?"
+    rf"\s*(?:[%€£¥₹₽₩\"]|(?:\s(?:{_UNIT})|{_ATTACHED})\s*(?:\^?\s*[23])?)?"
 )
-_LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none""")
+_LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")
 _SPACES = re.compile(r"\s+")
 _TIGHT = re.compile(r"\s*([-+*/^=<>(){}\[\],:;|&])\s*")
 _QUOTES = str.maketrans(
-    {**dict.fromkeys("“”„«»‟″", '"'), **dict.fromkeys("‘’‚‛′", "'"), "−": "-", "–": "-", "×": "*", "·": "*"}
+    {**dict.fromkeys("“”„«»‟″", '"'), **dict.fromkeys("‘’‚‛′", "'"), "−": "-", "–": "-", "⁄": "/", "×": "*", "·": "*"}
 )
 
 
@@ -204,8 +208,6 @@ def normalise(value: str) -> str:
 
 
 def _without_tex(text: str) -> str:
-    if "\\" not in text and "$" not in text and "°" not in text:
-        return text
     for _ in range(3):  # fractions and boxes inside others
         text = _TEX_WRAPPER.sub(r"\1", text)
         text = _TEX_FRACTION.sub(
@@ -220,10 +222,10 @@ def _operand(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """A text without space, end marks and quotation marks around it."""
+    """A text without space, end marks, quotation marks and emphasis around it."""
     while True:
         bare = text.strip().rstrip(".,;:!?。！？").strip()
-        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" and bare.count(bare[0]) == 2:
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'*_" and bare.count(bare[0]) == 2:
             bare = bare[1:-1]
         if bare == text:
             return bare

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,12 +39,19 @@ class Phrases:
     words: tuple[str, ...]
     anywhere: tuple[str, ...]
 
-    def find(self, folded: str) -> Iterator[int]:
-        """Where each phrase that a folded text holds first begins in it."""
-        for phrase in self.words + self.anywhere:
-            place = folded.find(phrase)
-            if place >= 0:
-                yield place
+    def find(self, folded: str) -> list[int]:
+        """Where phrases begin in a folded text, in order; of those that overlap, where the first one does.
+
+        Each phrase is looked for once.
+        """
+        found = ((folded.find(phrase), len(phrase)) for phrase in self.words + self.anywhere)
+        places: list[int] = []
+        end = 0
+        for place, size in sorted(each for each in found if each[0] >= 0):
+            if place >= end:
+                places.append(place)
+            end = max(end, place + size - 1)  # whole words may share the space between them
+        return places
 
 
 @cache

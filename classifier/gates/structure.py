@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,8 +176,6 @@ def _fault(validator: Validator, value: Any) -> str | None:
         error = next(validator.iter_errors(value), None)
     except referencing.exceptions.Unresolvable as failure:
         raise _UnusableSchemaError("refers to what cannot be found") from failure
-    except re.error as failure:
-        raise _UnusableSchemaError("holds a pattern that is no regular expression") from failure
     except RecursionError:
         return "too deeply nested to check"
     return None if error is None else f"breaks a rule of the schema: {error.validator}"

@@ -67,10 +67,10 @@ class NoHedging(SimpleGate):
 
 def refusal_strength(text: str) -> float:
     """How much a text is worded like a refusal, 0..1."""
-    places = list(load_phrases("refusal").find(fold(_own_words(text[:_HEAD_CHARS]))))
+    places = load_phrases("refusal").find(fold(_own_words(text[:_HEAD_CHARS])))
     if not places:
         return 0.0
-    late = max(0, min(places) - _FULL_WEIGHT_CHARS) / (_HEAD_CHARS - _FULL_WEIGHT_CHARS)
+    late = max(0, places[0] - _FULL_WEIGHT_CHARS) / (_HEAD_CHARS - _FULL_WEIGHT_CHARS)
     lengthy = (len(text) - _BRIEF_CHARS) / (_LONG_CHARS - _BRIEF_CHARS)
     weight = max(_LEAST_WEIGHT, 1 - late * (1 - _LEAST_WEIGHT))
     return weight * (1 - 0.5 * min(1.0, max(0.0, lengthy)))
@@ -79,8 +79,7 @@ def refusal_strength(text: str) -> float:
 def hedge_count(text: str) -> int:
     """How many hedging phrases a text begins and ends with."""
     window = text if len(text) <= _HEAD_CHARS + _TAIL_CHARS else f"{text[:_HEAD_CHARS]}\n{text[-_TAIL_CHARS:]}"
-    # Two phrases that begin at one place ("i don't know", "i don't know if") are one hedge.
-    return len(set(load_phrases("hedging").find(fold(_own_words(window)))))
+    return len(load_phrases("hedging").find(fold(_own_words(window))))
 
 
 def _own_words(text: str) -> str:
