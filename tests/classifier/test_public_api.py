@@ -22,6 +22,7 @@ FORBIDDEN = {
     "rich",
     "requests",
 }
+HELPERS = {"Any", "TYPE_CHECKING", "import_module"}
 ROOT = Path(classifier.__file__).parent.parent
 
 
@@ -60,15 +61,20 @@ def test_all_names_exist_are_sorted_and_are_all_there_is():
     own = {
         name
         for name, value in vars(classifier).items()
-        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+        if not name.startswith("_") and not inspect.ismodule(value) and name not in HELPERS
     }
     assert own == set(classifier.__all__) - {"__version__"}
 
 
 def test_the_documented_imports_work():
-    from classifier import Decision, Router, predict_model, route
+    from classifier import Cascade, Decision, Router, predict_model, route
 
-    assert all(map(callable, (Decision, Router, predict_model, route)))
+    assert all(map(callable, (Cascade, Decision, Router, predict_model, route)))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Waterfall'"):
+        classifier.Waterfall  # noqa: B018
 
 
 def test_every_error_is_a_router_error():
