@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
 _MOST_PARTS = 4096
+_LEAST_LOGPROB = -9999.0  # by which OpenAI's protocol says that a token was all but impossible
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Answer:
     finish_reason : why it ended, in the upstream's words; None where it gave no reason.
     tool_calls : the calls it asks for.
     refusal : what a refusing model said in its own field, or None.
-    token_logprobs : natural logarithms of the probabilities of its tokens, or None where the upstream gave none.
+    token_logprobs : natural logarithms of the probabilities of its tokens, -9999..0, or None where the upstream gave
+        none.
     tokens_in, tokens_out : as the upstream counted them, or None.
     request : what was asked.
     arguments : the arguments of the chat-completions call: messages, tools, response_format and so on.
@@ -142,5 +144,5 @@ def _function_call(function: Any) -> ToolCall:
 def _logprobs(choice: Any) -> tuple[float, ...] | None:
     tokens = _items(_get(_get(choice, "logprobs"), "content"))
     found = [_get(token, "logprob") for token in tokens]
-    known = tuple(float(each) for each in found if isinstance(each, (int, float)) and math.isfinite(each))
-    return known or None
+    numbers = [each for each in found if isinstance(each, (int, float)) and math.isfinite(each)]
+    return tuple(min(0.0, max(_LEAST_LOGPROB, each)) for each in numbers) or None

@@ -54,4 +54,4 @@ class MeanLogprob(SimpleGate):
 
 def mean_probability(logprobs: Sequence[float]) -> float:
     """Geometric mean of the probabilities of at least one token, 0..1."""
-    return math.exp(min(0.0, math.fsum(logprobs) / len(logprobs)))
+    return math.exp(math.fsum(logprobs) / len(logprobs))

@@ -57,7 +57,6 @@ def final_answer(text: str) -> FinalAnswer:
 _FIELD = re.compile(r'["\'](?:final[_ ]?)?answer["\']\s*:\s*', re.IGNORECASE)
 _LOOSE_STRING = re.compile(r'"((?:[^"\\]|\\.){0,2000})"', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
-_MARKED = re.compile(r"^#{2,6}[ \t]*(\S.*)$|\\(?:boxed|fbox)[ \t]*\{", re.MULTILINE)
 
 # "The answer is", in scripts with and without spaces between words.
 _NOUN = (
@@ -80,6 +79,8 @@ _OPTION = re.compile(
 )
 _LETTER = re.compile(r"[\s*_(\[\"'`]*([A-J])(?:[\s*_)\]\"'`.:]*|[*_]*[).:][*_\s]*\S[^\n]{0,300})", re.DOTALL)
 _NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+)?"
+# GSM8K marks its answers by four number signs; more than a number after them is a heading.
+_MARKED = re.compile(rf"^####[ \t]*(\$?{_NUMBER})[ \t]*$|\\(?:boxed|fbox)[ \t]*\{{", re.MULTILINE)
 _LAST_NUMBER = re.compile(rf"(?<![\w.]){_NUMBER}")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\s*_]+(?=\S)|\n+")
 
@@ -110,13 +111,12 @@ def _as_text(value: Any) -> str:
 
 
 def _from_box(text: str) -> str | None:
-    """What the last box or line of number signs marks as the answer."""
+    """What the last box, or line that begins with four number signs, holds."""
     last = _last(_MARKED, text)
     if last is None:
         return None
     if last[1] is not None:
-        # Number signs also make headings: those of GSM8K are followed by a number.
-        return last[1] if re.match(rf"\$?{_NUMBER}", last[1]) else None
+        return last[1]
     depth = 1
     for place in range(last.end(), min(len(text), last.end() + _VALUE_CHARS)):
         depth += (text[place] == "{") - (text[place] == "}")
@@ -166,7 +166,7 @@ _TEX_SPACE = re.compile(
     r"\\(?:left|right|[!,;: ]|quad|qquad|displaystyle)(?![a-zA-Z])|\\\\(?=\s|$)|\^\{?\\circ\}?|[°$]"
 )
 _TEX_NAME = re.compile(r"\\(?=[a-zA-Z%{}])")
-_MARKDOWN = re.compile(r"\*\*|__|`+|\\\(|\\\)|\\\[|\\\]")
+_MARKDOWN = re.compile(r"^#{1,6}[ \t]+|\*\*|__|`+|\\\(|\\\)|\\\[|\\\]", re.MULTILINE)
 _EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 # A number, and what may stand around it: a currency, a unit. What else stands after it is a factor, as in 2x and 2 pi.
@@ -177,7 +177,7 @@ _ATTACHED = (  # to the number, without a space
     r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,8}"
 )
 _AMOUNT = re.compile(
-    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*([-+]?(?:\d++(?:\.\d*+)?|\.\d++))(?:\s*/\s*([-+]?\d++(?:\.\d++)?))?"
+    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*([-+]?(?:\d++(?:\.\d++)?|\.\d++))(?:\s*/\s*([-+]?\d++(?:\.\d++)?))?"
     rf"\s*(?:[%€£¥₹₽₩\"]|(?:\s(?:{_UNIT})|{_ATTACHED})\s*(?:\^?\s*[23])?)?"
 )
 _LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")

@@ -63,8 +63,8 @@ def test_custom_and_former_kinds_of_calls():
 
 
 def test_logprobs_that_are_no_numbers_are_left_out():
-    found = read(completion("a", logprobs=[-1.0, float("nan"), None, float("-inf"), -2]))
-    assert found.token_logprobs == (-1.0, -2.0)
+    found = read(completion("a", logprobs=[-1.0, float("nan"), None, float("-inf"), -2, 0.5, -1e308]))
+    assert found.token_logprobs == (-1.0, -2.0, 0.0, -9999.0)
     assert read(completion("a", logprobs=[])).token_logprobs is None
     assert read(completion("a", logprobs=[float("nan")])).token_logprobs is None
 

@@ -31,6 +31,7 @@ from classifier.gates.normalise import KINDS
         ("So \\boxed{\\frac{3}{4}} it is, not 5.", "boxed", "3/4"),
         ("\\boxed{1} and \\boxed{\\text{(B)}}", "boxed", "(b)"),
         ("5 + 6 = 11\n#### 1,100", "boxed", "1100"),
+        ("#### 3. Conclusions\nParis", "text", "3. conclusions paris"),
         # wording
         ("The answer is **42**.", "phrase", "42"),
         ("The answer is 42. I checked it 3 times.", "phrase", "42"),
