@@ -69,19 +69,18 @@ def main() -> None:
     process = Process(target=serve, args=(there,), daemon=True)
     process.start()
     client = OpenAI(base_url=here.recv(), api_key="none")
-    with tempfile.TemporaryDirectory() as folder:
-        with OutcomeStore(f"sqlite:///{folder}/outcomes.db") as store:
-            alone = Cascade(client, router=router, start="opus")
-            stored = Cascade(client, router=router, start="opus", store=store)
-            model = router.tiers[2].model
-            contenders: dict[str, Callable[[], object]] = {
-                BARE: lambda: client.chat.completions.create(model=model, messages=MESSAGES),
-                ALONE: lambda: alone.create(messages=MESSAGES),
-                STORED: lambda: stored.create(messages=MESSAGES),
-                DECISION: lambda: router.route(messages=MESSAGES),
-            }
-            measure(contenders, 20)  # connections are opened, caches filled
-            times = measure(contenders, arguments.calls)
+    with tempfile.TemporaryDirectory() as folder, OutcomeStore(f"sqlite:///{folder}/outcomes.db") as store:
+        alone = Cascade(client, router=router, start="opus")
+        stored = Cascade(client, router=router, start="opus", store=store)
+        model = router.tiers[2].model
+        contenders: dict[str, Callable[[], object]] = {
+            BARE: lambda: client.chat.completions.create(model=model, messages=MESSAGES),
+            ALONE: lambda: alone.create(messages=MESSAGES),
+            STORED: lambda: stored.create(messages=MESSAGES),
+            DECISION: lambda: router.route(messages=MESSAGES),
+        }
+        measure(contenders, 20)  # connections are opened, caches filled
+        times = measure(contenders, arguments.calls)
     here.close()
     medians = {name: float(np.median(each)) for name, each in times.items()}
     table = Table(title="Milliseconds of a call")

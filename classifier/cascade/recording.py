@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from classifier.cascade.calls import Attempt
 from classifier.cascade.engine import Run
-from classifier.gates import Verdict, answer_features
+from classifier.gates import Answer, Verdict, answer_features
 from classifier.outcomes.privacy import FEATURES, dump_features
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
 
@@ -31,6 +32,26 @@ class Store(Protocol):
 
     def close(self) -> object:
         """Write what is waiting."""
+
+
+class LazyFeatures(Mapping[str, float]):
+    """Numbers on an answer, computed when they are first read: by the thread that writes, not by the request's."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @cached_property
+    def _found(self) -> dict[str, float]:
+        return answer_features(self._answer)
+
+    def __getitem__(self, name: str) -> float:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 class Recorder:
@@ -118,7 +139,7 @@ def attempt_record(position: int, attempt: Attempt) -> AttemptRecord:
         finish_reason=attempt.finish_reason,
         error=attempt.error,
         response=None if answer is None else answer.text,
-        answer_features=None if answer is None else answer_features(answer),
+        answer_features=None if answer is None else LazyFeatures(answer),
     )
 
 

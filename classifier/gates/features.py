@@ -144,12 +144,12 @@ def _end(answer: Answer, window: str) -> dict[str, float]:
 
 def _loops(text: str) -> float:
     """How many times over the end of a text repeats what precedes it, with any period up to 128 characters."""
-    codes = np.array([ord(char) for char in text[-_LOOP_CHARS:].rstrip()][::-1])
+    back = text[-_LOOP_CHARS:].rstrip()[::-1]
     most = 0.0
-    for period in range(1, min(_LONGEST_LOOP, len(codes) // 2) + 1):
-        differs = np.flatnonzero(codes[period:] != codes[:-period])
-        alike = int(differs[0]) if len(differs) else len(codes) - period
-        if alike >= period:
+    for period in range(1, min(_LONGEST_LOOP, len(back) // 2) + 1):
+        if back.startswith(back[:period], period):
+            pairs = zip(back, back[period:], strict=False)
+            alike = next((place for place, (one, other) in enumerate(pairs) if one != other), len(back) - period)
             most = max(most, alike / period)
     return most
 
