@@ -31,7 +31,7 @@ _JSON_FORMATS = frozenset({"json_object", "json_schema"})
 _MOST_TOKENS = 2**53  # beyond any model; whole numbers above cannot all be told apart as floats
 
 
-@dataclass(slots=True)  # frozen, making one would take three times as long
+@dataclass(slots=True, unsafe_hash=True)  # nobody changes one, but frozen, making it would take three times as long
 class Request:
     """What is known of a request before it is answered.
 
