@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeAlias, TypeVar
@@ -202,9 +202,13 @@ class Engine:
         return None if verdict is None else verdict.score
 
     def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> Run:
+        messages = arguments.get("messages") or ()
+        if not isinstance(messages, Sequence):  # what can be read once only is read here
+            messages = list(messages)
+            arguments = {**arguments, "messages": messages}
         decision = self.router.decide(
             make_request(
-                messages=arguments.get("messages", ()),
+                messages=messages,
                 max_tokens=arguments.get("max_completion_tokens") or arguments.get("max_tokens"),
                 task=task,
                 tools=arguments.get("tools") or arguments.get("functions"),
@@ -265,20 +269,19 @@ class Engine:
         run.tried.append(place)
         if last and run.wants_stream:
             return (yield from self._stream(run, place, purpose))
-        gate = self.policy.gate
-        attempt, answer = yield from self._call(
-            run, place, purpose, {**run.arguments, **gate.needs()}, self._patience(run, last)
-        )
+        judged = self._records or not last
+        arguments = {**run.arguments, **self.policy.gate.needs()} if judged else run.arguments
+        attempt, answer = yield from self._call(run, place, purpose, arguments, self._patience(run))
         if answer is None:
             return False
-        if self._records or not last:
+        if judged:
             attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
         passed = attempt.verdict is not None and attempt.verdict.passed
         if not (last or passed):
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = not last and place != self.router.model.reference and self._random.random() < self.policy.audit
+        run.audited = place != self.router.model.reference and self._random.random() < self.policy.audit
         return True
 
     def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
@@ -315,7 +318,7 @@ class Engine:
         attempt = self._begin_attempt(run, place, purpose)
         began = self._clock()
         try:
-            run.stream = yield Call(tier, run.arguments, self._patience(run, True), stream=True)
+            run.stream = yield Call(tier, run.arguments, self._patience(run), stream=True)
         except Exception as error:
             attempt.error, run.error = failure(error), error
             return False
@@ -406,7 +409,7 @@ class Engine:
         if tier is None:
             raise ValueError(f"gate asks tier '{wanted.tier}', which the menu does not have")
         place = self.router.tiers.index(tier)
-        _, answer = yield from self._call(run, place, wanted.purpose, wanted.arguments, self._patience(run, False))
+        _, answer = yield from self._call(run, place, wanted.purpose, wanted.arguments, self._patience(run))
         if answer is None:
             assert run.error is not None
             raise run.error
@@ -415,12 +418,13 @@ class Engine:
     def _time_left(self, run: Run) -> float:
         return float("inf") if run.ends is None else run.ends - self._clock()
 
-    def _patience(self, run: Run, last: bool) -> float | None:
-        """Seconds that a call may take: all that are left, or half of them where others can still be asked."""
+    def _patience(self, run: Run) -> float | None:
+        """Seconds that a call may take: half of what is left while there are tiers that have not been asked."""
         left = self._time_left(run)
         if left == float("inf"):
             return None
-        return max(left if last else left / 2, 1e-3)
+        others = len(set(run.tried)) < len(run.decision.feasible)
+        return max(left / 2 if others else left, 1e-3)
 
     def _has_room(self, run: Run, place: int) -> bool:
         budget = self.policy.budget

@@ -175,6 +175,13 @@ def test_tiers_may_have_clients_of_their_own(kind, router, upstream):
         assert len(upstream.calls) == 1
 
 
+@both
+def test_messages_may_be_readable_once_only(kind, router, upstream):
+    upstream.answer_with(by_tier(haiku=Reply(BAD)))
+    ask(kind, upstream, {"router": router}, messages=iter(MESSAGES))
+    assert [call.body["messages"] for call in upstream.calls[:2]] == [MESSAGES, MESSAGES]
+
+
 # Budgets
 
 

@@ -119,6 +119,15 @@ def test_an_upstream_that_trickles_does_not_outlast_the_deadline(kind, router, u
 
 
 @both
+def test_a_tier_that_hangs_leaves_time_for_others(kind, router, upstream):
+    upstream.answer_with(by_tier(opus=Reply(fault=Fault.HANG)))
+    result = ask(kind, upstream, {"router": router, "start": "opus", "deadline": 0.8})
+    assert [each.error for each in result.attempts] == ["timeout", None]
+    _, chunks = read_stream(kind, upstream, {"router": router, "start": "opus", "deadline": 0.8})
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == GOOD
+
+
+@both
 def test_an_upstream_that_hangs_is_hung_up_on(kind, router, upstream):
     upstream.answer_with(by_tier(haiku=Reply(fault=Fault.HANG)))
     ask(kind, upstream, {"router": router, "deadline": 0.5})
