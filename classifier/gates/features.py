@@ -131,13 +131,11 @@ def _size(answer: Answer, scan: TextScan, prompt: TextScan) -> dict[str, float]:
 
 def _end(answer: Answer, window: str) -> dict[str, float]:
     last = window.rstrip()[-1:]
-    blocks = list(code_blocks(window))
     return {
         "finished": Finished().judge(answer).score,
         "ends_open": bool(last) and last not in _SENTENCE_ENDS,
         "ends_asking": last in ("?", "？", "؟"),
         "open_brackets": max(0, sum(map(window.count, _OPENING)) - sum(map(window.count, _CLOSING))),
-        "open_code": bool(blocks) and not blocks[-1].closed,
         "loops": _loops(window),
     }
 
@@ -168,6 +166,7 @@ def _form(answer: Answer, window: str) -> dict[str, float]:
     return {
         "json": len(answer.text) <= _JSON_CHARS and parse_json(answer.text) is not INVALID,
         "json_asked": answer.request.json_format,
+        "open_code": bool(blocks) and not blocks[-1].closed,
         "code_blocks": len(blocks),
         "code_share": sum(len(block.code) for block in blocks) / max(1, len(window)),
         "list_items": len(_ITEM.findall(window)),

@@ -70,7 +70,7 @@ _IS = (
 )
 _PHRASE = re.compile(
     rf"(?:{_NOUN})(?:[ \t]+(?:to|for|of|für|pour|para|per)\b[^.:=\n]{{0,80}}?)?[ \t*_]*"
-    rf"(?:(?:{_IS})[ \t*_]*[::]?|[::=])[ \t*_]*\n?[ \t]*(\S[^\n]*)",
+    rf"(?:(?:{_IS})[ \t*_]*[:\uff1a]?|[:=\uff1a])[ \t*_]*\n?[ \t]*(\S[^\n]*)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(

@@ -55,6 +55,7 @@ from classifier.gates.normalise import KINDS
         ("התשובה היא 5", "phrase", "5"),
         ("उत्तर: 5", "phrase", "5"),
         ("最终答案是 5。", "phrase", "5"),
+        ("答案\uff1a5", "phrase", "5"),
         ("答えは5です。", "phrase", "5"),
         ("정답은 5입니다.", "phrase", "5"),
         ("Đáp án là 5.", "phrase", "5"),

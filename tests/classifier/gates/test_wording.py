@@ -212,9 +212,19 @@ def test_folding_twice_is_folding_once(text):
     assert fold(fold(text)) == fold(text)
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=50))
+def test_plain_text_is_folded_as_any_other(text):
+    assert fold(f"{text} é") == f"{fold(text).rstrip()} é "
+
+
 @pytest.mark.parametrize("kind", ["refusal", "hedging"])
 def test_phrases_are_sound_and_all_can_be_found(kind):
     phrases = load_phrases(kind)
     assert all(len(phrase.strip()) >= 4 or not phrase.isascii() for phrase in phrases.words + phrases.anywhere)
     for phrase in phrases.words + phrases.anywhere:
         assert 0 in phrases.find(fold(phrase)) or 1 in phrases.find(fold(phrase)), phrase
+
+
+def test_phrases_that_overlap_or_recur_count_once():
+    text = "I don't know if I may be wrong. I don't know. I may be wrong."
+    assert load_phrases("hedging").find(fold(text)) == [0, fold(text).index(" i may")]
