@@ -46,7 +46,7 @@ class Database:
 
     Attributes
     ----------
-    path : the SQLite file; None for PostgreSQL.
+    path : the SQLite file, absolute; None for PostgreSQL.
     shown : the URL for messages: without user, password and options.
     """
 
@@ -169,7 +169,10 @@ def _parsed(url: str) -> URL:
         raise InputError(f"store URL: found database {parsed.drivername}, expected {_EXPECTED}")
     if parsed.get_backend_name() == _SQLITE and (parsed.database or ":memory:").startswith((":memory:", "file:")):
         raise InputError("store URL: found SQLite without a plain file, expected sqlite:///outcomes.db")
-    return parsed.set(drivername=_DRIVERS[parsed.drivername])
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    if parsed.get_backend_name() == _POSTGRES:
+        return parsed
+    return parsed.set(database=str(Path(parsed.database or "").absolute()))  # a program may change its folder
 
 
 def _shown(url: URL) -> str:

@@ -88,7 +88,7 @@ class OutcomeStore:
         if retention_days is not None and not 0 < retention_days < 1e6:
             raise InputError(f"retention_days: found {retention_days}, expected a number of days above 0, or None")
         self._database = Database(url)
-        folders = (Path(spill),) if spill is not None else _spill_folders(self._database)
+        folders = (Path(spill).absolute(),) if spill is not None else _spill_folders(self._database)
         self._writer = Writer(
             WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after)
         )
@@ -247,11 +247,10 @@ class OutcomeStore:
 
 
 def _spill_folders(database: Database) -> tuple[Path, ...]:
-    name = database.shown if database.path is None else str(database.path.absolute())
-    own = user_state_path("tierwise") / "spill" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    own = user_state_path("tierwise") / "spill" / hashlib.sha256(database.shown.encode()).hexdigest()[:16]
     if database.path is None:
         return (own,)
-    return database.path.absolute().with_name(database.path.name + ".spill"), own
+    return database.path.with_name(database.path.name + ".spill"), own
 
 
 def _snapshot(messages: Sequence[Any]) -> list[Any]:

@@ -16,7 +16,7 @@ import secrets
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -71,7 +71,7 @@ class Counters:
 class WriterOptions:
     """How a `Writer` works; see `classifier.outcomes.OutcomeStore`."""
 
-    url: str
+    url: str = field(repr=False)  # may hold a password
     mode: str
     responses: bool
     queue_size: int

@@ -241,9 +241,21 @@ def test_reading_what_is_not_there(
         open_store(f"sqlite:///{tmp_path / 'text.db'}").count()
 
 
+def test_a_program_that_changes_its_folder_keeps_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with OutcomeStore("sqlite:///outcomes.db") as store:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        store.record(decision())
+        assert store.flush(60)
+        assert store.count() == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_neither_password_nor_prompt_is_shown(open_store: Opener) -> None:
     store = open_store("postgresql://me:pass-word@127.0.0.1:1/db?password=pass-word&sslmode=disable")
     assert "pass-word" not in repr(store)
+    assert "pass-word" not in repr(store._writer.options)
     with pytest.raises(StoreError) as failed:
         store.count()
     assert "127.0.0.1:1/db" in str(failed.value)
