@@ -23,6 +23,7 @@ from training.compile import compile_artifact, summary
 from training.console import progress_bars, show_data, show_result
 from training.data import DataOptions, prepare
 from training.effort import Effort, learners_for
+from training.gate.train import add_gate
 from training.labels import Adequacy
 from training.options import columns_of, pairs, price_pair, run_command, write_json
 from training.pipeline import train
@@ -57,7 +58,7 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 [bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
 
   wide: prompt, score__<tier> for each tier (0 to 1, empty where unknown); optional task, max_tokens, cost__<tier>,
-  tokens_out__<tier>, messages, group, timestamp
+  tokens_out__<tier>, response__<tier> (the answers, which a gate is learned from), messages, group, timestamp
 
   labelled: prompt, tier (the cheapest adequate one)
 
@@ -263,6 +264,7 @@ def train_router(
             force=force,
             progress=progress,
         )
+        training = add_gate(training, learners, keywords, options.tokens, jobs=jobs, progress=progress)
         unseen: tuple[UnseenTask, ...] = ()
         if report is not None or json_file is not None:
             unseen = leave_tasks_out(

@@ -17,12 +17,16 @@ from classifier.artifact import write_artifact
 from classifier.catalog import menu_to_header
 from classifier.errors import RouterError
 from classifier.features import FEATURE_VERSION
+from classifier.gates.learned import LearnedGate
+from classifier.gates.stored import StoredGate, dump_gate
 from classifier.keywords import KeywordGroups, dump_keywords
 from classifier.model import dump_model
 from classifier.novelty import NOVEL, dump_novelty
 from classifier.router import Router
 from classifier.rule import Rule, dump_rule
 from classifier.version import __version__
+from training.gate.answers import table_answers
+from training.gate.trained import TrainedGate
 from training.pipeline import Training, shipped_menu
 
 _PROOF_ROWS = 100
@@ -66,10 +70,18 @@ def compile_artifact(
         "rule": dump_rule(rule),
         "training": {**summary(training), **_made(dated), **(provenance or {})},
     }
+    all_tensors = {**tensors, **dump_novelty(training.novelty)}
+    if training.gate is not None:
+        gate_header, gate_tensors = dump_gate(_stored_gate(training, training.gate))
+        header |= gate_header
+        all_tensors |= gate_tensors
     draft = path.with_name(f".{path.name}.draft")
     try:
-        digest = write_artifact(draft, header, {**tensors, **dump_novelty(training.novelty)})
-        _prove(Router.load(draft, menu=shipped_menu(training)), training)
+        digest = write_artifact(draft, header, all_tensors)
+        router = Router.load(draft, menu=shipped_menu(training))
+        _prove(router, training)
+        if training.gate is not None:
+            _prove_gate(LearnedGate.load(router), training, training.gate)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -97,6 +109,10 @@ def runtime_rule(training: Training) -> Rule:
     )
 
 
+def _stored_gate(training: Training, gate: TrainedGate) -> StoredGate:
+    return StoredGate(gate.model.runtime(), tuple(training.data.names[tier] for tier in gate.tiers), gate.promise)
+
+
 def summary(training: Training) -> dict[str, Any]:
     """The run's figures as plain data: for the artifact's header and for ``--json``."""
     data, split, rule = training.data, training.split, training.rule
@@ -113,6 +129,7 @@ def summary(training: Training) -> dict[str, Any]:
         "certificate": {
             "ladder": [asdict(rung) for rung in rule.ladder],
             "tasks": {task: asdict(rung) for task, rung in rule.tasks.items()},
+            "cascade": None if training.gate is None else asdict(training.gate.rung),
         },
         "shipped": training.shipped.name,
         "against_random_mix": asdict(training.mix),
@@ -148,3 +165,16 @@ def _prove(router: Router, training: Training) -> None:
                 f"the artifact predicts other than the model it was made from (test row {place + 1}); "
                 "nothing was written; please report this with the versions installed"
             )
+
+
+def _prove_gate(gate: LearnedGate, training: Training, trained: TrainedGate) -> None:
+    """The same for the gate."""
+    held = set(training.split.test[:_PROOF_ROWS].tolist())
+    for row, place, answer in table_answers(training.data):
+        if row in held and place in trained.tiers:
+            score = gate.judge(answer).score
+            if not np.isclose(score, trained.scores[row, place], atol=_PROOF_TOLERANCE):
+                raise RouterError(
+                    f"the artifact's gate judges other than the one it was made from (row {row + 1}); "
+                    "nothing was written; please report this with the versions installed"
+                )

@@ -53,6 +53,7 @@ class RoutingData:
     ----------
     table : what was read.
     tiers : the menu's entry of each tier.
+    spelt : each tier's name in the table.
     matrix : the requests' features.
     scores, quality, adequate : (n, t), NaN where not observed; see `training.labels.judge`.
     costs : (n, t) USD, complete; ``cost_sources`` says in words where each tier's come from.
@@ -64,6 +65,7 @@ class RoutingData:
 
     table: OutcomeTable
     tiers: tuple[Tier, ...]
+    spelt: tuple[str, ...]
     matrix: FeatureMatrix
     scores: NDArray[np.float64]
     quality: NDArray[np.float64]
@@ -120,6 +122,7 @@ def prepare(
     return RoutingData(
         table=table,
         tiers=tiers,
+        spelt=data_names,
         matrix=matrix,
         scores=scores,
         quality=quality,

@@ -110,7 +110,24 @@ def fixed_weights(chosen: NDArray[np.int64], tiers: int) -> NDArray[np.float64]:
 
 def evaluate(name: str, weights: NDArray[np.float64], rows: Outcomes, *, seed: int) -> Result:
     """Evaluate one way of routing, given as the weight of each tier on each row: (m, t), each row summing to 1."""
-    cost, quality = _totals(weights, rows)
+    return evaluate_totals(name, weights, *_totals(weights, rows), rows, seed=seed)
+
+
+def evaluate_totals(
+    name: str,
+    weights: NDArray[np.float64],
+    cost: NDArray[np.float64],
+    quality: NDArray[np.float64],
+    rows: Outcomes,
+    *,
+    seed: int,
+) -> Result:
+    """Evaluate what was spent and reached on each row, (m,) both, where more than one tier may have been asked.
+
+    Parameters
+    ----------
+    weights : (m, t), of the tiers whose answers were kept.
+    """
     base_cost, base_quality = rows.costs[:, rows.reference], rows.quality[:, rows.reference]
     draws = redraw(np.column_stack([cost, quality, base_cost, base_quality]), rows.groups, seed)
     return Result(

@@ -25,6 +25,7 @@ from training.evaluate import (
     tune_thresholds,
 )
 from training.fit import FittedModel, Predictions, fit_model
+from training.gate.trained import TrainedGate
 from training.learner import Learner
 from training.neighbours import Neighbours
 from training.novelty import fit_novelty, novelty_scores
@@ -79,7 +80,9 @@ class Training:
     test : the test rows' outcomes; ``predicted`` is what the model expected of them, ``expected`` the rule's view of
         that, ``peers`` what other learners expected, ``chosen`` (m,) the tier that what is shipped picks.
     never_chosen : positions of tiers that are never worth their price.
+    cross_fitted : what models that did not see them expected of the rows for fitting.
     filled : scores that were never observed and stand as the model's expectation in the figures.
+    gate : the learned gate, where the tables have answers; see `training.gate`.
     """
 
     data: RoutingData
@@ -94,6 +97,7 @@ class Training:
     results: tuple[Result, ...]
     result: Result
     test: Outcomes
+    cross_fitted: Predictions
     predicted: Predictions
     expected: Expectations
     peers: Mapping[str, Expectations]
@@ -102,6 +106,7 @@ class Training:
     filled: int
     thresholds: tuple[int, int]
     seed: int
+    gate: TrainedGate | None = None
 
     @property
     def target(self) -> Target:
@@ -189,6 +194,7 @@ def train(
         results=results,
         result=by_name[shipped.name],
         test=test,
+        cross_fitted=cross_fitted,
         predicted=predicted,
         expected=expected,
         peers=peers,

@@ -170,6 +170,7 @@ def _in_order(data: RoutingData, router: Router) -> RoutingData:
     return replace(
         data,
         tiers=tuple(data.tiers[place] for place in order),
+        spelt=tuple(data.spelt[place] for place in order),
         scores=data.scores[:, order],
         quality=data.quality[:, order],
         adequate=data.adequate[:, order],

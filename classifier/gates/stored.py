@@ -1,0 +1,146 @@
+"""The learned gate's part of an artifact, which may be without it: a header field ``gate`` and tensors ``gate_*``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.artifact import Artifact, header_field
+from classifier.errors import ArtifactError
+from classifier.gates.evidence import EVIDENCE_VERSION, evidence_names
+from classifier.model import Model, dump_model, load_model
+
+GATE_VERSION = 1
+FIELD = "gate"
+_PREFIX = "gate_"
+_OWN, _REFERENCE = 0, 1  # outputs of the gate's model
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeSetting:
+    """How a cascade with this gate is to be run.
+
+    Attributes
+    ----------
+    price_weight : quality points that one reference call's cost is worth, in deciding which tiers are tried.
+    threshold : the least score with which an answer is kept.
+    cost : mean cost of a request, answers thrown away included, as a share of the reference's, on rows kept apart.
+    pass_adequate, pass_inadequate : shares of good and of bad answers that pass, on rows that the gate did not see.
+    """
+
+    price_weight: float
+    threshold: float
+    cost: float
+    pass_adequate: float
+    pass_inadequate: float
+
+
+@dataclass(frozen=True, slots=True)
+class CascadePromise:
+    """What is certified of router and gate together.
+
+    Attributes
+    ----------
+    setting : the pair of router setting and threshold that it is about; where not certified, the most careful one.
+    target : quality that may be lost: a share of the reference's where ``relative``, else points of score.
+    confidence : with which it holds.
+    certified : whether it could be certified.
+    """
+
+    setting: CascadeSetting
+    target: float
+    relative: bool
+    confidence: float
+    certified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGate:
+    """A learned gate as an artifact holds it.
+
+    Attributes
+    ----------
+    model : two outputs: quality of the answer that is judged, and of the reference's answer to the same request.
+    tiers : names of those whose answers it has learned about.
+    promise : what is certified of the cascade.
+    """
+
+    model: Model
+    tiers: tuple[str, ...]
+    promise: CascadePromise
+
+
+def dump_gate(gate: StoredGate) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    """Header fields and tensors for `classifier.artifact.write_artifact`."""
+    header, tensors = dump_model(gate.model)
+    field = {
+        "version": GATE_VERSION,
+        "evidence": EVIDENCE_VERSION,
+        "tiers": list(gate.tiers),
+        "model": header,
+        "cascade": asdict(gate.promise),
+    }
+    return {FIELD: field}, {_PREFIX + name: tensor for name, tensor in tensors.items()}
+
+
+def load_gate(artifact: Artifact) -> StoredGate:
+    """The gate of an artifact.
+
+    Raises
+    ------
+    ArtifactError : there is none, it was made for another version, or its parts do not fit each other.
+    """
+    if FIELD not in artifact.header:
+        raise ArtifactError(
+            f"{artifact.source}: holds no learned gate; train with a table that has response__<tier> columns"
+        )
+    for key, known in (("version", GATE_VERSION), ("evidence", EVIDENCE_VERSION)):
+        found = header_field(artifact, FIELD, key, kind=int)
+        if found != known:
+            remedy = "upgrade tierwise" if found > known else "train a new one with train-router"
+            raise ArtifactError(f"{artifact.source}: has gate {key} {found}, this tierwise reads {known}; {remedy}")
+    ladder = header_field(artifact, "tiers", kind=list)
+    tiers = header_field(artifact, FIELD, "tiers", kind=list)
+    if not tiers or not all(tier in ladder for tier in tiers):
+        raise ArtifactError(f"{artifact.source}: its gate's tiers do not fit its menu; retrain with train-router")
+    part = Artifact(
+        {"model": header_field(artifact, FIELD, "model", kind=dict)},
+        {name.removeprefix(_PREFIX): array for name, array in artifact.tensors.items() if name.startswith(_PREFIX)},
+        artifact.digest,
+        artifact.source,
+    )
+    model = load_model(part, 2, len(evidence_names(ladder)), {})
+    if model.reference != _REFERENCE:
+        raise ArtifactError(f"{artifact.source}: its gate's reference is not the second output; retrain it")
+    return StoredGate(model, tuple(tiers), _load_promise(artifact))
+
+
+def keep_score(quality: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 less the quality that keeping an answer is expected to lose against asking the reference; 0..1.
+
+    Parameters
+    ----------
+    quality : (..., 2), expected of the answer and of the reference's.
+    """
+    scores: NDArray[np.float64] = np.minimum(1.0, 1.0 - (quality[..., _REFERENCE] - quality[..., _OWN]))
+    return scores
+
+
+def _load_promise(artifact: Artifact) -> CascadePromise:
+    def number(*keys: str) -> float:
+        return header_field(artifact, FIELD, "cascade", *keys, kind=float)
+
+    values = {each.name: number("setting", each.name) for each in fields(CascadeSetting)}
+    shares = (values["threshold"], values["pass_adequate"], values["pass_inadequate"], number("confidence"))
+    if not all(0 <= share <= 1 for share in shares) or min(values.values()) < 0 or not 0 <= number("target") < 1:
+        raise ArtifactError(f"{artifact.source}: its gate's figures are out of range; retrain with train-router")
+    return CascadePromise(
+        CascadeSetting(**values),
+        number("target"),
+        header_field(artifact, FIELD, "cascade", "relative", kind=bool),
+        number("confidence"),
+        header_field(artifact, FIELD, "cascade", "certified", kind=bool),
+    )

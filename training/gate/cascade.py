@@ -1,0 +1,119 @@
+"""What a cascade with a gate does on many rows at once: which tiers it tries, what it keeps, what all that costs.
+
+The plan is that of `classifier.cascade.route`, vectorised: from the dearest tier down, a tier is asked directly, or
+tried before the best later one where that is worth more. One price weight w gives both halves of a setting: an answer
+is kept where it is expected to lose less quality than a reference call costs, that is with a score of at least 1 - w.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluate import Outcomes
+from training.rule import Expectations, price_weights
+
+_COST_STEP = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """P(pass | adequate) and P(pass | inadequate) of a gate at one threshold."""
+
+    adequate: float
+    inadequate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A setting of router and gate: the price weight, the least score that passes, and what then passes."""
+
+    price_weight: float
+    threshold: float
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a cascade did on m rows: USD of all its calls, quality and tier of the answer kept, each (m,)."""
+
+    cost: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    kept: NDArray[np.int64]
+
+
+def pass_rates(scores: NDArray[np.float64], quality: NDArray[np.float64], threshold: float) -> Rates:
+    """Rates over all judged answers, (m, t) both, NaN unknown; one of quality q counts as q of an adequate answer.
+
+    Without answers of one kind, all of it is taken to pass.
+    """
+    known = ~np.isnan(scores) & ~np.isnan(quality)
+    passed, good = scores[known] >= threshold, quality[known]
+    return Rates(*(float(share @ passed / share.sum()) if share.sum() > 0 else 1.0 for share in (good, 1.0 - good)))
+
+
+def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> Replay:
+    """Replay a cascade.
+
+    Parameters
+    ----------
+    expected : what the router expects of the rows.
+    scores : (m, t) the gate's; a column of NaN is a tier without gate, another NaN an answer that does not pass.
+    """
+    gated = [tier for tier in range(scores.shape[1]) if not np.isnan(scores[:, tier]).all()]
+    first, following = _plan(pair, expected, gated)
+    count = np.arange(len(rows))
+    cost, kept, at = np.zeros(len(rows)), first.copy(), first.copy()
+    live = np.ones(len(rows), bool)
+    while live.any():
+        cost[live] += rows.costs[count, at][live]
+        kept[live] = at[live]
+        after = following[count, at]
+        live &= (after >= 0) & ~(scores[count, at] >= pair.threshold)
+        at = np.where(live, after, at)
+    return Replay(cost, rows.quality[count, kept], kept)
+
+
+def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> list[Pair]:
+    """The settings to test, the most careful first, each at least 2% of the reference's cost cheaper than the last.
+
+    Parameters
+    ----------
+    expected, scores, rows : of rows that the certificate does not use, cross-fitted.
+    """
+    reference_cost = float(rows.costs[:, rows.reference].mean())
+    path: list[Pair] = []
+    last = np.inf
+    for weight in price_weights(expected.cost)[1:]:
+        threshold = float(max(0.0, 1.0 - weight))
+        pair = Pair(float(weight), threshold, pass_rates(scores, rows.quality, threshold))
+        cost = float(replay(pair, expected, scores, rows).cost.mean())
+        if cost <= min(reference_cost, last - _COST_STEP * reference_cost):
+            path.append(pair)
+            last = cost
+    return path
+
+
+def _plan(pair: Pair, expected: Expectations, gated: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first tier to ask, (m,), and the one after each, (m, t); -1: the answer is kept as it is."""
+    quality, weight = expected.quality, pair.price_weight
+    direct = quality - weight * expected.cost
+    following = np.full(quality.shape, -1, np.int64)
+    best, best_worth = np.full(len(quality), -1, np.int64), np.full(len(quality), -np.inf)
+    for tier in reversed(range(quality.shape[1])):
+        worth = direct[:, tier].copy()
+        if tier in gated:
+            good = quality[:, tier]
+            passes = good * pair.rates.adequate + (1.0 - good) * pair.rates.inadequate
+            later = np.where(best >= 0, best_worth, 0.0)
+            tried = good * pair.rates.adequate - weight * expected.cost[:, tier] + (1.0 - passes) * later
+            first = (best >= 0) & (tried > worth)
+            following[first, tier] = best[first]
+            worth[first] = tried[first]
+        better = worth > best_worth
+        best[better], best_worth[better] = tier, worth[better]
+    first_tier = np.where(expected.novel, expected.reference, best)
+    following[expected.novel] = -1
+    return first_tier, following

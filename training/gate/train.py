@@ -1,0 +1,148 @@
+"""A gate for a trained router: fitted, certified together with it, and tested, each on the rows kept for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.gates.stored import CascadePromise, CascadeSetting
+from classifier.keywords import KeywordGroups
+from training.certify import Rung, certify_ladder
+from training.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
+from training.fit import Predictions
+from training.gate.answers import read_answers
+from training.gate.cascade import Pair, Rates, Replay, make_path, replay
+from training.gate.fit import as_table, fit_gate, judge_answers
+from training.gate.trained import TrainedGate
+from training.learner import Learner
+from training.pipeline import Sight, StageProgress, Training
+from training.rule import Expectations, Target
+
+CASCADE = "cascade, learned gate"
+_BEFORE_ORACLE = -1
+
+
+def add_gate(
+    training: Training,
+    learners: Mapping[str, Learner],
+    keywords: KeywordGroups,
+    tokens: str,
+    *,
+    jobs: int = 1,
+    progress: StageProgress | None = None,
+) -> Training:
+    """The same training with a learned gate and one more way of routing in its results, where the tables have answers.
+
+    A gate belongs to a learned router: where a floor is shipped, nothing is added.
+
+    Parameters
+    ----------
+    tokens : name of the token counter that the router's features are made with.
+    """
+    data, fit = training.data, training.split.fit
+    if training.shipped.strategy != "learned":
+        return training
+    reading = partial(progress, "answers") if progress else None
+    answers = read_answers(data, keywords, tokens, jobs=jobs, progress=reading)
+    if answers is None or not len(answers.of(fit)):
+        return training
+    answers = answers.part(np.flatnonzero(np.isin(answers.places, answers.of(fit).tiers)))
+    before = _expected_before(training)
+    model, cross_fitted = fit_gate(
+        learners,
+        answers.of(fit),
+        before,
+        data.quality,
+        data.adequate,
+        data.groups,
+        data.reference,
+        jobs=jobs,
+        progress=partial(progress, "gate") if progress else None,
+    )
+    judged = judge_answers(model, answers.alone().evidence(before, data.reference))
+    judged[np.isin(answers.rows, fit)] = cross_fitted
+    scores = as_table(answers, judged, len(data))
+    certified = _certify(training, scores)
+    if certified is None:
+        return training
+    promise, rung = certified
+    pair = promise.setting
+    done = replay(
+        Pair(pair.price_weight, pair.threshold, Rates(pair.pass_adequate, pair.pass_inadequate)),
+        training.expected,
+        scores[training.split.test],
+        training.test,
+    )
+    result = evaluate_replay(done, training.test, seed=training.seed)
+    results = (*training.results[:_BEFORE_ORACLE], result, *training.results[_BEFORE_ORACLE:])
+    return replace(training, results=results, gate=TrainedGate(model, answers.tiers, scores, promise, rung, result))
+
+
+def evaluate_replay(done: Replay, rows: Outcomes, *, seed: int) -> Result:
+    """A cascade as a way of routing; its cost counts the answers that were thrown away, its shares those kept."""
+    weights = fixed_weights(done.kept, rows.quality.shape[1])
+    return evaluate_totals(CASCADE, weights, done.cost, done.quality, rows, seed=seed)
+
+
+def certify_pairs(
+    path: Sequence[Pair], expected: Expectations, scores: NDArray[np.float64], rows: Outcomes, target: Target
+) -> tuple[Pair, Rung, float]:
+    """The cheapest pair of a path that keeps the promise on ``rows``, which nothing was fitted on.
+
+    Fixed-sequence testing along the path (`training.certify`), on the quality that each pair reaches.
+
+    Returns
+    -------
+    The pair (the first, where none is certified), its certificate, and its mean cost as a share of the reference's.
+    """
+    done = [replay(pair, expected, scores, rows) for pair in path]
+    (rung,) = certify_ladder(
+        rows.quality[:, rows.reference],
+        np.stack([each.quality for each in done], axis=1),
+        targets=(target.loss,),
+        confidence=target.confidence,
+        relative=target.relative,
+        groups=rows.groups,
+    )
+    chosen = rung.rule or 0
+    return path[chosen], rung, float(done[chosen].cost.mean() / rows.costs[:, rows.reference].mean())
+
+
+def _certify(training: Training, scores: NDArray[np.float64]) -> tuple[CascadePromise, Rung] | None:
+    """The promise of the cascade, tested on the rows for choosing that observed every score and answer."""
+    split, target = training.split, training.target
+    sight = Sight(
+        training.data,
+        training.model,
+        training.model.linear.weights(),
+        training.novelty,
+        training.reference_cost,
+    )
+    path = make_path(*_seen(sight, split.fit, scores, training.cross_fitted))
+    complete = ~np.isnan(training.data.quality).any(axis=1)
+    known = ~np.isnan(scores)
+    judged = known[:, known.any(axis=0)].all(axis=1)
+    proving = split.choose[np.asarray(complete & judged)[split.choose]]
+    if not path or not len(proving):
+        return None
+    pair, rung, cost = certify_pairs(path, *_seen(sight, proving, scores), target)
+    setting = CascadeSetting(pair.price_weight, pair.threshold, cost, pair.rates.adequate, pair.rates.inadequate)
+    return CascadePromise(setting, target.loss, target.relative, target.confidence, rung.rule is not None), rung
+
+
+def _seen(
+    sight: Sight, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Predictions | None = None
+) -> tuple[Expectations, NDArray[np.float64], Outcomes]:
+    expected, outcomes = sight.look(rows, predicted)
+    return expected, scores[rows], outcomes
+
+
+def _expected_before(training: Training) -> NDArray[np.float64]:
+    """(n, t): what the router expects of every request, of those it was fitted on by models that did not see them."""
+    expected = training.model.predict(training.data.matrix).quality
+    expected[training.split.fit] = training.cross_fitted.quality
+    return expected
