@@ -36,7 +36,8 @@ def evidence_names(ladder: Sequence[str]) -> tuple[str, ...]:
 
 def answer_numbers(answer: Answer) -> NDArray[np.float64]:
     """(len(ANSWER_FEATURES),): the answer by itself, NaN where something is not known."""
-    values = np.fromiter(answer_features(answer).values(), np.float64, len(ANSWER_FEATURES))
+    with np.errstate(over="ignore", invalid="ignore"):  # log-probabilities far beyond what any model gives
+        values = np.fromiter(answer_features(answer).values(), np.float64, len(ANSWER_FEATURES))
     signed: NDArray[np.float64] = np.copysign(np.log1p(np.abs(values)), values)
     return signed
 

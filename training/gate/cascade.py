@@ -63,7 +63,7 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
     scores : (m, t) the gate's; a column of NaN is a tier without gate, another NaN an answer that does not pass.
     """
     gated = [tier for tier in range(scores.shape[1]) if not np.isnan(scores[:, tier]).all()]
-    first, following = _plan(pair, expected, gated)
+    first, following = plan_tiers(pair, expected, gated)
     count = np.arange(len(rows))
     cost, kept, at = np.zeros(len(rows)), first.copy(), first.copy()
     live = np.ones(len(rows), bool)
@@ -96,7 +96,7 @@ def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcome
     return path
 
 
-def _plan(pair: Pair, expected: Expectations, gated: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def plan_tiers(pair: Pair, expected: Expectations, gated: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first tier to ask, (m,), and the one after each, (m, t); -1: the answer is kept as it is."""
     quality, weight = expected.quality, pair.price_weight
     direct = quality - weight * expected.cost
