@@ -7,7 +7,7 @@ together; router, gate and baselines are fitted on four and judge the fifth, and
 Every call is paid for, those whose answers are thrown away too. A figure at a target is the least cost whose quality is
 at least the target, both as shares of always asking the strong tier: the setting on a method's curve is picked in
 hindsight on the out-of-fold scores, for every method alike. Router and gate follow one price weight, the baselines one
-threshold; the rates at which the gate passes answers, two numbers a setting, are also read off these scores.
+threshold. What trying a tier promises (`classifier.gates.prospect`) is read off the scores of the other folds.
 Brackets hold 95% bootstrap intervals over redrawn groups of rows, the fitted models held fixed.
 """
 
@@ -34,7 +34,6 @@ from sklearn.model_selection import GroupKFold
 
 from classifier.catalog import load_menu
 from classifier.gates import default_gate, run_gate
-from classifier.gates.stored import keep_score
 from classifier.keywords import load_keywords
 from classifier.novelty import NOVEL
 from training.calibrate import calibration_error, chance_error
@@ -43,7 +42,7 @@ from training.effort import Effort, learners_for
 from training.evaluate import Outcomes
 from training.fit import fit_model
 from training.gate.answers import Answers, read_answers, table_answers
-from training.gate.cascade import Pair, pass_rates, plan_tiers, replay
+from training.gate.cascade import make_pair, plan_tiers, replay
 from training.gate.fit import fit_gate, judge_answers
 from training.novelty import fit_novelty, novelty_scores
 from training.rule import Expectations, price_weights
@@ -68,6 +67,7 @@ class Judged:
     alone : (n, t, 2) expected quality of each tier's answer, judged alone, and of the reference's.
     beside : (n, t, t, 2) the same, knowing as well whether the tier of the third axis says the same.
     tfidf : (n, t) P(right) by logistic regression on TF-IDF of request and answer.
+    fold : (n,) in which a row was held out.
     rules, agreed : (n, t) score of the default gate; (n, t, t) 1 where two say the same.
     """
 
@@ -76,6 +76,7 @@ class Judged:
     alone: NDArray[np.float64]
     beside: NDArray[np.float64]
     tfidf: NDArray[np.float64]
+    fold: NDArray[np.int64]
     rules: NDArray[np.float64]
     agreed: NDArray[np.float64]
 
@@ -122,10 +123,11 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
     count, tiers = data.quality.shape
     quality, cost, novel = np.empty((count, tiers)), np.empty((count, tiers)), np.zeros(count, bool)
     alone, beside = np.full((count, tiers, 2), np.nan), np.full((count, tiers, tiers, 2), np.nan)
-    tfidf = np.full((count, tiers), np.nan)
+    tfidf, fold = np.full((count, tiers), np.nan), np.full(count, -1)
     folds = GroupKFold(FOLDS, shuffle=True, random_state=0).split(data.groups, groups=data.groups)
     learners = learners_for(effort)
     for train, test in track(list(folds), "folds", console=console, disable=not console.is_terminal, transient=True):
+        fold[test] = fold.max() + 1
         seen = data.quality[train], data.adequate[train], data.costs[train], data.groups[train]
         router, cross_fitted = fit_model(learners, data.matrix.rows(train), *seen, data.reference, jobs=2)
         found = router.predict(data.matrix.rows(test))
@@ -151,7 +153,7 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
     for row, place, answer in table_answers(data):
         rules[row, place] = run_gate(default_gate(), answer).score
     expected = Expectations(quality, cost, novel, data.reference)
-    return Judged(data, expected, alone, beside, tfidf, rules, agreements(answers, count))
+    return Judged(data, expected, alone, beside, tfidf, fold, rules, agreements(answers, count))
 
 
 def agreements(answers: Answers, count: int) -> NDArray[np.float64]:
@@ -177,6 +179,12 @@ def tfidf_logistic(
     return found
 
 
+def scores_of(quality: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What an answer is expected to be better than the reference's, plus 1; quality (..., 2) of the two."""
+    scores: NDArray[np.float64] = 1.0 + quality[..., 0] - quality[..., 1]
+    return scores
+
+
 def thresholds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(np.unique(np.quantile(scores, np.linspace(0, 1, POINTS))), np.inf)
 
@@ -187,6 +195,10 @@ def try_first(judged: Judged, cheap: int, scores: NDArray[np.float64], extra: An
     kept = scores >= thresholds(scores)[:, None]
     cost = costs[:, cheap] + extra + np.where(kept, 0.0, costs[:, strong])
     return Method(cost, np.where(kept, quality[:, cheap], quality[:, strong]))
+
+
+def part(expected: Expectations, rows: NDArray[np.int64]) -> Expectations:
+    return Expectations(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
 
 
 def route_only(judged: Judged, cheap: int) -> Method:
@@ -226,18 +238,23 @@ def cascade(
         share[:, :last] += float(extra.mean() / data.costs[:, data.reference].mean())
     rows = judged.rows(data.quality[:, columns], costs, last)
     expected = Expectations(judged.expected.quality[:, columns], share, judged.expected.novel, last)
-    first = keep_score(quality)[:, columns]
-    later = first if after_first is None else keep_score(after_first)[:, columns]
+    first = scores_of(quality)[:, columns]
+    later = first if after_first is None else scores_of(after_first)[:, columns]
     cost, reached = [], []
     for weight in price_weights(expected.cost)[1:]:
-        threshold = float(max(0.0, 1.0 - weight))
-        pair = Pair(float(weight), threshold, pass_rates(first, rows.quality, threshold))
-        start, following = plan_tiers(pair, expected, list(range(last)))
-        done = replay(pair, expected, np.where((start == 0)[:, None], later, first), rows)
-        # Who is asked directly is not judged, so that the opinion is not asked for.
-        direct = (start < last) & (following[np.arange(len(start)), start] < 0)
-        cost.append(done.cost if extra is None else done.cost - np.where(direct, extra, 0.0))
-        reached.append(done.quality)
+        spent, quality_kept = np.empty(len(rows)), np.empty(len(rows))
+        for fold in range(FOLDS):
+            held, others = np.flatnonzero(judged.fold == fold), np.flatnonzero(judged.fold != fold)
+            pair = make_pair(float(weight), part(expected, others), first[others])
+            start, following = plan_tiers(pair, part(expected, held))
+            scores = np.where((start == 0)[:, None], later[held], first[held])
+            done = replay(pair, part(expected, held), scores, rows.part(held))
+            # Who is asked directly is not judged, so that the opinion is not asked for.
+            direct = (start < last) & (following[np.arange(len(start)), start] < 0)
+            spent[held] = done.cost if extra is None else done.cost - np.where(direct, extra[held], 0.0)
+            quality_kept[held] = done.quality
+        cost.append(spent)
+        reached.append(quality_kept)
     return Method(np.array(cost), np.array(reached))
 
 
@@ -254,7 +271,7 @@ def pair_methods(judged: Judged, cheap_name: str) -> dict[str, Method]:
         "router alone": route_only(judged, cheap),
         "rules-only gate": try_first(judged, cheap, judged.rules[:, cheap]),
         "TF-IDF logistic gate": try_first(judged, cheap, judged.tfidf[:, cheap]),
-        "learned gate": try_first(judged, cheap, keep_score(judged.alone[:, cheap])),
+        "learned gate": try_first(judged, cheap, scores_of(judged.alone[:, cheap])),
         "router and learned gate": cascade(judged, (cheap, strong), judged.alone),
         "perfect gate": perfect(judged, cheap),
     }
@@ -266,7 +283,7 @@ def opinion_methods(judged: Judged) -> dict[str, Method]:
     asked = judged.data.costs[:, mini]
     beside = judged.alone.copy()
     beside[:, haiku] = judged.beside[:, haiku, mini]
-    alone_score, both_score = keep_score(judged.alone[:, haiku]), keep_score(beside[:, haiku])
+    alone_score, both_score = scores_of(judged.alone[:, haiku]), scores_of(beside[:, haiku])
     return {
         "plain agreement": try_first(judged, haiku, judged.agreed[:, haiku, mini], asked),
         "learned gate, always asked": try_first(judged, haiku, both_score, asked),

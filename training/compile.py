@@ -173,7 +173,7 @@ def _prove_gate(gate: LearnedGate, training: Training, trained: TrainedGate) -> 
     for row, place, answer in table_answers(training.data):
         if row in held and place in trained.tiers:
             score = gate.judge(answer).score
-            if not np.isclose(score, trained.scores[row, place], atol=_PROOF_TOLERANCE):
+            if not np.isclose(score, min(1.0, trained.scores[row, place]), atol=_PROOF_TOLERANCE):
                 raise RouterError(
                     f"the artifact's gate judges other than the one it was made from (row {row + 1}); "
                     "nothing was written; please report this with the versions installed"

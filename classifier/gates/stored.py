@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from classifier.artifact import Artifact, header_field
 from classifier.errors import ArtifactError
 from classifier.gates.evidence import EVIDENCE_VERSION, evidence_names
+from classifier.gates.prospect import MOST_BINS, Prospect
 from classifier.model import Model, dump_model, load_model
 
 GATE_VERSION = 1
@@ -29,6 +31,7 @@ class CascadeSetting:
     threshold : the least score with which an answer is kept.
     cost : mean cost of a request, answers thrown away included, as a share of the reference's, on rows kept apart.
     pass_adequate, pass_inadequate : shares of good and of bad answers that pass, on rows that the gate did not see.
+    prospects : what trying a tier is worth, by its name.
     """
 
     price_weight: float
@@ -36,6 +39,7 @@ class CascadeSetting:
     cost: float
     pass_adequate: float
     pass_inadequate: float
+    prospects: Mapping[str, Prospect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def load_gate(artifact: Artifact) -> StoredGate:
     model = load_model(part, 2, len(evidence_names(ladder)), {})
     if model.reference != _REFERENCE:
         raise ArtifactError(f"{artifact.source}: its gate's reference is not the second output; retrain it")
-    return StoredGate(model, tuple(tiers), _load_promise(artifact))
+    return StoredGate(model, tuple(tiers), _load_promise(artifact, tiers))
 
 
 def keep_score(quality: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,18 +133,39 @@ def keep_score(quality: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-def _load_promise(artifact: Artifact) -> CascadePromise:
+def _load_promise(artifact: Artifact, tiers: Sequence[str]) -> CascadePromise:
     def number(*keys: str) -> float:
         return header_field(artifact, FIELD, "cascade", *keys, kind=float)
 
-    values = {each.name: number("setting", each.name) for each in fields(CascadeSetting)}
+    names = ("price_weight", "threshold", "cost", "pass_adequate", "pass_inadequate")
+    values = {name: number("setting", name) for name in names}
     shares = (values["threshold"], values["pass_adequate"], values["pass_inadequate"], number("confidence"))
     if not all(0 <= share <= 1 for share in shares) or min(values.values()) < 0 or not 0 <= number("target") < 1:
-        raise ArtifactError(f"{artifact.source}: its gate's figures are out of range; retrain with train-router")
+        raise _unsound(artifact)
     return CascadePromise(
-        CascadeSetting(**values),
+        CascadeSetting(**values, prospects={tier: _load_prospect(artifact, tier) for tier in tiers}),
         number("target"),
         header_field(artifact, FIELD, "cascade", "relative", kind=bool),
         number("confidence"),
         header_field(artifact, FIELD, "cascade", "certified", kind=bool),
     )
+
+
+def _load_prospect(artifact: Artifact, tier: str) -> Prospect:
+    def numbers(name: str) -> tuple[float, ...]:
+        values = header_field(artifact, FIELD, "cascade", "setting", "prospects", tier, name, kind=list)
+        if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+            raise _unsound(artifact)
+        return tuple(map(float, values))
+
+    prospect = Prospect(numbers("edges"), numbers("kept"), numbers("gain"))
+    bins = len(prospect.kept)
+    if not 0 < bins <= MOST_BINS or (bins, bins) != (len(prospect.gain), len(prospect.edges) + 1):
+        raise _unsound(artifact)
+    if any(not 0 <= share <= 1 for share in prospect.kept) or list(prospect.edges) != sorted(set(prospect.edges)):
+        raise _unsound(artifact)
+    return prospect
+
+
+def _unsound(artifact: Artifact) -> ArtifactError:
+    return ArtifactError(f"{artifact.source}: its gate's figures are out of range; retrain with train-router")

@@ -1,17 +1,19 @@
 """What a cascade with a gate does on many rows at once: which tiers it tries, what it keeps, what all that costs.
 
-The plan is that of `classifier.cascade.route`, vectorised: from the dearest tier down, a tier is asked directly, or
-tried before the best later one where that is worth more. One price weight w gives both halves of a setting: an answer
-is kept where it is expected to lose less quality than a reference call costs, that is with a score of at least 1 - w.
+From the dearest tier down, a tier is asked directly, or tried before the best later one where that is worth more
+(`classifier.gates.prospect`). One price weight w gives both halves of a setting: an answer is kept where it is expected
+to lose less quality than a reference call costs, that is with a score of at least 1 - w.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.gates.prospect import Prospect, make_prospect
 from training.evaluate import Outcomes
 from training.rule import Expectations, price_weights
 
@@ -28,11 +30,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A setting of router and gate: the price weight, the least score that passes, and what then passes."""
+    """A setting of router and gate: the price weight, the least score that passes, and what trying a tier promises.
+
+    Tiers without a prospect have no gate: they are asked directly or not at all.
+    """
 
     price_weight: float
     threshold: float
-    rates: Rates
+    prospects: Mapping[int, Prospect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,9 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
     Parameters
     ----------
     expected : what the router expects of the rows.
-    scores : (m, t) the gate's; a column of NaN is a tier without gate, another NaN an answer that does not pass.
+    scores : (m, t) the gate's; NaN is an answer that does not pass.
     """
-    gated = [tier for tier in range(scores.shape[1]) if not np.isnan(scores[:, tier]).all()]
-    first, following = plan_tiers(pair, expected, gated)
+    first, following = plan_tiers(pair, expected)
     count = np.arange(len(rows))
     cost, kept, at = np.zeros(len(rows)), first.copy(), first.copy()
     live = np.ones(len(rows), bool)
@@ -74,6 +78,23 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
         live &= (after >= 0) & ~(scores[count, at] >= pair.threshold)
         at = np.where(live, after, at)
     return Replay(cost, rows.quality[count, kept], kept)
+
+
+def make_pair(price_weight: float, expected: Expectations, scores: NDArray[np.float64]) -> Pair:
+    """The setting at a price weight, its prospects from rows that neither router nor gate saw in fitting.
+
+    Parameters
+    ----------
+    scores : (n, t), 1 + what the gate expects that the answer is better than the reference's; NaN unknown.
+    """
+    threshold = max(0.0, 1.0 - price_weight)
+    before = expected.quality - expected.quality[:, [expected.reference]]
+    prospects = {}
+    for tier, column in enumerate(scores.T):
+        known = ~np.isnan(column)
+        if known.any():
+            prospects[tier] = make_prospect(before[known, tier], column[known] - 1.0, threshold)
+    return Pair(price_weight, threshold, prospects)
 
 
 def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> list[Pair]:
@@ -87,8 +108,7 @@ def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcome
     path: list[Pair] = []
     last = np.inf
     for weight in price_weights(expected.cost)[1:]:
-        threshold = float(max(0.0, 1.0 - weight))
-        pair = Pair(float(weight), threshold, pass_rates(scores, rows.quality, threshold))
+        pair = make_pair(float(weight), expected, scores)
         cost = float(replay(pair, expected, scores, rows).cost.mean())
         if cost <= min(reference_cost, last - _COST_STEP * reference_cost):
             path.append(pair)
@@ -96,24 +116,21 @@ def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcome
     return path
 
 
-def plan_tiers(pair: Pair, expected: Expectations, gated: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def plan_tiers(pair: Pair, expected: Expectations) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first tier to ask, (m,), and the one after each, (m, t); -1: the answer is kept as it is."""
-    quality, weight = expected.quality, pair.price_weight
-    direct = quality - weight * expected.cost
+    quality, paid = expected.quality, pair.price_weight * expected.cost
     following = np.full(quality.shape, -1, np.int64)
     best, best_worth = np.full(len(quality), -1, np.int64), np.full(len(quality), -np.inf)
     for tier in reversed(range(quality.shape[1])):
-        worth = direct[:, tier].copy()
-        if tier in gated:
-            good = quality[:, tier]
-            passes = good * pair.rates.adequate + (1.0 - good) * pair.rates.inadequate
+        worth = quality[:, tier] - paid[:, tier]
+        prospect = pair.prospects.get(tier)
+        if prospect is not None:
             later = np.where(best >= 0, best_worth, 0.0)
-            tried = good * pair.rates.adequate - weight * expected.cost[:, tier] + (1.0 - passes) * later
+            tried = prospect.worth(quality[:, tier], quality[:, expected.reference], later) - paid[:, tier]
             first = (best >= 0) & (tried > worth)
             following[first, tier] = best[first]
             worth[first] = tried[first]
         better = worth > best_worth
         best[better], best_worth[better] = tier, worth[better]
-    first_tier = np.where(expected.novel, expected.reference, best)
     following[expected.novel] = -1
-    return first_tier, following
+    return np.where(expected.novel, expected.reference, best), following

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.gates.stored import keep_score
 from training.fit import FittedModel, fit_model
 from training.gate.answers import Answers, filled, known_means
 from training.learner import Learner
@@ -65,7 +64,12 @@ def judge_answers(model: FittedModel, matrix: FeatureMatrix) -> NDArray[np.float
 
 
 def as_table(answers: Answers, quality: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    """Scores of answers (m, 2) by request and tier, (n, t), NaN where there is no answer."""
+    """Scores of answers by request and tier, (n, t), not cut at 1 and NaN where there is no answer.
+
+    Parameters
+    ----------
+    quality : (m, 2) of each answer and of the reference's.
+    """
     scores = np.full((rows, answers.agreed.shape[1]), np.nan)
-    scores[answers.rows, answers.places] = keep_score(quality)
+    scores[answers.rows, answers.places] = 1.0 + quality[:, 0] - quality[:, 1]
     return scores

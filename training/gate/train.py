@@ -15,7 +15,7 @@ from training.certify import Rung, certify_ladder
 from training.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
 from training.fit import Predictions
 from training.gate.answers import read_answers
-from training.gate.cascade import Pair, Rates, Replay, make_path, replay
+from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
 from training.gate.trained import TrainedGate
 from training.learner import Learner
@@ -70,13 +70,10 @@ def add_gate(
     if certified is None:
         return training
     promise, rung = certified
-    pair = promise.setting
-    done = replay(
-        Pair(pair.price_weight, pair.threshold, Rates(pair.pass_adequate, pair.pass_inadequate)),
-        training.expected,
-        scores[training.split.test],
-        training.test,
-    )
+    setting = promise.setting
+    prospects = {data.names.index(name): prospect for name, prospect in setting.prospects.items()}
+    pair = Pair(setting.price_weight, setting.threshold, prospects)
+    done = replay(pair, training.expected, scores[training.split.test], training.test)
     result = evaluate_replay(done, training.test, seed=training.seed)
     results = (*training.results[:_BEFORE_ORACLE], result, *training.results[_BEFORE_ORACLE:])
     return replace(training, results=results, gate=TrainedGate(model, answers.tiers, scores, promise, rung, result))
@@ -130,7 +127,9 @@ def _certify(training: Training, scores: NDArray[np.float64]) -> tuple[CascadePr
     if not path or not len(proving):
         return None
     pair, rung, cost = certify_pairs(path, *_seen(sight, proving, scores), target)
-    setting = CascadeSetting(pair.price_weight, pair.threshold, cost, pair.rates.adequate, pair.rates.inadequate)
+    rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
+    named = {training.data.names[tier]: prospect for tier, prospect in pair.prospects.items()}
+    setting = CascadeSetting(pair.price_weight, pair.threshold, cost, rates.adequate, rates.inadequate, named)
     return CascadePromise(setting, target.loss, target.relative, target.confidence, rung.rule is not None), rung
 
 

@@ -22,7 +22,7 @@ class TrainedGate:
     model : two outputs: quality of the judged answer, and of the reference's to the same request.
     tiers : places of the tiers whose answers it has learned about.
     scores : (n, t) of every answer of the data judged by itself, those that it was fitted on cross-fitted; NaN where
-        there is no answer.
+        there is no answer; not cut at 1.
     promise : of the cascade, and at which setting.
     rung : the certificate behind it.
     result : the cascade on the test rows, every call paid for.

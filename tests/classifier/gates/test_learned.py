@@ -179,6 +179,16 @@ def test_a_router_without_a_gate_still_loads(gated: WithGate, tmp_path: Path) ->
         LearnedGate.load(path)
 
 
+def prospects(header: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = header["gate"]["cascade"]["setting"]["prospects"]
+    return found
+
+
+def prospect(header: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(prospects(header).values()))
+    return found
+
+
 CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str]] = {
     "a later version": (lambda header, _: header["gate"].update(version=2), "reads 1; upgrade tierwise"),
     "other features": (lambda header, _: header["gate"].update(evidence=0), "reads 1; train a new one"),
@@ -188,6 +198,14 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
         lambda header, _: header["gate"]["cascade"]["setting"].update(pass_adequate=1.5),
         "out of range",
     ),
+    "a share below 0": (
+        lambda header, _: prospect(header).update(kept=[-0.5] * len(prospect(header)["kept"])),
+        "range",
+    ),
+    "edges out of order": (lambda header, _: prospect(header)["edges"].reverse(), "out of range"),
+    "a share that is a word": (lambda header, _: prospect(header).update(gain=["x"]), "out of range"),
+    "bins that differ": (lambda header, _: prospect(header)["gain"].pop(), "out of range"),
+    "a tier without prospects": (lambda header, _: prospects(header).clear(), "is missing"),
     "a missing tensor": (lambda _, tensors: tensors.pop("gate_bias"), "is missing"),
     "too few weights": (
         lambda _, tensors: tensors.update(gate_dense_mean=tensors["gate_dense_mean"][1:]),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -8,16 +10,13 @@ from hypothesis import strategies as st
 from made_gate import WithGate
 from numpy.testing import assert_allclose
 
-from classifier import Router
-from classifier.artifact import read_artifact
-from classifier.cascade.route import GateRates, find_route
-from classifier.rule import Plan, Setting
+from classifier.gates.prospect import Prospect, make_prospect
 from training.evaluate import Outcomes
-from training.gate.cascade import Pair, Rates, make_path, pass_rates, plan_tiers, replay
+from training.gate.cascade import Pair, Rates, make_pair, make_path, pass_rates, plan_tiers, replay
 from training.rule import Expectations
 
 SHARES = st.floats(0, 1, width=32)
-ALWAYS_TRY = Rates(1.0, 0.0)
+ALWAYS_TRY = {0: Prospect((), (0.7,), (0.0,))}
 
 
 def outcomes(quality: list[list[float]], costs: list[list[float]]) -> Outcomes:
@@ -40,7 +39,8 @@ def test_answers_thrown_away_are_paid_for() -> None:
 
 def test_a_tier_not_worth_a_try_is_not_tried() -> None:
     rows = outcomes([[0.0, 1.0]], [[1.0, 10.0]])
-    done = replay(Pair(0.2, 0.8, ALWAYS_TRY), expectations([[0.01, 0.9]]), np.array([[0.9, np.nan]]), rows)
+    seldom = {0: Prospect((-0.5,), (0.05, 0.7), (0.0, 0.0))}
+    done = replay(Pair(0.2, 0.8, seldom), expectations([[0.01, 0.9]]), np.array([[0.9, np.nan]]), rows)
     assert done.cost.tolist() == [10.0]
 
 
@@ -65,26 +65,57 @@ def test_rates_weigh_answers_by_their_quality() -> None:
     assert pass_rates(scores[:1, :1], np.array([[1.0]]), 0.5) == Rates(1.0, 1.0)
 
 
-@given(weight=st.floats(0.0009765625, 2, width=32), adequate=SHARES, inadequate=SHARES, row=st.integers(0, 40))
-def test_plans_are_those_of_the_running_cascade(
-    gated: WithGate, weight: float, adequate: float, inadequate: float, row: int
+def best_from(
+    tier: int, pair: Pair, quality: list[float], cost: list[float], reference: int
+) -> tuple[float, list[int]]:
+    """The best route that begins at a tier, by trying all."""
+    direct = quality[tier] - pair.price_weight * cost[tier]
+    routes = [(direct, [tier])]
+    prospect = pair.prospects.get(tier)
+    if prospect is not None:
+        place = bisect_right(prospect.edges, quality[tier] - quality[reference])
+        kept, gain = prospect.kept[place], prospect.gain[place]
+        for after in range(tier + 1, len(quality)):
+            later, rest = best_from(after, pair, quality, cost, reference)
+            worth = kept * quality[reference] + gain + (1 - kept) * later - pair.price_weight * cost[tier]
+            routes.append((worth, [tier, *rest]))
+    return max(routes, key=lambda route: route[0])
+
+
+@given(
+    weight=st.floats(0.0009765625, 2, width=32),
+    quality=st.lists(SHARES, min_size=3, max_size=3),
+    cost=st.lists(SHARES, min_size=3, max_size=3),
+    kept=st.lists(SHARES, min_size=4, max_size=4),
+    gain=st.lists(st.floats(-0.5, 0.5, width=32), min_size=4, max_size=4),
+    reference=st.integers(1, 2),
+)
+def test_plans_are_worth_as_much_as_the_best_of_all_routes(
+    weight: float, quality: list[float], cost: list[float], kept: list[float], gain: list[float], reference: int
 ) -> None:
-    router = Router(read_artifact(gated.path))
-    decision = router.decide(gated.training.data.table.requests[row])
-    decision = replace(decision, plan=Plan("learned", Setting(weight, 0.0, 1.0)), novelty=0.0)
-    prediction = decision.prediction
-    expected = Expectations(
-        np.array([prediction.quality]),
-        np.array([prediction.cost]) / router.rule.reference_cost,
-        np.zeros(1, bool),
-        router.model.reference,
-    )
-    first, following = plan_tiers(Pair(weight, 0.5, Rates(adequate, inadequate)), expected, [0, 1])
-    at, places = int(first[0]), []
-    while at >= 0:
-        places.append(at)
-        at = int(following[0, at])
-    assert tuple(places) == find_route(decision, GateRates(adequate, inadequate)).places
+    gates = {tier: Prospect((-0.25,), tuple(kept[2 * tier :][:2]), tuple(gain[2 * tier :][:2])) for tier in (0, 1)}
+    pair = Pair(weight, 0.5, gates)
+    expected = Expectations(np.array([quality]), np.array([cost]), np.zeros(1, bool), reference)
+    first, following = plan_tiers(pair, expected)
+    route, worths = [int(first[0])], [best_from(tier, pair, quality, cost, reference)[0] for tier in range(3)]
+    while (after := int(following[0, route[-1]])) >= 0:
+        route.append(after)
+    assert_allclose(worths[route[0]], max(worths))
+    for one, other in pairwise(route):
+        assert_allclose(worths[other], max(worths[one + 1 :]))
+
+
+def test_prospects_count_what_is_kept_of_answers_to_like_requests() -> None:
+    before = np.repeat([-0.8, 0.0], 100)
+    after = np.where(np.arange(200) % 4 == 0, 0.1, np.where(before < 0, -0.9, -0.1))
+    prospect = make_prospect(before, after, 0.85)
+    place = [bisect_right(prospect.edges, gap) for gap in (-0.8, 0.0)]
+    assert_allclose([prospect.kept[each] for each in place], [0.25, 1.0])
+    assert_allclose([prospect.gain[each] for each in place], [0.025, 0.025 - 0.075])
+
+
+def test_few_answers_make_one_bin() -> None:
+    assert make_prospect(np.array([-0.5, 0.5]), np.array([0.0, -1.0]), 0.9) == Prospect((), (0.5,), (0.0,))
 
 
 def test_the_path_grows_cheaper_and_lets_more_pass(gated: WithGate) -> None:
@@ -107,4 +138,6 @@ def test_the_path_grows_cheaper_and_lets_more_pass(gated: WithGate) -> None:
     assert (np.diff(costs) < 0).all()
     assert costs[0] <= rows.costs[:, rows.reference].mean()
     assert (np.diff([pair.threshold for pair in path]) <= 0).all()
-    assert (np.diff([pair.rates.adequate for pair in path]) >= 0).all()
+    shares = [np.mean(pair.prospects[1].kept) for pair in path]
+    assert (np.diff(shares) >= 0).all()
+    assert set(make_pair(0.1, expected, scores).prospects) == set(training.gate.tiers)

@@ -15,15 +15,19 @@ from typer.testing import CliRunner
 from classifier.catalog import normalise_label
 from classifier.gates.evidence import agreements, answer_numbers
 from classifier.gates.learned import LearnedGate
+from classifier.gates.prospect import Prospect
 from classifier.gates.stored import keep_score
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from training.cli import app
 from training.compile import summary
+from training.evaluate import Outcomes
 from training.gate.answers import Answers, make_answer
+from training.gate.cascade import Pair
 from training.gate.fit import judge_answers
 from training.gate.train import CASCADE, certify_pairs
 from training.matrix import FeatureMatrix, build_matrix
+from training.rule import Expectations, Target
 
 TEXTS = st.text(st.characters(codec=None), max_size=300)
 
@@ -61,25 +65,21 @@ def test_the_artifact_says_what_is_promised_of_which_pair(gated: WithGate) -> No
     assert summary(training)["certificate"]["cascade"]["rule"] == training.gate.rung.rule
 
 
-def test_nothing_is_certified_that_loses_too_much(gated: WithGate) -> None:
-    from training.evaluate import Outcomes
-    from training.gate.cascade import Pair, Rates
-    from training.rule import Expectations, Target
-
+def test_nothing_is_certified_that_loses_too_much() -> None:
     count = 400
-    quality = np.tile([0.0, 1.0], (count, 1))
-    rows = Outcomes(
-        quality, np.tile([1.0, 9.0], (count, 1)), np.arange(count), np.zeros(count, np.int64), (None,) * count, 1
-    )
-    expected = Expectations(quality * 0.1 + 0.8, np.tile([0.1, 1.0], (count, 1)), np.zeros(count, bool), 1)
-    scores = np.column_stack([np.linspace(0, 1, count), np.full(count, np.nan)])
-    path = [Pair(0.5, 1 - share, Rates(0.9, 0.1)) for share in (0.001, 0.01, 0.3, 0.6)]
+    quality, costs = np.tile([0.0, 1.0], (count, 1)), np.tile([1.0, 10.0], (count, 1))
+    rows = Outcomes(quality, costs, np.arange(count), np.zeros(count, np.int64), (None,) * count, 1)
+    expected = Expectations(np.tile([0.8, 0.9], (count, 1)), costs / 10, np.zeros(count, bool), 1)
+    scores = np.column_stack([np.arange(count) / count, np.full(count, np.nan)])
+    always_tried = {0: Prospect((), (0.9,), (0.0,))}
+    path = [Pair(0.5, 1 - share, always_tried) for share in (0.0025, 0.01, 0.3, 0.6)]
     pair, rung, cost = certify_pairs(path, expected, scores, rows, Target(0.05))
     assert rung.rule == 1
     assert pair == path[1]
-    assert cost == pytest.approx(0.1 + 1.1 / 9 * 0 + (1 - 4 / count) * 1.0 + 1 / 9 - 0.1, abs=0.02)
-    _, none, _ = certify_pairs(path[2:], expected, scores, rows, Target(0.05))
+    assert cost == pytest.approx(0.1 + 0.99)  # each is tried, and 1% of them kept
+    first, none, _ = certify_pairs(path[2:], expected, scores, rows, Target(0.05))
     assert none.rule is None
+    assert first == path[2]
 
 
 @given(prompt=TEXTS, text=TEXTS, other=st.none() | TEXTS, place=st.integers(0, 1))
