@@ -15,6 +15,7 @@ from rich.table import Table
 
 from training.data import RoutingData
 from training.evaluate import Result
+from training.gate.trained import TrainedGate
 from training.ladder import ladder_steps
 from training.pipeline import StageProgress, Training
 from training.tables import OutcomeTable
@@ -78,6 +79,8 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
     console.print(comparison_table(training.results, training.result, names, monthly_spend))
     console.print(escape(_promise(training)))
+    if training.gate is not None:
+        console.print(escape(_cascade_promise(training, training.gate)))
     _show_ladder(console, training)
     _show_tasks(console, training)
     for tier in training.never_chosen:
@@ -140,6 +143,21 @@ def _warnings(training: Training) -> Iterator[str]:
             f"{share:.0%} of the requests go to one tier, {training.crowded}: "
             "the router then changes little; look at the table below before switching it on."
         )
+
+
+def _cascade_promise(training: Training, gate: TrainedGate) -> str:
+    promise, reference = gate.promise, training.data.names[training.data.reference]
+    loss = f"{promise.target:.1%} of {reference}'s quality" if promise.relative else f"{promise.target:g} points"
+    learned = ", ".join(training.data.names[tier] for tier in gate.tiers)
+    sentence = f"A gate was learned from the answers of {learned}. "
+    if promise.certified:
+        return sentence + (
+            f"Certified together with the router on {gate.rung.rows:,} rows kept apart: with {promise.confidence:.0%} "
+            f"confidence the cascade loses at most {loss} (observed {gate.rung.loss:.2%}), keeping answers that score "
+            f"at least {promise.setting.threshold:.2f}."
+        )
+    needed = f"; about {gate.rung.rows_needed:,} rows for choosing would be needed" if gate.rung.rows_needed else ""
+    return sentence + f"No cascade could be certified to lose at most {loss}{needed}."
 
 
 def _promise(training: Training) -> str:

@@ -14,6 +14,7 @@ from classifier.gates.features import ANSWER_FEATURES, FEATURE_NOTES, answer_fea
 from classifier.gates.finish import Finished, NotEmpty
 from classifier.gates.gate import AllOf, AnyOf, Ask, Gate, SimpleGate, Steps, Verdict, run_gate
 from classifier.gates.judge import DEFAULT_PROMPT, Judge
+from classifier.gates.learned import LearnedGate, SecondOpinion
 from classifier.gates.logprob import MeanLogprob
 from classifier.gates.normalise import FinalAnswer, final_answer, normalise
 from classifier.gates.shape import Length, Matches
@@ -34,6 +35,7 @@ __all__ = [
     "Finished",
     "Gate",
     "Judge",
+    "LearnedGate",
     "Length",
     "MalformedAnswerError",
     "Matches",
@@ -43,6 +45,7 @@ __all__ = [
     "NoRefusal",
     "NotEmpty",
     "ParsesAsCode",
+    "SecondOpinion",
     "SimpleGate",
     "Steps",
     "ToolCall",
