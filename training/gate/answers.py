@@ -21,6 +21,7 @@ from training.data import RoutingData
 from training.matrix import FeatureMatrix, Progress, build_matrix
 
 _CHUNK = 200
+_MOST_OTHERS = 3  # a second opinion is asked of a cheap tier, and every one makes a copy of the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ class Answers:
         return Answers(self.rows, self.places, self.matrix, np.full_like(self.agreed, np.nan))
 
     def with_others(self) -> Answers:
-        """Every answer alone, then once for each other answer that it can be compared with, knowing only that one."""
+        """Every answer alone, then beside the answer of each of the three cheapest tiers, knowing only that one."""
         copies = [self.alone()]
-        for tier in range(self.agreed.shape[1]):
+        for tier in self.tiers[:_MOST_OTHERS]:
             known = np.flatnonzero(~np.isnan(self.agreed[:, tier]))
             if len(known):
                 copy = self.part(known).alone()
