@@ -99,8 +99,8 @@ class SecondOpinion(Gate):
     tier : who is asked. An answer of this tier itself, or one that has nothing to compare, is judged alone, as is one
         where the call fails.
 
-    It is asked whether or not the answer passes by itself: on real answers (``benchmarks/cascade.py``) finding wrong ones
-    among those that pass is worth more than the calls. The certified threshold is that of answers judged alone.
+    It is asked whether or not the answer passes by itself: on real answers (``benchmarks/cascade.py``) finding wrong
+    ones among those that pass is worth more than the calls. The certified threshold is that of answers judged alone.
     """
 
     name = "second opinion"
