@@ -328,8 +328,8 @@ CASES = {
 }
 
 
-def figures(judged: Judged, method: Method) -> dict[str, list[float]]:
-    """Least cost at each target, with its bootstrap interval."""
+def figures(judged: Judged, method: Method) -> dict[str, list[float | None]]:
+    """Least cost at each target, with its bootstrap interval; None where the target is not reached."""
     data = judged.data
     base = np.stack([data.costs[:, data.reference], data.quality[:, data.reference]])
     found = method.least_costs(base, np.ones(len(data)))
@@ -343,7 +343,8 @@ def figures(judged: Judged, method: Method) -> dict[str, list[float]]:
         ]
     )
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0, method="nearest")
-    return {"cost": found.tolist(), "low": low.tolist(), "high": high.tolist()}
+    named = {"cost": found, "low": low, "high": high}
+    return {name: [float(cost) if np.isfinite(cost) else None for cost in costs] for name, costs in named.items()}
 
 
 def discrimination(judged: Judged) -> Iterator[dict[str, Any]]:
@@ -370,14 +371,19 @@ def discrimination(judged: Judged) -> Iterator[dict[str, Any]]:
             }
 
 
-def show(console: Console, title: str, found: dict[str, dict[str, list[float]]]) -> None:
-    table = Table(title=title, title_justify="left")
+def number(cost: float | None) -> str:
+    return "-" if cost is None else f"{cost:.3f}"
+
+
+def show(console: Console, title: str, found: dict[str, dict[str, list[float | None]]]) -> None:
+    caption = "settings picked in hindsight on out-of-fold scores; - is out of reach"
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     table.add_column("way of serving")
     for target in TARGETS:
         table.add_column(f"cost at {target:.0%}", justify="right")
     for name, row in found.items():
         cells = [
-            f"{cost:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(cost) else "-"
+            "-" if cost is None else f"{cost:.3f} [{number(low)}, {number(high)}]"
             for cost, low, high in zip(row["cost"], row["low"], row["high"], strict=True)
         ]
         table.add_row(name, *cells)
