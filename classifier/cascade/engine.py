@@ -19,7 +19,7 @@ from classifier.cascade.budget import CHEAPEST as CHEAPEST_WHEN_REACHED
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, price
 from classifier.cascade.failures import failure, is_passing, retry_after
-from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.route import GateRates, Odds, Route, explore, fallbacks, find_route, start_tier
 from classifier.cascade.streams import Collected
 from classifier.decision import Decision
 from classifier.errors import BudgetExceededError
@@ -44,7 +44,7 @@ class Policy:
     """How a cascade treats its requests; `classifier.cascade.Cascade` says what each field means."""
 
     gate: Gate
-    rates: GateRates = field(default_factory=GateRates)
+    odds: Odds = field(default_factory=GateRates)
     start: str = "router"
     deadline: float | None = 600.0
     retries: int = 2
@@ -217,9 +217,9 @@ class Engine:
         )
         policy, model = self.policy, arguments.get("model")
         start = policy.start if not isinstance(model, str) or model == "auto" else model
-        route = find_route(decision, policy.rates, start)
+        route = find_route(decision, policy.odds, start)
         if start == policy.start:
-            route = explore(route, decision, policy.rates, policy.explore, policy.explore_floor, self._random)
+            route = explore(route, decision, policy.odds, policy.explore, policy.explore_floor, self._random)
         route = self._within_budget(decision, route, key)
         wants_stream = bool(arguments.get("stream"))
         if wants_stream and policy.stream_optimistically:

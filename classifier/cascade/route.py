@@ -1,6 +1,7 @@
 """Which tiers a request is tried at, and in which order: directly, or as a cascade where that is worth more.
 
-What starting at a tier is worth is computed from the dearest tier down. Asking tier i directly is worth
+What starting at a tier is worth is computed from the dearest tier down, in the unit of `classifier.policy`: quality
+points, with costs as shares of the reference's mean cost. Asking tier i directly is worth
 
     quality_i - price_weight * cost_i
 
@@ -9,23 +10,26 @@ and trying it first, keeping its answer if the gate passes it and going on at th
     - price_weight * (cost_i + gate cost) + quality_i * P(pass | adequate) + P(fail) * worth_k
     P(fail) = 1 - quality_i * P(pass | adequate) - (1 - quality_i) * P(pass | inadequate)
 
-in the unit of `classifier.policy`: quality points, with costs as shares of the reference's mean cost. It is a cascade
-(Chen et al., "FrugalGPT", 2023) stopped optimally, with the router's expectations in place of averages. That requests
-which fail a gate are harder for the later tiers as well is left out of account.
+It is a cascade (Chen et al., "FrugalGPT", 2023) stopped optimally, with the router's expectations in place of averages.
+That requests which fail a gate are harder for the later tiers as well is left out of account. For a learned gate, what
+comes of a try is known better, by what the router expects (`classifier.gates.prospect`), and the price weight is that
+which was certified together with the gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
+from typing import TypeAlias
 
 from classifier.catalog import Tier
 from classifier.decision import Decision
 from classifier.errors import InputError
+from classifier.gates.stored import CascadeSetting
 from classifier.novelty import NOVEL
 from classifier.router import Router
-from classifier.rule import ALWAYS_REFERENCE
 
 ROUTER, CHEAPEST = "router", "cheapest"
 
@@ -66,11 +70,15 @@ class Route:
     explored: bool = False
 
 
-def find_route(decision: Decision, rates: GateRates, start: str = ROUTER) -> Route:
+Odds: TypeAlias = GateRates | CascadeSetting
+
+
+def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     """The route that is worth most.
 
     Parameters
     ----------
+    odds : what may come of a try.
     start : "router", "cheapest", or a tier's name: where to begin.
     """
     first = _first(decision, start)
@@ -83,10 +91,10 @@ def find_route(decision: Decision, rates: GateRates, start: str = ROUTER) -> Rou
     if decision.strategy != "learned":
         assert first is not None
         return Route((first, *_dearer_reference(decision, first)))
-    return Route(_best(decision, rates, learned, first))
+    return Route(_best(decision, odds, learned, first))
 
 
-def explore(route: Route, decision: Decision, rates: GateRates, share: float, floor: float, random: Random) -> Route:
+def explore(route: Route, decision: Decision, odds: Odds, share: float, floor: float, random: Random) -> Route:
     """The same route, or with probability ``share`` one that begins at another tier.
 
     Parameters
@@ -107,7 +115,7 @@ def explore(route: Route, decision: Decision, rates: GateRates, share: float, fl
         return Route(route.places, 1.0 - share)
     drawn = random.choice(others)
     learned = [place for place in decision.feasible if place < len(quality)]
-    return Route(_best(decision, rates, learned, drawn), share / len(others), explored=True)
+    return Route(_best(decision, odds, learned, drawn), share / len(others), explored=True)
 
 
 def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
@@ -147,27 +155,21 @@ def _dearer_reference(decision: Decision, first: int) -> tuple[int, ...]:
     return (reference,) if reference > first and reference in decision.feasible else ()
 
 
-def _best(decision: Decision, rates: GateRates, learned: Sequence[int], first: int | None) -> tuple[int, ...]:
+def _best(decision: Decision, odds: Odds, learned: Sequence[int], first: int | None) -> tuple[int, ...]:
     """The best route over the learned tiers; from ``first`` on, which is tried whatever it is worth, where given."""
     router, expected = decision.router, decision.prediction
-    setting = decision.plan.setting or router.rule.task_setting(decision.request.task)
-    if decision.novelty > NOVEL:
-        setting = ALWAYS_REFERENCE
-    weight = setting.price_weight / router.rule.reference_cost
+    weight, bonus = _prices(decision, odds)
     worth: dict[int, float] = {}
     following: dict[int, int | None] = {}
     for place in reversed(learned):
-        bonus = setting.reference_bonus if place == router.model.reference else 0.0
-        worth[place] = expected.quality[place] + bonus - weight * expected.cost[place]
+        own = bonus if place == router.model.reference else 0.0
+        worth[place] = expected.quality[place] + own - weight * expected.cost[place]
         following[place] = None
         later = [other for other in learned if other > place]
         if not later:
             continue
         on = max(later, key=lambda other: worth[other])
-        quality = expected.quality[place]
-        kept = quality * rates.pass_adequate
-        passes = kept + (1.0 - quality) * rates.pass_inadequate
-        tried = kept - weight * (expected.cost[place] + rates.cost) + (1.0 - passes) * worth[on]
+        tried = _tried(decision, odds, place, worth[on]) - weight * expected.cost[place]
         if tried > worth[place] or place == first:
             worth[place], following[place] = max(tried, worth[place]), on
     at: int | None = max(learned, key=lambda place: worth[place]) if first is None else first
@@ -176,3 +178,26 @@ def _best(decision: Decision, rates: GateRates, learned: Sequence[int], first: i
         places.append(at)
         at = following[at]
     return tuple(places)
+
+
+def _prices(decision: Decision, odds: Odds) -> tuple[float, float]:
+    """Quality points that one USD is worth, and those that speak for the reference."""
+    rule = decision.router.rule
+    if isinstance(odds, CascadeSetting):
+        return odds.price_weight / rule.reference_cost, 0.0
+    setting = decision.plan.setting or rule.task_setting(decision.request.task)
+    return setting.price_weight / rule.reference_cost, setting.reference_bonus
+
+
+def _tried(decision: Decision, odds: Odds, place: int, later: float) -> float:
+    """What trying a tier is worth, its price aside, where going on is worth ``later``."""
+    router, quality = decision.router, decision.prediction.quality
+    if isinstance(odds, CascadeSetting):
+        prospect = odds.prospects.get(router.tiers[place].name)
+        return (
+            -inf if prospect is None else prospect.worth_of_one(quality[place], quality[router.model.reference], later)
+        )
+    kept = quality[place] * odds.pass_adequate
+    passes = kept + (1.0 - quality[place]) * odds.pass_inadequate
+    weight, _ = _prices(decision, odds)
+    return kept - weight * odds.cost + (1.0 - passes) * later

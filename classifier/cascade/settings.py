@@ -10,7 +10,8 @@ from classifier.cascade.engine import Engine, Policy
 from classifier.cascade.recording import Recorder, Store
 from classifier.cascade.route import GateRates
 from classifier.errors import InputError
-from classifier.gates import Gate, default_gate
+from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
+from classifier.gates.stored import CascadeSetting, has_gate
 from classifier.router import Router, shared_router
 
 
@@ -18,8 +19,10 @@ class Options(TypedDict, total=False):
     """Keyword arguments of `Cascade` and `AsyncCascade`.
 
     router : default: the shared one of `classifier.predict_model`.
-    gate : what an answer must pass to be kept; default: `classifier.gates.default_gate`.
-    rates : how often the gate passes good and bad answers; they decide whether trying a tier is worth it.
+    gate : what an answer must pass to be kept; default: `classifier.gates.default_gate`, and the learned gate where the
+        router's artifact has one that is certified.
+    rates : how often the gate passes good and bad answers, which decides whether trying a tier is worth it; default: a
+        learned gate's own odds, else those of a gate that lets three quarters of the bad answers pass.
     start : "router" (default): where the router's expectations say that it is worth most; "cheapest"; or a tier's name.
     deadline : seconds for all of a request's calls together, 600 by default; for a stream, until its first chunk. A
         ``timeout`` given with the request takes its place. None: the client's own limit for each call.
@@ -70,10 +73,12 @@ class Settings:
         given = options.get("store")
         self.owns_store = isinstance(given, str)
         self.store = _opened(given) if isinstance(given, str) else given
-        defaults = Policy(default_gate())
+        router = options.get("router") or shared_router()
+        gate = options.get("gate") or _usual_gate(router)
+        defaults = Policy(gate)
         policy = Policy(
-            gate=options.get("gate") or defaults.gate,
-            rates=options.get("rates") or defaults.rates,
+            gate=gate,
+            odds=options.get("rates") or _learned_odds(gate) or defaults.odds,
             start=options.get("start", defaults.start),
             deadline=options.get("deadline", defaults.deadline),
             retries=options.get("retries", defaults.retries),
@@ -85,9 +90,7 @@ class Settings:
             stream_optimistically=options.get("stream_optimistically", False),
         )
         self.recorder = Recorder(self.store)
-        self.engine = Engine(
-            options.get("router") or shared_router(), policy, record=self.recorder if self.store is not None else None
-        )
+        self.engine = Engine(router, policy, record=self.recorder if self.store is not None else None)
         self.engine.check_start()
 
     def record_feedback(self, outcome: str, score: float, tier: str | None) -> None:
@@ -105,6 +108,24 @@ class Settings:
         """Finish what the cascade's own store has not yet written."""
         if self.owns_store and self.store is not None:
             self.store.close()
+
+
+def _usual_gate(router: Router) -> Gate:
+    """The gate for someone who gives none."""
+    if not has_gate(router.artifact):
+        return default_gate()
+    learned = LearnedGate.load(router)
+    return default_gate() & learned if learned.promise.certified else default_gate()
+
+
+def _learned_odds(gate: Gate) -> CascadeSetting | None:
+    """What may come of a try by a learned gate that every answer has to pass; None where there is none."""
+    if isinstance(gate, SecondOpinion):
+        return _learned_odds(gate.gate)
+    if isinstance(gate, LearnedGate):
+        return gate.promise.setting
+    parts = gate.gates if isinstance(gate, AllOf) else ()
+    return next((odds for odds in map(_learned_odds, parts) if odds is not None), None)
 
 
 def _check(options: Options) -> None:

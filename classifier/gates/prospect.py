@@ -7,6 +7,7 @@ answers that the gate did not see in fitting, to requests of which the router ex
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,12 @@ class Prospect:
         kept, gain = np.array(self.kept)[place], np.array(self.gain)[place]
         result: NDArray[np.float64] = kept * reference + gain + (1.0 - kept) * later
         return result
+
+    def worth_of_one(self, expected: float, reference: float, later: float) -> float:
+        """`worth` of a single request."""
+        place = bisect_right(self.edges, expected - reference)
+        kept = self.kept[place]
+        return kept * reference + self.gain[place] + (1.0 - kept) * later
 
 
 def make_prospect(before: NDArray[np.float64], after: NDArray[np.float64], threshold: float) -> Prospect:

@@ -90,6 +90,11 @@ def dump_gate(gate: StoredGate) -> tuple[dict[str, Any], dict[str, NDArray[np.ge
     return {FIELD: field}, {_PREFIX + name: tensor for name, tensor in tensors.items()}
 
 
+def has_gate(artifact: Artifact) -> bool:
+    """Whether an artifact holds a learned gate."""
+    return FIELD in artifact.header
+
+
 def load_gate(artifact: Artifact) -> StoredGate:
     """The gate of an artifact.
 
@@ -97,7 +102,7 @@ def load_gate(artifact: Artifact) -> StoredGate:
     ------
     ArtifactError : there is none, it was made for another version, or its parts do not fit each other.
     """
-    if FIELD not in artifact.header:
+    if not has_gate(artifact):
         raise ArtifactError(
             f"{artifact.source}: holds no learned gate; train with a table that has response__<tier> columns"
         )

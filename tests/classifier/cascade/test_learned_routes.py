@@ -1,0 +1,76 @@
+"""A cascade with a learned gate does what was certified of it in training."""
+
+import numpy as np
+import pytest
+from made_cascade import with_cascade
+from made_gate import WithGate, answer_rows, with_gate
+from openai_server import Reply
+
+from classifier import Router
+from classifier.cascade.route import find_route
+from classifier.gates import LearnedGate, NotEmpty, SecondOpinion, default_gate
+from classifier.request import make_request
+from training.gate.cascade import Pair, plan_tiers
+from training.rule import Expectations
+
+
+@pytest.fixture(scope="module")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> WithGate:
+    return with_gate(tmp_path_factory.mktemp("gated"))
+
+
+@pytest.fixture(scope="module")
+def learned(gated) -> Router:
+    return Router.load(gated.path)
+
+
+def test_routes_are_those_that_were_certified(learned):
+    setting = LearnedGate.load(learned).promise.setting
+    decisions = [learned.decide(make_request(row["prompt"])) for row in answer_rows(200, seed=5)]
+    names = [tier.name for tier in learned.learned_tiers]
+    expected = Expectations(
+        quality=np.array([each.prediction.quality for each in decisions]),
+        cost=np.array([each.prediction.cost for each in decisions]) / learned.rule.reference_cost,
+        novel=np.array([each.novelty > 0.99 for each in decisions]),
+        reference=learned.model.reference,
+    )
+    prospects = {names.index(name): prospect for name, prospect in setting.prospects.items()}
+    first, following = plan_tiers(Pair(setting.price_weight, setting.threshold, prospects), expected)
+    for row, decision in enumerate(decisions):
+        places = [first[row]]
+        while following[row, places[-1]] >= 0:
+            places.append(following[row, places[-1]])
+        assert list(find_route(decision, setting).places) == places
+    assert {len(find_route(decision, setting).places) for decision in decisions} > {1}
+
+
+def test_the_gate_of_the_artifact_is_what_a_cascade_uses(learned, upstream):
+    row = answer_rows(1)[0]
+
+    def use(cascade):
+        settings = cascade._settings.engine.policy
+        assert settings.odds == LearnedGate.load(learned).promise.setting
+        assert "learned" in settings.gate.name
+        return cascade.run(messages=[{"role": "user", "content": row["prompt"]}])
+
+    upstream.answer_with(lambda body: Reply("Each step follows and was checked. The answer is 3."))
+    options = {"router": learned, "gate": None, "start": "cheapest"}
+    result = with_cascade("sync", upstream, options, use)
+    assert (result.tier, result.passed) == (learned.tiers[0].name, True)
+    upstream.answer_with(lambda body: Reply("I am not sure, perhaps we could guess. The answer is 3."))
+    assert with_cascade("sync", upstream, options, use).tier != learned.tiers[0].name
+
+
+@pytest.mark.parametrize("compose", [lambda gate: NotEmpty() & gate, lambda gate: SecondOpinion(gate, "mini")])
+def test_a_learned_gate_that_all_must_pass_brings_its_odds(learned, upstream, compose):
+    gate = LearnedGate.load(learned)
+
+    def odds(cascade):
+        return cascade._settings.engine.policy.odds
+
+    assert (
+        with_cascade("sync", upstream, {"router": learned, "gate": compose(gate), "start": "router"}, odds)
+        == gate.promise.setting
+    )
+    either = {"router": learned, "gate": default_gate() | gate}
+    assert with_cascade("sync", upstream, {**either, "start": "cheapest"}, odds) != gate.promise.setting
