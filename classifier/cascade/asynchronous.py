@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator, Mapping
-from typing import Any, TypeVar, Unpack, cast
+from collections.abc import Generator, Mapping
+from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
 import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from classifier.cascade.calls import Call, Pause
-from classifier.cascade.engine import Run
+from classifier.cascade.calls import Call, Pause, Wait
 from classifier.cascade.result import CascadeResult, make_result
-from classifier.cascade.settings import Options, Settings
+from classifier.cascade.run import Run
+from classifier.cascade.settings import Options, Settings, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
-from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, reading, wants_usage
-from classifier.catalog import Tier
+from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
 
 Result = TypeVar("Result")
 _AUDITS_WAITING = 100  # at most; more are left out rather than piled up
@@ -30,9 +29,20 @@ class AsyncCascade:
     ) -> None:
         """Make a cascade; see `Cascade` for the parameters."""
         self._settings = Settings(**options)
-        self._client = client.with_options(max_retries=0)
-        self._clients = {name: each.with_options(max_retries=0) for name, each in (clients or {}).items()}
+        self._engine = self._settings.engine
+        self._clients = own_clients(client, clients, self._engine.router, AsyncOpenAI)
+        self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits: set[asyncio.Task[None]] = set()
+
+    @overload
+    async def create(
+        self, *, stream: Literal[True], task: str | None = None, key: str | None = None, **arguments: Any
+    ) -> AsyncStream[ChatCompletionChunk]: ...
+
+    @overload
+    async def create(
+        self, *, stream: Literal[False] | None = None, task: str | None = None, key: str | None = None, **arguments: Any
+    ) -> ChatCompletion: ...
 
     async def create(
         self, *, task: str | None = None, key: str | None = None, **arguments: Any
@@ -44,16 +54,19 @@ class AsyncCascade:
     async def run(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> CascadeResult:
         """An answer and how it came about; see `Cascade.create`."""
         usage_shown = wants_usage(arguments)
-        run = await self._drive(self._settings.engine.steps(arguments, task=task, key=key), usage_shown)
+        run = await self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
         if run.audited and len(self._audits) < _AUDITS_WAITING:
             self._start(self._audit(run))
         if isinstance(run.stream, AsyncWatchedStream):
-            run.stream.watch.when_ended(lambda collected, error: self._start(self._end_stream(run, collected, error)))
+            run.stream.watch.when_ended(
+                lambda collected, error: self._start(self._end_stream(run, collected, error)),
+                lambda collected: self._engine.abandon_stream(run, collected),
+            )
             return make_result(run, run.stream)
         completion = run.completion
         return make_result(run, AsyncReplayedStream(completion, usage_shown) if run.wants_stream else completion)
 
-    def record_feedback(self, outcome: str, *, score: float, tier: str | None = None) -> None:
+    def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
 
         Parameters
@@ -64,7 +77,7 @@ class AsyncCascade:
 
         Raises
         ------
-        InputError : there is no store, or the score is not from 0 to 1.
+        InputError : there is no store, ``outcome`` is none, or the score is not from 0 to 1.
         """
         self._settings.record_feedback(outcome, score, tier)
 
@@ -96,7 +109,7 @@ class AsyncCascade:
         finally:
             steps.close()
 
-    async def _do(self, wanted: Call | Pause | Awaitable[Any], usage_shown: bool) -> Any:
+    async def _do(self, wanted: Call | Pause | Wait, usage_shown: bool) -> Any:
         if isinstance(wanted, Call):
             try:
                 async with asyncio.timeout(wanted.timeout):
@@ -106,17 +119,26 @@ class AsyncCascade:
                 raise openai.APITimeoutError(request=cast(Any, None)) from error
         if isinstance(wanted, Pause):
             return await asyncio.sleep(wanted.seconds)
-        return await wanted
+        async with asyncio.timeout(wanted.timeout):
+            return await wanted.awaitable
 
     async def _complete(self, call: Call) -> ChatCompletion:
-        completions = self._of(call.tier).chat.completions.with_streaming_response
-        async with completions.create(**call_arguments(call)) as response:
+        client = self._clients[call.tier.name]
+        async with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
             with reading(response):
                 body = await response.read()
-            return parse_completion(body, response.request_id, call.tier)
+            return parse_completion(body, response, call.tier)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
-        stream = await self._of(call.tier).chat.completions.create(**call_arguments(call))
+        client, name = self._clients[call.tier.name], call.tier.name
+        try:
+            count = name not in self._uncounted
+            stream = await client.chat.completions.create(**call_arguments(call, client, count=count))
+        except openai.APIStatusError as error:
+            if not count or not may_not_count(error, call):
+                raise
+            stream = await client.chat.completions.create(**call_arguments(call, client, count=False))
+            self._uncounted.add(name)
         try:
             return AsyncWatchedStream(stream, await anext(stream), usage_shown)
         except StopAsyncIteration:
@@ -125,9 +147,6 @@ class AsyncCascade:
             await stream.close()
             raise
 
-    def _of(self, tier: Tier) -> AsyncOpenAI:
-        return self._clients.get(tier.name, self._client)
-
     def _start(self, work: Any) -> None:
         """Let something run in the background."""
         task = asyncio.get_running_loop().create_task(work)
@@ -135,8 +154,7 @@ class AsyncCascade:
         task.add_done_callback(self._audits.discard)
 
     async def _end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> None:
-        await self._drive(self._settings.engine.end_stream(run, collected, error))
+        await self._drive(self._engine.end_stream(run, collected, error))
 
     async def _audit(self, run: Run) -> None:
-        score = await self._drive(self._settings.engine.audit(run))
-        self._settings.recorder.audit(run, score)
+        self._settings.recorder.audit(run, await self._drive(self._engine.audit(run)))

@@ -35,12 +35,13 @@ class Budget:
     per_key: float | None = None
     when_reached: str = CHEAPEST
     _spent: dict[str | None, float] = field(default_factory=lambda: defaultdict(float), init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    # Reentrant, since a stream that is collected while the lock is held gives back what was set aside for it.
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("total", "per_key"):
             limit = getattr(self, name)
-            if limit is not None and not (isfinite(limit) and limit > 0):
+            if limit is not None and not (isinstance(limit, int | float) and isfinite(limit) and limit > 0):
                 raise InputError(f"budget: {name} is {limit}; expected USD, a number above 0")
         if self.when_reached not in (CHEAPEST, REFUSE):
             raise InputError(f"budget: when_reached is '{self.when_reached}'; expected '{CHEAPEST}' or '{REFUSE}'")
@@ -56,11 +57,14 @@ class Budget:
         with self._lock:
             return sum(self._spent.values())
 
-    def has_room(self, key: str | None, cost: float) -> bool:
-        """Whether ``cost`` USD more stay within the limits."""
+    def reserve(self, key: str | None, cost: float) -> bool:
+        """Set ``cost`` USD aside where that stays within the limits; whether it did."""
         with self._lock:
             within = self.total is None or sum(self._spent.values()) + cost <= self.total
-            return within and (self.per_key is None or self._spent.get(key, 0.0) + cost <= self.per_key)
+            within = within and (self.per_key is None or self._spent.get(key, 0.0) + cost <= self.per_key)
+            if within:
+                self._spent[key] += cost
+            return within
 
     def add(self, key: str | None, cost: float) -> None:
         """Count ``cost`` USD as spent; a negative amount gives back what was set aside too much."""

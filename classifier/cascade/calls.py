@@ -7,9 +7,9 @@ is shared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from openai.types.chat import ChatCompletion
 
@@ -44,6 +44,18 @@ class Pause:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something that a gate wants awaited; sent back is its result. ``timeout``: seconds it may take."""
+
+    awaitable: Awaitable[Any]
+    timeout: float | None
+
+
+Result = TypeVar("Result")
+Steps: TypeAlias = Generator[Call | Pause | Wait, Any, Result]
+
+
 @dataclass(slots=True)
 class Attempt:
     """One call and what came of it.
@@ -60,6 +72,7 @@ class Attempt:
     latency : seconds.
     error : what went wrong, in short ("timeout", "http 429"); None: nothing.
     reserved : USD set aside for it in the budget, while it is under way.
+    exception : what it raised.
     """
 
     purpose: str
@@ -75,6 +88,7 @@ class Attempt:
     latency: float = 0.0
     error: str | None = None
     reserved: float = field(default=0.0, repr=False)
+    exception: Exception | None = field(default=None, repr=False)
 
 
 def price(tier: Tier, tokens_in: int | None, tokens_out: int | None) -> float | None:

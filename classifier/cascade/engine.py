@@ -6,103 +6,34 @@ says; whatever happens, an answer that some tier can give within the deadline is
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import Random
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
+import openai
 from openai.types.chat import ChatCompletion
 
-from classifier.cascade.budget import CHEAPEST as CHEAPEST_WHEN_REACHED
-from classifier.cascade.budget import Budget
-from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, price
+from classifier.cascade.budget import REFUSE
+from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, Steps
 from classifier.cascade.failures import failure, is_passing, retry_after
-from classifier.cascade.route import GateRates, Odds, Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.judging import judge
+from classifier.cascade.ledger import Ledger
+from classifier.cascade.route import Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.run import Policy, Run
 from classifier.cascade.streams import Collected
-from classifier.decision import Decision
-from classifier.errors import BudgetExceededError
-from classifier.gates import Answer, Ask, Gate, Verdict, read_answer
+from classifier.errors import BudgetExceededError, ConfigError
+from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
 from classifier.gates.agreement import claim
 from classifier.outcomes.records import new_id
 from classifier.request import make_request
 from classifier.router import Router
 
-Result = TypeVar("Result")
-Steps: TypeAlias = Generator[Call | Pause | Awaitable[Any], Any, Result]
-
-_log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 8.0
-_USUAL_TOKENS = 500  # of an answer, where nothing is known of it
 # Arguments that are the cascade's business and not the upstream's.
 _OWN = frozenset({"model", "stream", "timeout"})
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How a cascade treats its requests; `classifier.cascade.Cascade` says what each field means."""
-
-    gate: Gate
-    odds: Odds = field(default_factory=GateRates)
-    start: str = "router"
-    deadline: float | None = 600.0
-    retries: int = 2
-    explore: float = 0.0
-    explore_floor: float = 0.9
-    audit: float = 0.0
-    audit_gate: Gate | None = None
-    budget: Budget | None = None
-    stream_optimistically: bool = False
-
-
-@dataclass(slots=True)
-class Run:
-    """One request on its way.
-
-    Attributes
-    ----------
-    id : of its outcome.
-    time : when it came, seconds since 1970.
-    attempts : every call that was made, in order.
-    tried : places of the tiers that were asked for an answer.
-    kept : the attempt whose answer the caller gets; None while there is none.
-    stream : the client's stream, where the answer is one.
-    passed : whether a gate passed the answer; None where none had to.
-    audited : the reference is to be asked as well.
-    recorded : how many of the attempts the outcome store knows of.
-    """
-
-    id: str
-    time: float
-    decision: Decision
-    route: Route
-    arguments: Mapping[str, Any] = field(repr=False)
-    key: str | None
-    wants_stream: bool
-    ends: float | None
-    attempts: list[Attempt] = field(default_factory=list)
-    tried: list[int] = field(default_factory=list)
-    kept: Attempt | None = None
-    stream: Any = field(default=None, repr=False)
-    passed: bool | None = None
-    audited: bool = False
-    recorded: int = 0
-    error: Exception | None = field(default=None, repr=False)
-
-    @property
-    def completion(self) -> ChatCompletion:
-        """The answer that the caller gets, where it is no stream."""
-        assert self.kept is not None
-        assert self.kept.completion is not None
-        return self.kept.completion
-
-    @property
-    def cost(self) -> float | None:
-        """USD of all attempts; None where one's is unknown."""
-        costs = [attempt.cost for attempt in self.attempts if attempt.error is None]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known) if len(known) == len(costs) else None
+_NOT_GIVEN = tuple(getattr(openai, name) for name in ("NotGiven", "Omit") if hasattr(openai, name))
 
 
 class Engine:
@@ -123,6 +54,7 @@ class Engine:
         later.
         """
         self.router, self.policy = router, policy
+        self._ledger = Ledger(router, policy.budget)
         self._records, self._record = record is not None, record or (lambda run: None)
         self._random, self._clock = random or Random(), clock
 
@@ -154,10 +86,9 @@ class Engine:
         try:
             yield from self._answer(run)
         finally:
-            if run.stream is None:
+            if run.stream is None and run.attempts:
                 self._record(run)
         if run.kept is None:
-            assert run.error is not None
             raise run.error
         return run
 
@@ -169,12 +100,7 @@ class Engine:
         collected : what was streamed.
         error : what ended the stream before its time.
         """
-        attempt = run.kept
-        assert attempt is not None
-        attempt.error = None if error is None else failure(error)
-        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
-        self._note_answer(attempt, answer)
-        self._settle(run, attempt)
+        attempt, answer = self._note_stream(run, collected, error)
         try:
             if self._records and error is None:
                 attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=False)
@@ -182,99 +108,123 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def audit(self, run: Run) -> Steps[float | None]:
+    def abandon_stream(self, run: Run, collected: Collected) -> None:
+        """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
+        self._note_stream(run, collected, GeneratorExit())
+        self._record(run)
+
+    def audit(self, run: Run) -> Steps[dict[str, float]]:
         """Ask the reference what has been answered already, and compare.
 
         Returns
         -------
-        The score (0..1) of the answer that was kept; None: it cannot be told.
+        Scores (0..1) of the answer that was kept and of the reference's, by tier; without those that cannot be told.
         """
-        attempt, answer = yield from self._call(run, self.router.model.reference, AUDIT, run.arguments, None)
-        kept = None if run.kept is None else run.kept.answer
-        if answer is None or kept is None:
-            return None
-        gate = self.policy.audit_gate
-        if gate is None:
-            said, wanted = claim(kept), claim(answer)
-            return None if said is None or wanted is None else float(said == wanted)
-        attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=True, gate=gate)
-        verdict = yield from self._judge(run, attempt, kept, may_ask=True, gate=gate)
-        return None if verdict is None else verdict.score
+        kept, reference = run.kept, self.router.model.reference
+        run.ends = self._end(self.policy.deadline)
+        attempt, answer = yield from self._call(run, reference, AUDIT, run.arguments)
+        if answer is None or kept is None or kept.answer is None:
+            return {}
+        if self.policy.audit_gate is None:
+            return _compared(kept, attempt)
+        scores = {}
+        for each in (attempt, kept):
+            assert each.answer is not None
+            verdict = yield from judge(
+                self.policy.audit_gate,
+                each.answer,
+                partial(self._ask, run, each.tier),
+                partial(self._patience, run),
+                auditing=True,
+            )
+            if verdict is not None:
+                scores[each.tier] = verdict.score
+        return scores
 
     def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> Run:
-        messages = arguments.get("messages") or ()
+        given = {name: value for name, value in arguments.items() if not isinstance(value, _NOT_GIVEN)}
+        messages = given.get("messages") or ()
         if not isinstance(messages, Sequence):  # what can be read once only is read here
-            messages = list(messages)
-            arguments = {**arguments, "messages": messages}
+            given["messages"] = messages = list(messages)
         decision = self.router.decide(
             make_request(
                 messages=messages,
-                max_tokens=arguments.get("max_completion_tokens") or arguments.get("max_tokens"),
+                max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
                 task=task,
-                tools=arguments.get("tools") or arguments.get("functions"),
-                response_format=arguments.get("response_format"),
+                tools=given.get("tools") or given.get("functions"),
+                response_format=given.get("response_format"),
             )
         )
-        policy, model = self.policy, arguments.get("model")
-        start = policy.start if not isinstance(model, str) or model == "auto" else model
-        route = find_route(decision, policy.odds, start)
-        if start == policy.start:
+        policy, model = self.policy, given.get("model")
+        if not isinstance(model, str) or model == "auto":
+            route = find_route(decision, policy.odds, policy.start)
             route = explore(route, decision, policy.odds, policy.explore, policy.explore_floor, self._random)
-        route = self._within_budget(decision, route, key)
-        wants_stream = bool(arguments.get("stream"))
+        else:
+            start_tier(self.router, model, "model")
+            route = find_route(decision, policy.odds, model)
+        wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
             route = Route(route.places[:1], route.propensity, route.explored)
-        given = arguments.get("timeout")
-        limit = float(given) if isinstance(given, int | float) else policy.deadline
+        limit = given.get("timeout")
+        if isinstance(limit, openai.Timeout):
+            limit = limit.read
         return Run(
             id=new_id(),
             time=time.time(),
             decision=decision,
             route=route,
-            arguments={name: value for name, value in arguments.items() if name not in _OWN},
+            arguments={name: value for name, value in given.items() if name not in _OWN},
             key=key,
             wants_stream=wants_stream,
-            ends=None if limit is None else self._clock() + limit,
+            ends=self._end(float(limit) if isinstance(limit, int | float) else policy.deadline),
         )
 
-    def _within_budget(self, decision: Decision, route: Route, key: str | None) -> Route:
-        """The route, or the cheapest tier alone where the limit is reached before the first call."""
-        budget, first = self.policy.budget, route.places[0]
-        if budget is None or budget.has_room(key, self._expected_cost(decision, first)):
-            return route
-        if budget.when_reached != CHEAPEST_WHEN_REACHED:
-            raise BudgetExceededError(
-                f"the spend limit{'' if key is None else ' of this key'} is reached; raise Budget's total or per_key, "
-                "or let the cheapest tier answer with when_reached='cheapest'"
-            )
-        return Route(decision.feasible[:1])
-
-    def _expected_cost(self, decision: Decision, place: int) -> float:
-        costs, tier = decision.prediction.cost, self.router.tiers[place]
-        if place < len(costs):
-            return costs[place]
-        return price(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0
+    def _end(self, limit: float | None) -> float | None:
+        return None if limit is None else self._clock() + limit
 
     def _answer(self, run: Run) -> Steps[None]:
-        for place in run.route.places:
-            if (yield from self._try(run, place, last=place == run.route.places[-1])):
+        first, *others = run.route.places
+        if (yield from self._try(run, first, last=not others)):
+            return
+        if not run.attempts:  # the budget does not allow the first call
+            yield from self._answer_on_no_budget(run)
+            return
+        for place in others:
+            if (yield from self._try(run, place, last=place == others[-1])):
                 return
         yield from self._fail_over(run)
 
-    def _try(self, run: Run, place: int, *, last: bool) -> Steps[bool]:
+    def _answer_on_no_budget(self, run: Run) -> Steps[None]:
+        """Refuse, or ask the cheapest tier whatever it costs."""
+        budget = self.policy.budget
+        assert budget is not None
+        if budget.when_reached == REFUSE:
+            raise BudgetExceededError(
+                f"the spend limit{'' if run.key is None else ' of this key'} is reached; raise Budget's total or "
+                "per_key, or let the cheapest tier answer with when_reached='cheapest'"
+            )
+        run.route = Route(run.decision.feasible[:1])
+        yield from self._try(run, run.route.places[0], last=True, overdraw=True)
+
+    def _try(self, run: Run, place: int, *, last: bool, overdraw: bool = False) -> Steps[bool]:
         """Ask one tier; whether the request is answered by that."""
-        if run.attempts and not (self._time_left(run) > 0 and self._has_room(run, place)):
+        if run.attempts and self._time_left(run) <= 0:
             return False
         purpose = EXPLORE if run.route.explored and not run.attempts else ANSWER
-        run.tried.append(place)
-        if last and run.wants_stream:
-            return (yield from self._stream(run, place, purpose))
-        judged = self._records or not last
-        arguments = {**run.arguments, **self.policy.gate.needs()} if judged else run.arguments
-        attempt, answer = yield from self._call(run, place, purpose, arguments, self._patience(run))
-        if answer is None:
+        attempt = self._begin_attempt(run, place, purpose, overdraw=overdraw)
+        if attempt is None:
             return False
-        if judged:
+        run.tried.append(place)
+        run.errors.pop(place, None)
+        if last and run.wants_stream:
+            return (yield from self._stream(run, place, attempt))
+        arguments = run.arguments if last else {**run.arguments, **self.policy.gate.needs()}
+        answer = yield from self._complete(run, place, attempt, arguments)
+        if answer is None:
+            assert attempt.exception is not None
+            run.errors[place] = attempt.exception
+            return False
+        if self._records or not last:
             attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
         passed = attempt.verdict is not None and attempt.verdict.passed
         if not (last or passed):
@@ -287,132 +237,130 @@ class Engine:
     def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
         """Keep an answer that was turned down until there is a better one."""
         score = attempt.verdict.score if attempt.verdict else 0.0
-        best = run.kept.verdict.score if run.kept and run.kept.verdict else -1.0
-        if score > best:
+        if run.kept is None or run.kept.verdict is None or score > run.kept.verdict.score:
             run.kept, run.passed = attempt, False
 
     def _fail_over(self, run: Run) -> Steps[None]:
         """Where the route's last call failed: dearer tiers, an answer that was turned down, the others, once more."""
         last = run.tried[-1]
-        answering = [attempt for attempt in run.attempts if attempt.purpose in (ANSWER, EXPLORE)]
-        if answering[-1].error is None:
+        if last not in run.errors:
             return  # it did answer, and time or money is up
         for place in fallbacks(run.decision, run.tried):
             if run.kept is not None and place < last:
                 break
             if (yield from self._try(run, place, last=True)):
                 return
+        if run.kept is None:
+            yield from self._try_again(run)
+
+    def _try_again(self, run: Run) -> Steps[None]:
+        """Ask the tiers again whose failure may have passed, after the pause that the most patient of them wants."""
         for turn in range(self.policy.retries):
-            if run.kept is not None or run.error is None or not is_passing(run.error):
+            order = dict.fromkeys([*run.route.places[::-1], *run.tried])
+            hopeful = [place for place in order if place in run.errors and is_passing(run.errors[place])]
+            if not hopeful:
                 return
-            pause = retry_after(run.error) or min(_LONGEST_PAUSE, 0.5 * 2**turn) * (0.75 + 0.25 * self._random.random())
+            usual = min(_LONGEST_PAUSE, 0.5 * 2**turn) * (0.75 + 0.25 * self._random.random())
+            pause = min(retry_after(run.errors[place]) or usual for place in hopeful)
             if pause >= self._time_left(run):
                 return
             yield Pause(pause)
-            if (yield from self._try(run, last, last=True)):
-                return
+            for place in hopeful:
+                if (yield from self._try(run, place, last=True)):
+                    return
 
-    def _stream(self, run: Run, place: int, purpose: str) -> Steps[bool]:
+    def _stream(self, run: Run, place: int, attempt: Attempt) -> Steps[bool]:
         """Ask for a stream; what comes of it is known when it ends."""
-        tier = self.router.tiers[place]
-        attempt = self._begin_attempt(run, place, purpose)
         began = self._clock()
         try:
-            run.stream = yield Call(tier, run.arguments, self._patience(run), stream=True)
+            call = Call(self.router.tiers[place], run.arguments, self._patience(run), stream=True)
+            run.stream = yield call
         except Exception as error:
-            attempt.error, run.error = failure(error), error
+            attempt.error, attempt.exception, run.errors[place] = failure(error), error, error
             return False
         finally:
             attempt.latency = self._clock() - began
             if run.stream is None:
-                self._settle(run, attempt)
+                self._ledger.settle(run, attempt)
         run.kept, run.passed = attempt, None
         return True
 
+    def _note_stream(self, run: Run, collected: Collected, error: BaseException | None) -> tuple[Attempt, Answer]:
+        attempt = run.kept
+        assert attempt is not None
+        attempt.error = None if error is None else failure(error)
+        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
+        self._ledger.note_answer(attempt, answer)
+        self._ledger.settle(run, attempt)
+        return attempt, answer
+
     def _call(
-        self, run: Run, place: int, purpose: str, arguments: Mapping[str, Any], timeout: float | None
+        self, run: Run, place: int, purpose: str, arguments: Mapping[str, Any]
     ) -> Steps[tuple[Attempt, Answer | None]]:
-        """One call, noted among the run's attempts; no answer where it failed."""
-        tier = self.router.tiers[place]
+        """One call beside those that are to answer the request.
+
+        Raises
+        ------
+        BudgetExceededError : it is not to be paid for.
+        """
         attempt = self._begin_attempt(run, place, purpose)
+        if attempt is None:
+            raise BudgetExceededError(f"the budget does not allow to ask {self.router.tiers[place].name} ({purpose})")
+        answer = yield from self._complete(run, place, attempt, arguments)
+        return attempt, answer
+
+    def _begin_attempt(self, run: Run, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
+        """An attempt at a tier, cancelled until something else is known of it; None: the budget does not allow it."""
+        tier = self.router.tiers[place]
+        attempt = Attempt(purpose, tier.name, tier.model, error="cancelled")
+        if overdraw:
+            self._ledger.overdraw(run, attempt, place)
+        elif not self._ledger.reserve(run, attempt, place):
+            return None
+        run.attempts.append(attempt)
+        return attempt
+
+    def _complete(self, run: Run, place: int, attempt: Attempt, arguments: Mapping[str, Any]) -> Steps[Answer | None]:
+        """Make a call; no answer where it failed."""
         began = self._clock()
         answer = None
         try:
-            completion = yield Call(tier, arguments, timeout)
-            attempt.error = None
+            completion = yield Call(self.router.tiers[place], arguments, self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
+            attempt.error = None
         except Exception as error:
-            attempt.error, run.error = failure(error), error
+            attempt.error, attempt.exception = failure(error), error
         finally:
             attempt.latency = self._clock() - began
-            self._settle(run, attempt)
-        return attempt, answer
+            self._ledger.settle(run, attempt)
+        return answer
 
-    def _begin_attempt(self, run: Run, place: int, purpose: str) -> Attempt:
-        """An attempt at a tier; it counts as cancelled until something else is known of it."""
-        tier = self.router.tiers[place]
-        attempt = Attempt(purpose, tier.name, tier.model, error="cancelled")
-        run.attempts.append(attempt)
-        if self.policy.budget is not None:
-            attempt.reserved = self._expected_cost(run.decision, place)
-            self.policy.budget.add(run.key, attempt.reserved)
-        return attempt
-
-    def _read(self, run: Run, attempt: Attempt, completion: Any, arguments: Mapping[str, Any]) -> Answer:
-        """The answer in a completion; an unusable one raises."""
+    def _read(self, run: Run, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]) -> Answer:
+        """The answer in a completion; an unusable one raises, and costs what the upstream says."""
+        usage = completion.usage
+        if usage is not None:
+            self._ledger.note_usage(attempt, usage.prompt_tokens, usage.completion_tokens)
         answer = read_answer(
             completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
         )
-        assert isinstance(completion, ChatCompletion)
         attempt.completion = completion
-        self._note_answer(attempt, answer)
+        self._ledger.note_answer(attempt, answer)
         return answer
 
-    def _note_answer(self, attempt: Attempt, answer: Answer) -> None:
-        """Note what an answer cost and how it ended."""
-        tier = next(tier for tier in self.router.tiers if tier.name == attempt.tier)
-        attempt.answer, attempt.finish_reason = answer, answer.finish_reason
-        attempt.tokens_in, attempt.tokens_out = answer.tokens_in, answer.tokens_out
-        attempt.cost = price(tier, answer.tokens_in, answer.tokens_out)
+    def _judge(self, run: Run, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
+        ask = partial(self._ask, run, attempt.tier) if may_ask else None
+        return (yield from judge(self.policy.gate, answer, ask, partial(self._patience, run)))
 
-    def _judge(
-        self, run: Run, attempt: Attempt, answer: Answer, *, may_ask: bool, gate: Gate | None = None
-    ) -> Steps[Verdict | None]:
-        """A gate's verdict; a gate that raises has not passed."""
-        gate = gate or self.policy.gate
-        steps = gate.steps(answer)
-        try:
-            wanted = next(steps)
-            while True:
-                if isinstance(wanted, Ask) and not may_ask:
-                    return None
-                try:
-                    reply = yield from self._reply(run, attempt, wanted)
-                except Exception as error:
-                    wanted = steps.throw(error)
-                else:
-                    wanted = steps.send(reply)
-        except StopIteration as end:
-            verdict: Verdict = end.value
-            return verdict
-        except Exception as error:
-            _log.warning("gate %s raised %s; it counts as failed", gate.name, type(error).__name__)
-            return Verdict(gate.name, 0.0, False, f"the gate raised {type(error).__name__}")
-        finally:
-            steps.close()
-
-    def _reply(self, run: Run, attempt: Attempt, wanted: Ask | Awaitable[Any]) -> Steps[Any]:
-        """What a gate asked for."""
-        if not isinstance(wanted, Ask):
-            return (yield wanted)
-        tier = self.router.menu.find(wanted.tier or attempt.tier)
+    def _ask(self, run: Run, answering: str, wanted: Ask) -> Steps[Answer]:
+        """What a gate asks for."""
+        tier = self.router.menu.find(wanted.tier or answering)
         if tier is None:
-            raise ValueError(f"gate asks tier '{wanted.tier}', which the menu does not have")
-        place = self.router.tiers.index(tier)
-        _, answer = yield from self._call(run, place, wanted.purpose, wanted.arguments, self._patience(run))
+            names = ", ".join(tier.name for tier in self.router.tiers)
+            raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
+        attempt, answer = yield from self._call(run, self.router.tiers.index(tier), wanted.purpose, wanted.arguments)
         if answer is None:
-            assert run.error is not None
-            raise run.error
+            assert attempt.exception is not None
+            raise attempt.exception
         return answer
 
     def _time_left(self, run: Run) -> float:
@@ -426,12 +374,15 @@ class Engine:
         others = len(set(run.tried)) < len(run.decision.feasible)
         return max(left / 2 if others else left, 1e-3)
 
-    def _has_room(self, run: Run, place: int) -> bool:
-        budget = self.policy.budget
-        return budget is None or budget.has_room(run.key, self._expected_cost(run.decision, place))
 
-    def _settle(self, run: Run, attempt: Attempt) -> None:
-        """Count what an attempt cost in the place of what was set aside for it."""
-        if self.policy.budget is not None:
-            self.policy.budget.add(run.key, (attempt.cost or 0.0) - attempt.reserved)
-            attempt.reserved = 0.0
+def _compared(kept: Attempt, reference: Attempt) -> dict[str, float]:
+    """Scores of two answers, the reference's taken as right; none where other words may well mean the same."""
+    assert kept.answer is not None
+    assert reference.answer is not None
+    said, right = claim(kept.answer), claim(reference.answer)
+    if said is None or right is None:
+        return {}
+    exact = all(
+        answer.tool_calls or final_answer(answer.text).kind != "text" for answer in (kept.answer, reference.answer)
+    )
+    return {kept.tier: float(said == right), reference.tier: 1.0} if exact or said == right else {}

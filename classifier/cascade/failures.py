@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import openai
 
 from classifier.gates import MalformedAnswerError
 
-CONTEXT_OVERFLOW, MALFORMED, TIMEOUT = "context overflow", "malformed answer", "timeout"
+CANCELLED, CONTEXT_OVERFLOW, MALFORMED, TIMEOUT = "cancelled", "context overflow", "malformed answer", "timeout"
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "string_above_max_length"})
+
+
+# How upstreams without a code of their own say it.
+_CONTEXT_WORDS = re.compile(
+    r"prompt is too long|maximum context length|context (?:window|length) exceeded", re.IGNORECASE
+)
+_LONGEST_WISH = 60.0  # seconds to wait that an upstream may ask for, as in the client
 
 
 def failure(error: BaseException) -> str:
     """What went wrong, without the message, which may quote the request."""
+    if isinstance(error, GeneratorExit | asyncio.CancelledError):
+        return CANCELLED
     if isinstance(error, openai.APITimeoutError | TimeoutError | asyncio.TimeoutError):
         return TIMEOUT
     if isinstance(error, openai.APIStatusError):
-        if error.code in _CONTEXT_CODES:
+        if error.code in _CONTEXT_CODES or (error.status_code == 400 and _CONTEXT_WORDS.search(error.message)):
             return CONTEXT_OVERFLOW
         return f"http {error.status_code}"
     if isinstance(error, openai.APIResponseValidationError | MalformedAnswerError | json.JSONDecodeError):
@@ -41,11 +51,11 @@ def is_passing(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that the upstream asks to wait, where it says so."""
+    """Seconds that the upstream asks to wait, where it says so and they are at most a minute."""
     if not isinstance(error, openai.APIStatusError):
         return None
     try:
         seconds = float(error.response.headers.get("retry-after", ""))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return seconds if 0 <= seconds <= _LONGEST_WISH else None

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from classifier.cascade.calls import Attempt
-from classifier.cascade.engine import Run
+from classifier.cascade.run import Run
 from classifier.gates import Answer, Verdict, answer_features
 from classifier.outcomes.privacy import FEATURES, dump_features
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
@@ -76,15 +76,15 @@ class Recorder:
             return None
         return dump_features(run.decision.features)
 
-    def audit(self, run: Run, score: float | None) -> None:
-        """Record what an audit of a run found."""
+    def audit(self, run: Run, scores: Mapping[str, float]) -> None:
+        """Record what an audit of a run found: its calls, and the answers' scores by tier."""
         if self.store is None:
             return
         try:
             for place in range(run.recorded, len(run.attempts)):
                 self.store.record_attempt(run.id, attempt_record(place, run.attempts[place]))
-            if score is not None and run.kept is not None:
-                self.store.record_feedback(run.id, score, tier=run.kept.tier, source=AUDIT)
+            for tier, score in scores.items():
+                self.store.record_feedback(run.id, score, tier=tier, source=AUDIT)
         except Exception as error:
             _log.warning("an audit was not recorded (%s)", type(error).__name__)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.cascade.calls import Attempt
-from classifier.cascade.engine import Run
+from classifier.cascade.ledger import was_refused
+from classifier.cascade.run import Run
 from classifier.decision import Decision
 
 
@@ -23,17 +24,22 @@ class CascadeResult:
         which is taken as it is.
     attempts : every call, in order, those that gates made too; a stream's figures are there when it has ended.
     decision : the router's.
-    cost : USD of all attempts; None: of some it is unknown.
     """
 
-    response: Any
+    response: Any = field(repr=False)
     id: str
     tier: str
     model: str
     passed: bool | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...] = field(repr=False)
     decision: Decision
-    cost: float | None
+
+    @property
+    def cost(self) -> float | None:
+        """USD of all attempts; None: of one it is unknown, such as a stream's that has not ended."""
+        costs = [attempt.cost for attempt in self.attempts if not was_refused(attempt)]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
 
 
 def outcome_id(response: object) -> str | None:
@@ -47,6 +53,4 @@ def make_result(run: Run, response: Any) -> CascadeResult:
     kept = run.kept
     assert kept is not None
     object.__setattr__(response, "_tierwise_id", run.id)
-    return CascadeResult(
-        response, run.id, kept.tier, kept.model, run.passed, tuple(run.attempts), run.decision, run.cost
-    )
+    return CascadeResult(response, run.id, kept.tier, kept.model, run.passed, tuple(run.attempts), run.decision)

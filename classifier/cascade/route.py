@@ -125,8 +125,8 @@ def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
     return [place for place in left if place > last] + [place for place in reversed(left) if place < last]
 
 
-def start_tier(router: Router, start: str) -> Tier | None:
-    """The tier that ``start`` names; None where it is "router" or "cheapest".
+def start_tier(router: Router, start: str, option: str = "start") -> Tier | None:
+    """The tier that ``start`` names; None where it is "router" or "cheapest". ``option``: where the name was given.
 
     Raises
     ------
@@ -137,7 +137,8 @@ def start_tier(router: Router, start: str) -> Tier | None:
     tier = router.menu.find(start)
     if tier is None:
         names = ", ".join(tier.name for tier in router.tiers)
-        raise InputError(f"start '{start}' is no tier; expected '{ROUTER}', '{CHEAPEST}' or one of: {names}")
+        others = f"'{ROUTER}', '{CHEAPEST}'" if option == "start" else "'auto'"
+        raise InputError(f"{option} '{start}' is no tier; expected {others} or one of: {names}")
     return tier
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
-from typing import TypedDict, Unpack
+from typing import TypedDict, TypeVar, Unpack
+
+from openai import AsyncOpenAI, OpenAI
 
 from classifier.cascade.budget import Budget
-from classifier.cascade.engine import Engine, Policy
+from classifier.cascade.engine import Engine
 from classifier.cascade.recording import Recorder, Store
 from classifier.cascade.route import GateRates
+from classifier.cascade.run import Policy
 from classifier.errors import InputError
 from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
 from classifier.gates.stored import CascadeSetting, has_gate
@@ -52,6 +56,26 @@ class Options(TypedDict, total=False):
     stream_optimistically: bool
 
 
+_NUMBER = (int, float)
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "router": (Router, _NONE),
+    "gate": (Gate, _NONE),
+    "rates": (GateRates, _NONE),
+    "start": (str,),
+    "deadline": (*_NUMBER, _NONE),
+    "retries": (int,),
+    "store": (object,),
+    "explore": _NUMBER,
+    "explore_floor": _NUMBER,
+    "audit": _NUMBER,
+    "audit_gate": (Gate, _NONE),
+    "budget": (Budget, _NONE),
+    "stream_optimistically": (bool,),
+}
+Client = TypeVar("Client", OpenAI, AsyncOpenAI)
+
+
 class Settings:
     """The parts that both cascades work with.
 
@@ -72,7 +96,7 @@ class Settings:
         _check(options)
         given = options.get("store")
         self.owns_store = isinstance(given, str)
-        self.store = _opened(given) if isinstance(given, str) else given
+        self.store = _opened(given) if isinstance(given, str) else _usable(given)
         router = options.get("router") or shared_router()
         gate = options.get("gate") or _usual_gate(router)
         defaults = Policy(gate)
@@ -93,15 +117,19 @@ class Settings:
         self.engine = Engine(router, policy, record=self.recorder if self.store is not None else None)
         self.engine.check_start()
 
-    def record_feedback(self, outcome: str, score: float, tier: str | None) -> None:
+    def record_feedback(self, outcome: str | None, score: float, tier: str | None) -> None:
         """Tell the store how good an answer was.
 
         Raises
         ------
-        InputError : there is no store, or the score is not from 0 to 1.
+        InputError : there is no store, there is no id, or the score is not from 0 to 1.
         """
         if self.store is None:
             raise InputError("this cascade keeps no outcomes; give it a store, such as store='sqlite:///outcomes.db'")
+        if not isinstance(outcome, str):
+            raise InputError(
+                f"feedback: found {outcome!r} as the outcome's id; expected CascadeResult.id or outcome_id()"
+            )
         self.store.record_feedback(outcome, score, tier=tier)
 
     def close(self) -> None:
@@ -128,10 +156,41 @@ def _learned_odds(gate: Gate) -> CascadeSetting | None:
     return next((odds for odds in map(_learned_odds, parts) if odds is not None), None)
 
 
+def own_clients(
+    client: Client, clients: Mapping[str, Client] | None, router: Router, kind: type[Client]
+) -> dict[str, Client]:
+    """The client of each tier, by name, without retries of its own.
+
+    Raises
+    ------
+    InputError : one is of another kind, or of no tier.
+    """
+    found = dict.fromkeys((tier.name for tier in router.tiers), client)
+    for name, each in (clients or {}).items():
+        tier = router.menu.find(name)
+        if tier is None:
+            raise InputError(f"clients: '{name}' is no tier; expected one of: {', '.join(found)}")
+        found[tier.name] = each
+    for each in found.values():
+        if not isinstance(each, kind):
+            raise InputError(f"client: found {type(each).__name__}, expected openai.{kind.__name__}")
+    quiet = {id(each): each.with_options(max_retries=0) for each in found.values()}
+    return {name: quiet[id(each)] for name, each in found.items()}
+
+
 def _check(options: Options) -> None:
-    shares = {name: options.get(name, 0.0) for name in ("explore", "explore_floor", "audit")}
+    for name, value in options.items():
+        if name not in _KINDS:
+            raise InputError(f"'{name}' is no option of a cascade; expected one of: {', '.join(_KINDS)}")
+        if not isinstance(value, _KINDS[name]):
+            raise InputError(f"{name}: found {_shown(value)}, expected {_wanted(_KINDS[name])}")
+    shares = {
+        "explore": options.get("explore", 0.0),
+        "explore_floor": options.get("explore_floor", 0.0),
+        "audit": options.get("audit", 0.0),
+    }
     for name, share in shares.items():
-        if not isinstance(share, int | float) or not 0 <= share <= 1:
+        if not 0 <= share <= 1:
             raise InputError(f"{name} is {share}; expected a share from 0 to 1, such as 0.02")
     deadline, retries = options.get("deadline"), options.get("retries", 0)
     if deadline is not None and not (isfinite(deadline) and deadline > 0):
@@ -140,7 +199,23 @@ def _check(options: Options) -> None:
         raise InputError(f"retries is {retries}; expected a whole number of 0 or more")
 
 
+def _usable(store: Store | None) -> Store | None:
+    if store is not None and not hasattr(store, "record"):
+        raise InputError(f"store: found {_shown(store)}, expected an OutcomeStore or its URL (sqlite:///outcomes.db)")
+    return store
+
+
 def _opened(url: str) -> Store:
     from classifier.outcomes import OutcomeStore
 
     return OutcomeStore(url)
+
+
+def _shown(value: object) -> str:
+    """A value in few words: of a class, that it is one."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def _wanted(kinds: tuple[type, ...]) -> str:
+    names = [("a number" if kind is float else kind.__name__) for kind in kinds if kind not in (int, _NONE)]
+    return " or ".join([*(names or ["a whole number"]), *(["None"] if _NONE in kinds else [])])

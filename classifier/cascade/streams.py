@@ -12,10 +12,13 @@ from typing import Any
 from openai import AsyncStream, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from classifier.cascade.wire import http_response
 from classifier.gates import Answer, ToolCall
+from classifier.gates.answer import text_of
 from classifier.request import Request
 
 Ended = Callable[["Collected", BaseException | None], None]
+Abandoned = Callable[["Collected"], None]
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ class Collected:
         if delta is None:
             return
         if delta.content:
-            self.text.append(delta.content)
+            self.text.append(text_of(delta.content))
         if delta.refusal:
             self.refusal.append(delta.refusal)
         for call in delta.tool_calls or ():
@@ -87,20 +90,34 @@ class Watch:
     def __init__(self, usage_shown: bool) -> None:
         self.collected = Collected(usage_shown)
         self._ended: Ended | None = None
+        self._abandoned: Abandoned | None = None
 
-    def when_ended(self, ended: Ended) -> None:
-        """Call ``ended`` with what was collected and what went wrong, at the end."""
-        self._ended = ended
+    def when_ended(self, ended: Ended, abandoned: Abandoned) -> None:
+        """Call one of the two at the end: with what was collected, and with what went wrong if anybody still reads."""
+        self._ended, self._abandoned = ended, abandoned
+
+    def add(self, chunk: ChatCompletionChunk) -> bool:
+        """Take a chunk in; whether the caller is to see it. One of odd form is handed on without a look."""
+        try:
+            return self.collected.add(chunk)
+        except Exception:
+            return True
 
     def end(self, error: BaseException | None) -> None:
         """Tell of the end, the first time."""
-        ended, self._ended = self._ended, None
+        ended, self._ended, self._abandoned = self._ended, None, None
         if ended is not None:
             ended(self.collected, error)
 
     def close(self) -> None:
         """Tell of the end, where the reader has had enough."""
         self.end(None if self.collected.finish_reason else GeneratorExit())
+
+    def abandon(self) -> None:
+        """Tell of the end, where nobody can wait for anything any more."""
+        abandoned, self._ended, self._abandoned = self._abandoned, None, None
+        if abandoned is not None:
+            abandoned(self.collected)
 
 
 class WatchedStream(Stream[ChatCompletionChunk]):
@@ -125,7 +142,7 @@ class WatchedStream(Stream[ChatCompletionChunk]):
         try:
             while True:
                 chunk = self._read.pop() if self._read else next(self._inner)
-                if self.watch.collected.add(chunk):
+                if self.watch.add(chunk):
                     return chunk
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopIteration) else error)
@@ -140,7 +157,8 @@ class WatchedStream(Stream[ChatCompletionChunk]):
         self.watch.close()
 
     def __del__(self) -> None:
-        self.watch.close()
+        if hasattr(self, "_read"):  # else there was no first chunk
+            self.watch.abandon()
 
 
 class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
@@ -159,24 +177,30 @@ class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
         try:
             while True:
                 chunk = self._read.pop() if self._read else await anext(self._inner)
-                if self.watch.collected.add(chunk):
+                if self.watch.add(chunk):
                     return chunk
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopAsyncIteration) else error)
             raise
 
     async def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
-        while True:
-            try:
-                chunk = await anext(self)
-            except StopAsyncIteration:
-                return
-            yield chunk
+        try:
+            while True:
+                try:
+                    chunk = await anext(self)
+                except StopAsyncIteration:
+                    return
+                yield chunk
+        finally:  # a loop that is left early is not come back to
+            await self.close()
 
     async def close(self) -> None:
         """Close the upstream's stream and release the connection."""
         await self._inner.close()
         self.watch.close()
+
+    def __del__(self) -> None:
+        self.watch.abandon()
 
 
 class ReplayedStream(Stream[ChatCompletionChunk]):
@@ -184,6 +208,7 @@ class ReplayedStream(Stream[ChatCompletionChunk]):
 
     def __init__(self, completion: ChatCompletion, usage_shown: bool) -> None:
         self._chunks = iter(chunks(completion, usage_shown))
+        self.response = http_response(completion)
 
     def __next__(self) -> ChatCompletionChunk:
         return next(self._chunks)
@@ -200,6 +225,7 @@ class AsyncReplayedStream(AsyncStream[ChatCompletionChunk]):
 
     def __init__(self, completion: ChatCompletion, usage_shown: bool) -> None:
         self._chunks = iter(chunks(completion, usage_shown))
+        self.response = http_response(completion)
 
     async def __anext__(self) -> ChatCompletionChunk:
         try:
@@ -219,11 +245,13 @@ def chunks(completion: ChatCompletion, usage_shown: bool) -> list[ChatCompletion
     """A completion as chunks that add up to it: for each choice what it says, then how it ends; usage last."""
     found = []
     for choice in completion.choices:
+        if choice.message is None:
+            continue
         message = choice.message.model_dump(exclude_none=True, warnings=False)
         calls = message.pop("tool_calls", None)
         if calls:
             message["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
-        logprobs = None if choice.logprobs is None else choice.logprobs.model_dump(warnings=False)
+        logprobs = choice.logprobs.model_dump(warnings=False) if choice.logprobs else None
         found += [
             {"index": choice.index, "delta": message, "logprobs": logprobs, "finish_reason": None},
             {"index": choice.index, "delta": {}, "finish_reason": choice.finish_reason},

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, Unpack, cast
+from contextlib import suppress
+from threading import Lock
+from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
 import openai
 from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from classifier.cascade.calls import Call, Pause
-from classifier.cascade.engine import Run
+from classifier.cascade.calls import Call, Pause, Wait
 from classifier.cascade.result import CascadeResult, make_result
-from classifier.cascade.settings import Options, Settings
+from classifier.cascade.run import Run
+from classifier.cascade.settings import Options, Settings, own_clients
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, empty_stream, parse_completion, reading, wants_usage
-from classifier.catalog import Tier
+from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
 
 Result = TypeVar("Result")
 _AUDITS_WAITING = 100  # at most; more are left out rather than piled up
@@ -53,9 +54,20 @@ class Cascade:
         ArtifactError : no router was given, and the shared one cannot be loaded.
         """
         self._settings = Settings(**options)
-        self._client = client.with_options(max_retries=0)
-        self._clients = {name: each.with_options(max_retries=0) for name, each in (clients or {}).items()}
+        self._engine = self._settings.engine
+        self._clients = own_clients(client, clients, self._engine.router, OpenAI)
+        self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits = _Background()
+
+    @overload
+    def create(
+        self, *, stream: Literal[True], task: str | None = None, key: str | None = None, **arguments: Any
+    ) -> Stream[ChatCompletionChunk]: ...
+
+    @overload
+    def create(
+        self, *, stream: Literal[False] | None = None, task: str | None = None, key: str | None = None, **arguments: Any
+    ) -> ChatCompletion: ...
 
     def create(
         self, *, task: str | None = None, key: str | None = None, **arguments: Any
@@ -80,16 +92,19 @@ class Cascade:
     def run(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> CascadeResult:
         """An answer and how it came about; takes and raises what `create` does."""
         usage_shown = wants_usage(arguments)
-        run = self._drive(self._settings.engine.steps(arguments, task=task, key=key), usage_shown)
+        run = self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
         if run.audited:
             self._audits.start(lambda: self._audit(run))
         if isinstance(run.stream, WatchedStream):
-            run.stream.watch.when_ended(lambda collected, error: self._end_stream(run, collected, error))
+            run.stream.watch.when_ended(
+                lambda collected, error: self._end_stream(run, collected, error),
+                lambda collected: self._engine.abandon_stream(run, collected),
+            )
             return make_result(run, run.stream)
         completion = run.completion
         return make_result(run, ReplayedStream(completion, usage_shown) if run.wants_stream else completion)
 
-    def record_feedback(self, outcome: str, *, score: float, tier: str | None = None) -> None:
+    def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
 
         Parameters
@@ -100,7 +115,7 @@ class Cascade:
 
         Raises
         ------
-        InputError : there is no store, or the score is not from 0 to 1.
+        InputError : there is no store, ``outcome`` is none, or the score is not from 0 to 1.
         """
         self._settings.record_feedback(outcome, score, tier)
 
@@ -131,7 +146,7 @@ class Cascade:
         finally:
             steps.close()
 
-    def _do(self, wanted: Call | Pause | Awaitable[Any], usage_shown: bool) -> Any:
+    def _do(self, wanted: Call | Pause | Wait, usage_shown: bool) -> Any:
         if isinstance(wanted, Call):
             return self._open(wanted, usage_shown) if wanted.stream else self._complete(wanted)
         if isinstance(wanted, Pause):
@@ -142,32 +157,36 @@ class Cascade:
     def _complete(self, call: Call) -> ChatCompletion:
         """A completion, read piece by piece so that an upstream which trickles does not outlast the deadline."""
         ends = None if call.timeout is None else time.monotonic() + call.timeout
-        completions = self._of(call.tier).chat.completions.with_streaming_response
-        with completions.create(**call_arguments(call)) as response:
+        client = self._clients[call.tier.name]
+        with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
             body = bytearray()
             with reading(response):
                 for piece in response.iter_bytes():
                     body += piece
                     if ends is not None and time.monotonic() > ends:
                         raise openai.APITimeoutError(request=response.http_request)
-            return parse_completion(body, response.request_id, call.tier)
+            return parse_completion(body, response, call.tier)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
-        stream = self._of(call.tier).chat.completions.create(**call_arguments(call))
+        client, name = self._clients[call.tier.name], call.tier.name
+        try:
+            count = name not in self._uncounted
+            stream = client.chat.completions.create(**call_arguments(call, client, count=count))
+        except openai.APIStatusError as error:
+            if not count or not may_not_count(error, call):
+                raise
+            stream = client.chat.completions.create(**call_arguments(call, client, count=False))
+            self._uncounted.add(name)
         try:
             return WatchedStream(stream, usage_shown)
         except StopIteration:
             raise empty_stream(call.tier) from None
 
-    def _of(self, tier: Tier) -> OpenAI:
-        return self._clients.get(tier.name, self._client)
-
     def _end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> None:
-        self._drive(self._settings.engine.end_stream(run, collected, error))
+        self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: Run) -> None:
-        score = self._drive(self._settings.engine.audit(run))
-        self._settings.recorder.audit(run, score)
+        self._settings.recorder.audit(run, self._drive(self._engine.audit(run)))
 
 
 class _Background:
@@ -175,13 +194,24 @@ class _Background:
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+        self._waiting = 0
 
     def start(self, work: Callable[[], None]) -> None:
-        """Do something soon, unless too much is waiting already."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "cascade-audit")
-        if self._thread._work_queue.qsize() < _AUDITS_WAITING:
-            self._thread.submit(work)
+        """Do something soon, unless too much is waiting already, or nothing more is started."""
+        with self._lock, suppress(RuntimeError):
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, "cascade-audit")
+            if self._waiting < _AUDITS_WAITING:
+                self._thread.submit(self._work, work)
+                self._waiting += 1
+
+    def _work(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     def close(self) -> None:
         """Wait for what was started."""
@@ -189,11 +219,12 @@ class _Background:
             self._thread.shutdown()
 
 
-def _wait_for(awaitable: Awaitable[Any]) -> Any:
+def _wait_for(wanted: Wait) -> Any:
     """The result of something awaitable, from synchronous code."""
 
     async def wait() -> Any:
-        return await awaitable
+        async with asyncio.timeout(wanted.timeout):
+            return await wanted.awaitable
 
     try:
         asyncio.get_running_loop()

@@ -8,23 +8,43 @@ from contextlib import contextmanager
 from typing import Any
 
 import openai
+from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion
 
 from classifier.cascade.calls import Call
 from classifier.catalog import Tier
 from classifier.errors import MalformedAnswerError
 
+_RESPONSE = "_tierwise_response"
 
-def call_arguments(call: Call) -> dict[str, Any]:
-    """Arguments of ``chat.completions.create``; of a stream the token counts are always asked for."""
+
+def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
+    """Arguments of ``chat.completions.create``; ``count``: whether a stream's token counts are asked for."""
     arguments = {**call.arguments, "model": call.tier.model}
     if call.timeout is not None:
-        arguments["timeout"] = call.timeout
+        arguments["timeout"] = _limits(client, call.timeout)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
-        arguments["stream_options"] = {**(options or {}), "include_usage": True}
+        if count or options:
+            arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
     return arguments
+
+
+def _limits(client: OpenAI | AsyncOpenAI, seconds: float) -> openai.Timeout:
+    """The client's own limits, none above ``seconds``."""
+    own = client.timeout
+    if not isinstance(own, openai.Timeout):
+        own = openai.Timeout(own)
+    connect, read, write, pool = (
+        seconds if limit is None else min(limit, seconds) for limit in (own.connect, own.read, own.write, own.pool)
+    )
+    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
+
+
+def may_not_count(error: openai.APIStatusError, call: Call) -> bool:
+    """Whether a stream may have been refused for asking for token counts, which its caller did not ask for."""
+    return error.status_code in (400, 422) and not wants_usage(call.arguments)
 
 
 def wants_usage(arguments: Mapping[str, Any]) -> bool:
@@ -33,7 +53,7 @@ def wants_usage(arguments: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def parse_completion(body: bytes | bytearray, request_id: str | None, tier: Tier) -> ChatCompletion:
+def parse_completion(body: bytes | bytearray, response: Any, tier: Tier) -> ChatCompletion:
     """A completion as the client itself would make it; what the upstream sends beside the protocol is kept.
 
     Raises
@@ -47,8 +67,14 @@ def parse_completion(body: bytes | bytearray, request_id: str | None, tier: Tier
     if not isinstance(data, dict):
         raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no JSON object; check its address")
     completion = ChatCompletion.construct(**data)
-    completion._request_id = request_id
+    completion._request_id = response.request_id
+    object.__setattr__(completion, _RESPONSE, response.http_response)
     return completion
+
+
+def http_response(completion: ChatCompletion) -> Any:
+    """The response that a completion was read from; None for one of other origin."""
+    return getattr(completion, _RESPONSE, None)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def read_answer(
     message = _get(choices[0], "message")
     usage = _get(completion, "usage")
     return Answer(
-        text=_text(_get(message, "content")),
+        text=text_of(_get(message, "content")),
         tier=tier,
         model=model,
         finish_reason=_string(_get(choices[0], "finish_reason")),
@@ -117,7 +117,7 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _text(content: Any) -> str:
+def text_of(content: Any) -> str:
     """Content as text; some upstreams send a list of parts."""
     if isinstance(content, str):
         return content

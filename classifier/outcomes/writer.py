@@ -97,7 +97,7 @@ class Writer:
         self.database, self.spill = Database(options.url), Spill(options.folders)
         self._lane = Lane("outcomes", options.queue_size, options.batch, self._store, self._idle, self._end)
         self._overflow = Lane("outcomes-overflow", options.queue_size, options.batch, self._spill_overflow)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: an abandoned stream may be recorded while this thread holds it
         self._counters = Counters()
         self._flushed_dropped = 0
         self._warned: set[str] = set()

@@ -10,13 +10,12 @@ from classifier.errors import InputError
 
 def test_limits_are_in_all_and_for_each_key():
     budget = Budget(total=1.0, per_key=0.6)
-    assert budget.has_room("a", 0.6)
-    assert not budget.has_room("a", 0.61)
-    budget.add("a", 0.5)
-    assert not budget.has_room("a", 0.2)
-    assert budget.has_room("b", 0.5)
-    assert not budget.has_room("b", 0.55)
-    assert (budget.spent("a"), budget.spent("b"), budget.spent_in_all) == (0.5, 0.0, 0.5)
+    assert not budget.reserve("a", 0.61)
+    assert budget.reserve("a", 0.5)
+    assert not budget.reserve("a", 0.2)
+    assert not budget.reserve("b", 0.55)
+    assert budget.reserve("b", 0.5)
+    assert (budget.spent("a"), budget.spent("b"), budget.spent_in_all) == (0.5, 0.5, 1.0)
 
 
 def test_what_was_set_aside_too_much_is_given_back():
@@ -32,7 +31,21 @@ def test_threads_lose_nothing(amounts):
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda each: budget.add(*each), amounts))
     assert budget.spent_in_all == pytest.approx(sum(amount for _, amount in amounts))
-    assert budget.has_room("a", 1e9)
+    assert budget.reserve("a", 1e9)
+
+
+def test_threads_do_not_overspend_together():
+    budget = Budget(total=10.0)
+    with ThreadPoolExecutor(8) as threads:
+        reserved = list(threads.map(lambda _: budget.reserve("a", 1.0), range(200)))
+    assert reserved.count(True) == 10
+
+
+def test_a_stream_collected_while_the_lock_is_held_does_not_wait_for_itself():
+    budget = Budget(total=1.0)
+    with budget._lock:
+        budget.add("a", 0.5)
+    assert budget.spent("a") == 0.5
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 import pytest
 from made_cascade import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate
-from openai import OpenAI
+from openai import NOT_GIVEN, OpenAI
 from openai.types.chat import ChatCompletion
-from openai_server import OpenAIServer, Reply
+from openai_server import Fault, OpenAIServer, Reply
 
 from classifier import NoFeasibleTierError
 from classifier.cascade import Budget, Cascade, GateRates, outcome_id
 from classifier.errors import BudgetExceededError, InputError
-from classifier.gates import Agreement, Check, Judge, MeanLogprob
+from classifier.gates import Agreement, Check, Gate, Judge, MeanLogprob, Verdict
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 SHARP = GateRates(0.95, 0.05)
@@ -82,7 +82,7 @@ def test_auto_leaves_it_to_the_router(router, upstream):
 
 
 def test_an_unknown_model_is_refused(router, upstream):
-    with pytest.raises(InputError, match="start 'gpt-9' is no tier"):
+    with pytest.raises(InputError, match="model 'gpt-9' is no tier; expected 'auto' or one of: haiku"):
         ask("sync", upstream, {"router": router}, model="gpt-9")
 
 
@@ -205,6 +205,34 @@ def test_a_spent_budget_may_refuse(kind, router, upstream):
 
 
 @both
+def test_gates_and_audits_are_not_paid_for_from_a_spent_budget(kind, router, upstream):
+    upstream.answer_with(by_tier(haiku=Reply(GOOD, tokens_in=10, tokens_out=10)))
+    haiku = ask(kind, upstream, {"router": router}).decision.prediction.cost[0]
+    for options in ({"gate": Judge("opus")}, {"audit": 1.0}):
+        upstream.calls.clear()
+        budget = Budget(total=1.5 * haiku)
+        result = ask(kind, upstream, {"router": router, "budget": budget, **options})
+        assert asked(upstream.calls) == ["haiku"]
+        assert result.tier == "haiku"
+
+
+@both
+def test_what_nobody_counts_is_spent_as_expected(kind, router, upstream):
+    upstream.answer_with(by_tier(haiku=Reply(GOOD, fault=Fault.NO_CHOICES, tokens_in=1000, tokens_out=1000)))
+    budget = Budget()
+    result = ask(kind, upstream, {"router": router, "budget": budget})
+    haiku = router.tiers[0]
+    paid = (haiku.input_price + haiku.output_price) * 1000 / 1e6
+    assert result.attempts[0].cost == pytest.approx(paid)
+    assert budget.spent_in_all == pytest.approx(paid + result.attempts[1].cost)
+    upstream.answer_with(by_tier(haiku=Reply(fault=Fault.HANG)))
+    budget = Budget()
+    result = ask(kind, upstream, {"router": router, "budget": budget, "deadline": 0.5})
+    assert budget.spent_in_all == pytest.approx(result.decision.prediction.cost[0] + result.attempts[1].cost)
+    assert result.cost is None
+
+
+@both
 def test_what_is_left_of_a_budget_does_not_pay_for_escalation(kind, router, upstream):
     upstream.answer_with(by_tier(haiku=Reply(BAD)))
     plain = ask(kind, upstream, {"router": router})
@@ -221,6 +249,15 @@ def test_what_is_left_of_a_budget_does_not_pay_for_escalation(kind, router, upst
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"strat": "cheapest"}, "'strat' is no option of a cascade; expected one of: router, gate"),
+        ({"gate": lambda answer: True}, "gate: found function, expected Gate or None"),
+        ({"gate": Judge}, "gate: found the class Judge, expected Gate or None"),
+        ({"budget": 5}, "budget: found int, expected Budget or None"),
+        ({"deadline": "60"}, "deadline: found str, expected a number or None"),
+        ({"retries": None}, "retries: found NoneType, expected a whole number"),
+        ({"store": 3}, "store: found int, expected an OutcomeStore or its URL"),
+        ({"clients": {"huge": None}}, "clients: 'huge' is no tier"),
+        ({"clients": {"haiku": "x"}}, "client: found str, expected openai.OpenAI"),
         ({"explore": 1.5}, "explore is 1.5; expected a share from 0 to 1"),
         ({"audit": -0.1}, "audit is -0.1"),
         ({"deadline": 0}, "deadline is 0; expected seconds"),
@@ -231,10 +268,82 @@ def test_what_is_left_of_a_budget_does_not_pay_for_escalation(kind, router, upst
 )
 def test_options_are_checked(router, options, message):
     with pytest.raises(InputError, match=message):
-        Cascade(OpenAI(base_url="http://127.0.0.1:1", api_key=KEY), router=router, gate=good_gate(), **options)
+        Cascade(
+            OpenAI(base_url="http://127.0.0.1:1", api_key=KEY), **{"router": router, "gate": good_gate(), **options}
+        )
+
+
+@both
+def test_arguments_that_are_not_given_are_not_given(kind, router, upstream):
+    result = ask(kind, upstream, {"router": router}, tools=NOT_GIVEN, temperature=NOT_GIVEN)
+    assert upstream.calls[0].body.keys() == {"messages", "model"}
+    assert result.decision.request.tools == 0
+
+
+class Odd(Gate):
+    """A gate that somebody wrote in a hurry."""
+
+    name = "odd"
+
+    def __init__(self, found):
+        self.found = found
+
+    def steps(self, answer):
+        return self.found(answer)
+
+
+def plain(answer):
+    return Verdict("odd", 1.0, True, "no generator")
+
+
+def raising(answer):
+    raise ValueError(answer.text)
+
+
+def boolean(answer):
+    yield from ()
+    return True
+
+
+def unknown(answer):
+    yield from ()
+    return Verdict("odd", float("nan"), True, "who knows")
+
+
+@both
+@pytest.mark.parametrize("found", [plain, raising, boolean, unknown])
+def test_gates_that_are_none_have_not_passed(kind, router, upstream, found):
+    upstream.answer_with(by_tier(**dict.fromkeys(["sonnet", "opus", "gemini"], Reply(status=500))))
+    result = ask(kind, upstream, {"router": router, "gate": Odd(found)})
+    assert (result.tier, result.passed) == ("haiku", False)
+    assert result.attempts[0].verdict.score == 0.0
+
+
+def test_a_gate_that_asks_an_unknown_tier_says_so_in_the_log(router, upstream, caplog):
+    ask("sync", upstream, {"router": router, "gate": Judge("huge")})
+    assert "a gate asks tier 'huge', which is not in the menu; expected one of: haiku" in caplog.text
+
+
+@both
+def test_the_last_tier_is_asked_for_nothing_that_the_gate_needs(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply(status=400) if "logprobs" in body else Reply(GOOD))
+
+    class Kept:
+        def record(self, decision):
+            self.decision = decision
+
+    assert ask(kind, upstream, {"router": router, "gate": MeanLogprob(), "store": Kept()}).passed is None
 
 
 def test_feedback_needs_a_store(router):
     cascade = Cascade(OpenAI(base_url="http://127.0.0.1:1", api_key=KEY), router=router)
     with pytest.raises(InputError, match="this cascade keeps no outcomes"):
         cascade.record_feedback("id", score=1.0)
+
+
+def test_feedback_needs_an_id(router, tmp_path):
+    store = f"sqlite:///{tmp_path}/outcomes.db"
+    cascade = Cascade(OpenAI(base_url="http://127.0.0.1:1", api_key=KEY), router=router, store=store)
+    with pytest.raises(InputError, match="found None as the outcome's id"):
+        cascade.record_feedback(outcome_id("no response"), score=1.0)
+    cascade.close()

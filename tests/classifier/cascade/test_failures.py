@@ -33,7 +33,7 @@ def test_a_failure_is_answered_by_another_tier(kind, router, upstream, name):
     assert result.response.choices[0].message.content == GOOD
     assert result.attempts[0].error == name
     assert asked(upstream.calls) == ["haiku", result.tier]
-    assert result.cost == pytest.approx(result.attempts[1].cost)
+    assert result.cost == (None if name == "timeout" else pytest.approx(result.attempts[1].cost))
 
 
 @both
@@ -103,8 +103,26 @@ def test_the_last_hope_is_asked_again_after_the_pause_it_wants(kind, router, ups
 
 
 @both
+def test_a_tier_that_is_not_there_does_not_hide_that_the_others_are_busy(kind, router, upstream):
+    busy = {"haiku": 2, "sonnet": 2, "opus": 2}
+
+    def respond(body):
+        tier = next((tier for tier in busy if tier in body["model"]), None)
+        if tier is None:
+            return Reply(status=404)
+        busy[tier] -= 1
+        return Reply(GOOD) if busy[tier] < 0 else Reply(status=429, retry_after=0.01)
+
+    upstream.answer_with(respond)
+    assert ask(kind, upstream, {"router": router, "retries": 3}).response.choices[0].message.content == GOOD
+    upstream.answer_with(by_tier(gemini=Reply(status=404), **dict.fromkeys(busy, Reply(status=429))))
+    with pytest.raises(openai.RateLimitError):
+        ask(kind, upstream, {"router": router, "start": "opus"})
+
+
+@both
 def test_nobody_waits_longer_than_the_deadline_for_a_retry(kind, router, upstream):
-    upstream.answer_with(lambda body: Reply(status=429, retry_after=1000))
+    upstream.answer_with(lambda body: Reply(status=429, retry_after=50))
     with pytest.raises(openai.RateLimitError):
         ask(kind, upstream, {"router": router, "retries": 3, "deadline": 5})
     assert len(upstream.calls) == len(router.tiers)
@@ -135,7 +153,7 @@ def test_an_upstream_that_hangs_is_hung_up_on(kind, router, upstream):
     assert upstream.calls[0].disconnected
 
 
-def test_a_cancelled_request_is_hung_up_on_and_its_budget_given_back(router, upstream):
+def test_a_cancelled_request_is_hung_up_on(router, upstream):
     upstream.answer_with(lambda body: Reply(fault=Fault.HANG))
     budget = Budget(total=10.0)
 
@@ -154,7 +172,7 @@ def test_a_cancelled_request_is_hung_up_on_and_its_budget_given_back(router, ups
     assert upstream.calls[0].over.wait(5)
     assert upstream.calls[0].disconnected
     assert len(upstream.calls) == 1
-    assert budget.spent_in_all == 0
+    assert budget.spent_in_all > 0  # nobody knows what it cost
 
 
 @both

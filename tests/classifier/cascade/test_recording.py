@@ -111,7 +111,8 @@ def test_an_audit_compares_a_passed_answer_with_the_references(
     (outcome,) = kept(store)
     assert outcome.decision.audited
     assert [(each.purpose, each.tier) for each in outcome.decision.attempts] == [("answer", "haiku"), ("audit", "opus")]
-    assert [(each.score, each.source, each.tier) for each in outcome.feedback] == [(score, "audit", "haiku")]
+    found = {(each.score, each.source, each.tier) for each in outcome.feedback}
+    assert found == {(score, "audit", "haiku"), (1.0, "audit", "opus")}
 
 
 @both
@@ -126,7 +127,43 @@ def test_a_judge_may_audit_both_answers(kind, router, upstream, open_store, url)
     (outcome,) = kept(store)
     purposes = [each.purpose for each in outcome.decision.attempts]
     assert purposes == ["answer", "audit", "judge", "judge"]
-    assert [each.score for each in outcome.feedback] == [pytest.approx(0.3)]
+    assert {each.tier: each.score for each in outcome.feedback} == {"haiku": 0.3, "opus": 0.3}
+
+
+@both
+def test_what_an_audit_cannot_tell_is_not_told(kind, router, upstream, open_store, sqlite_url):
+    """Other words may mean the same, and a judge that is down has not judged."""
+    prose = by_tier(haiku=Reply("A good meeting, moved to Thursday."), opus=Reply("It is on Thursday now."))
+    for respond, gate in ((prose, None), (by_tier(sonnet=Reply(status=500)), Judge("sonnet"))):
+        upstream.answer_with(respond)
+        store = open_store(sqlite_url)
+        ask(kind, upstream, {"router": router, "store": store, "audit": 1.0, "audit_gate": gate})
+        assert all(not outcome.feedback for outcome in kept(store))
+
+
+@both
+def test_an_audit_has_a_deadline_of_its_own(kind, router, upstream, open_store, sqlite_url):
+    def respond(body):
+        judging = "score" in str(body["messages"][0]["content"]).lower()
+        return Reply('{"score": 9}', delay=0.4) if judging else Reply(GOOD, delay=0.4)
+
+    upstream.answer_with(respond)
+    store = open_store(sqlite_url)
+    options = {"router": router, "store": store, "audit": 1.0, "audit_gate": Judge("sonnet"), "deadline": 4.0}
+    ask(kind, upstream, options)
+    (outcome,) = kept(store)
+    assert {each.tier: each.score for each in outcome.feedback} == {"haiku": 0.9, "opus": 0.9}
+
+
+def test_a_closed_cascade_answers_without_auditing(router, upstream):
+    upstream.answer_with(by_tier())
+
+    def use(cascade):
+        cascade.run(messages=MESSAGES)
+        cascade.close()
+        return cascade.run(messages=MESSAGES)
+
+    assert with_cascade("sync", upstream, {"router": router, "audit": 1.0}, use).tier == "haiku"
 
 
 @both

@@ -1,5 +1,9 @@
 """Streams: what the caller reads is what the upstream said, whichever way it came."""
 
+import asyncio
+import gc
+import warnings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +13,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_server import Fault, Reply
 
+from classifier.cascade import Budget
 from classifier.cascade.streams import chunks as chunks_of
 from classifier.gates import Check
 
@@ -112,6 +117,65 @@ def test_a_stream_that_breaks_off_raises_what_the_client_would(kind, router, ups
     assert len(upstream.calls) == 1
 
 
+@both
+def test_an_upstream_that_counts_no_tokens_streams_all_the_same(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply(status=400) if "stream_options" in body else Reply(GOOD))
+    for _ in range(2):
+        _, found = read_stream(kind, upstream, {"router": router, "start": "opus"})
+        assert text_of(found) == GOOD
+    assert {call.body["model"] for call in upstream.calls} == {router.tiers[2].model}
+
+
+def test_what_cannot_be_counted_is_asked_for_once(router, upstream):
+    upstream.answer_with(lambda body: Reply(status=400) if "stream_options" in body else Reply(GOOD))
+    arguments = {"messages": MESSAGES, "stream": True, "model": "opus"}
+    with_cascade("sync", upstream, {"router": router}, lambda each: [list(each.create(**arguments)) for _ in range(3)])
+    assert ["stream_options" in call.body for call in upstream.calls] == [True, False, False, False]
+
+
+@both
+def test_replayed_streams_have_the_response_they_came_from(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply(GOOD))
+    for start in ("haiku", "opus"):
+        stream, _ = read_stream(kind, upstream, {"router": router, "start": start})
+        assert stream.response.headers["x-request-id"].startswith("req_")
+
+
+class Kept:
+    """Keeps records in memory."""
+
+    def __init__(self):
+        self.decisions = []
+
+    def record(self, decision):
+        self.decisions.append(decision)
+
+
+@both
+def test_a_stream_that_is_left_alone_is_recorded_and_settled(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply("word " * 20))
+    store, budget = Kept(), Budget()
+
+    def leave(cascade):
+        next(iter(cascade.create(messages=MESSAGES, stream=True)))
+        gc.collect()
+
+    async def leave_later(cascade):
+        async for _ in await cascade.create(messages=MESSAGES, stream=True):
+            break
+        while not store.decisions:
+            gc.collect()
+            await asyncio.sleep(0.01)
+
+    options = {"router": router, "start": "opus", "store": store, "budget": budget}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with_cascade(kind, upstream, options, leave if kind == "sync" else leave_later)
+    (decision,) = store.decisions
+    assert [attempt.error for attempt in decision.attempts] == ["cancelled"]
+    assert budget.spent_in_all == pytest.approx(decision.expected_cost[2])
+
+
 def test_a_stream_may_be_closed_early(router, upstream):
     upstream.answer_with(lambda body: Reply("word " * 50, chunk_delay=0.05))
 
@@ -122,7 +186,8 @@ def test_a_stream_may_be_closed_early(router, upstream):
         return result
 
     result = with_cascade("sync", upstream, {"router": router, "start": "opus"}, peek)
-    assert result.attempts[0].error == "GeneratorExit"
+    assert result.attempts[0].error == "cancelled"
+    assert result.cost is None
     assert upstream.calls[0].over.wait(5)
     assert upstream.calls[0].disconnected
 

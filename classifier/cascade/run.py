@@ -1,0 +1,81 @@
+"""One request on its way through a cascade, and the policy it is treated by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openai.types.chat import ChatCompletion
+
+from classifier.cascade.budget import Budget
+from classifier.cascade.calls import Attempt
+from classifier.cascade.route import GateRates, Odds, Route
+from classifier.decision import Decision
+from classifier.gates import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a cascade treats its requests; `classifier.cascade.settings.Options` says what each field means."""
+
+    gate: Gate
+    odds: Odds = field(default_factory=GateRates)
+    start: str = "router"
+    deadline: float | None = 600.0
+    retries: int = 2
+    explore: float = 0.0
+    explore_floor: float = 0.9
+    audit: float = 0.0
+    audit_gate: Gate | None = None
+    budget: Budget | None = None
+    stream_optimistically: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """One request.
+
+    Attributes
+    ----------
+    id : of its outcome.
+    time : when it came, seconds since 1970.
+    ends : when its time is up, by the engine's clock; None: never.
+    attempts : every call that was made, in order.
+    tried : places of the tiers that were asked for an answer, in order.
+    errors : by place, what came of the last call there, where it failed.
+    kept : the attempt whose answer the caller gets; None while there is none.
+    stream : the client's stream, where the answer is one.
+    passed : whether a gate passed the answer; None where none had to.
+    audited : the reference is to be asked as well.
+    recorded : how many of the attempts the outcome store knows of.
+    """
+
+    id: str
+    time: float
+    decision: Decision
+    route: Route
+    arguments: Mapping[str, Any] = field(repr=False)
+    key: str | None
+    wants_stream: bool
+    ends: float | None
+    attempts: list[Attempt] = field(default_factory=list)
+    tried: list[int] = field(default_factory=list)
+    errors: dict[int, Exception] = field(default_factory=dict, repr=False)
+    kept: Attempt | None = None
+    stream: Any = field(default=None, repr=False)
+    passed: bool | None = None
+    audited: bool = False
+    recorded: int = 0
+
+    @property
+    def completion(self) -> ChatCompletion:
+        """The answer that the caller gets, where it is no stream."""
+        assert self.kept is not None
+        assert self.kept.completion is not None
+        return self.kept.completion
+
+    @property
+    def error(self) -> Exception:
+        """What to raise where no tier answered: what the tier that was to answer raised, if it was asked."""
+        return self.errors.get(self.route.places[-1]) or self.errors[self.tried[-1]]
