@@ -118,7 +118,7 @@ def read_data(folder: Path) -> RoutingData:
 
 
 def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
-    answers = read_answers(data, load_keywords(), "estimate", jobs=2)
+    answers = read_answers(data, load_keywords(), jobs=2)
     assert answers is not None
     count, tiers = data.quality.shape
     quality, cost, novel = np.empty((count, tiers)), np.empty((count, tiers)), np.zeros(count, bool)

@@ -76,4 +76,4 @@ def trained(table: Path, target: Target = Target(0.1)) -> Training:  # noqa: B00
     menu, keywords = load_menu(), load_keywords()
     data = prepare(read_tables([table]), menu, keywords, DataOptions(jobs=1))
     training = train(data, menu, LEARNERS, target, seed=0, jobs=1, force=True)
-    return add_gate(training, LEARNERS, keywords, "estimate")
+    return add_gate(training, LEARNERS, keywords)

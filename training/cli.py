@@ -264,7 +264,7 @@ def train_router(
             force=force,
             progress=progress,
         )
-        training = add_gate(training, learners, keywords, options.tokens, jobs=jobs, progress=progress)
+        training = add_gate(training, learners, keywords, jobs=jobs, progress=progress)
         unseen: tuple[UnseenTask, ...] = ()
         if report is not None or json_file is not None:
             unseen = leave_tasks_out(

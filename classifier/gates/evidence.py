@@ -12,13 +12,13 @@ What is not known is NaN; `fill_unknown` puts the training rows' mean there, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import normalise_label
-from classifier.features import Features
+from classifier.features import FeatureExtractor, Features
 from classifier.gates.agreement import claim
 from classifier.gates.answer import Answer
 from classifier.gates.features import ANSWER_FEATURES, answer_features
@@ -62,7 +62,7 @@ def judged_features(
     answer: Answer,
     expected: tuple[float, float],
     agreed: NDArray[np.float64],
-    extract: Callable[[Request], Features],
+    extract: FeatureExtractor,
 ) -> Features:
     """All a gate sees of one answer; never raises, whatever the texts.
 
@@ -70,7 +70,7 @@ def judged_features(
     ----------
     expected : the qualities that the router expects of the answering tier and of the reference.
     agreed : from `agreements`.
-    extract : the router's features of a request.
+    extract : finds the terms; how it counts tokens makes no difference.
     """
     read = extract(Request(answer.text))
     own, reference = np.array(expected)

@@ -13,6 +13,7 @@ import numpy as np
 
 from classifier.artifact import read_artifact
 from classifier.catalog import normalise_label
+from classifier.features import FeatureExtractor, FeatureRows
 from classifier.gates.agreement import Agreement
 from classifier.gates.answer import Answer
 from classifier.gates.evidence import agreements, fill_unknown, judged_features
@@ -21,6 +22,7 @@ from classifier.gates.options import expect_share
 from classifier.gates.stored import CascadePromise, StoredGate, keep_score, load_gate
 from classifier.model import Prediction
 from classifier.router import Router, find_artifact
+from classifier.tokens import estimate_tokens
 
 _NO_OTHERS: Mapping[str, Answer] = MappingProxyType({})
 
@@ -47,6 +49,7 @@ class LearnedGate(SimpleGate):
         self.promise: CascadePromise = stored.promise
         self.threshold = stored.promise.setting.threshold if threshold is None else threshold
         self._router, self._model = router, stored.model
+        self._extract = FeatureExtractor(router.keywords, estimate_tokens)
         ladder = [normalise_label(tier.name) for tier in router.learned_tiers]
         self._places = {label: place for place, label in enumerate(ladder)}
         self._known = {normalise_label(tier) for tier in stored.tiers}
@@ -85,9 +88,18 @@ class LearnedGate(SimpleGate):
         known = {self._places.get(normalise_label(tier), -1): other for tier, other in others.items()}
         agreed = agreements(answer, {at: each for at, each in known.items() if at >= 0}, len(self._places))
         expected = before.quality[place], before.quality[self._router.model.reference]
-        features = judged_features(answer, expected, agreed, self._router.features)
-        features.dense[:] = fill_unknown(features.dense, self._model.weights.dense_mean)
-        return self._model.predict(features)
+        seen = judged_features(answer, expected, agreed, self._extract)
+        rows = FeatureRows(
+            seen.terms,
+            np.array([0, len(seen.terms)]),
+            np.array([seen.word_terms]),
+            fill_unknown(seen.dense, self._model.weights.dense_mean)[None],
+            (seen.task,),
+            np.array([seen.tokens]),
+        )
+        # One row of the compiled form for many is faster than the single prediction in numpy.
+        found = self._model.predict_many(rows)
+        return Prediction(found.quality[0].tolist(), found.adequate[0].tolist(), found.cost[0].tolist())
 
 
 class SecondOpinion(Gate):

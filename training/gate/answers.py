@@ -114,13 +114,12 @@ def joined(parts: Sequence[Answers]) -> Answers:
 
 
 def read_answers(
-    data: RoutingData, keywords: KeywordGroups, tokens: str, *, jobs: int = 1, progress: Progress | None = None
+    data: RoutingData, keywords: KeywordGroups, *, jobs: int = 1, progress: Progress | None = None
 ) -> Answers | None:
     """The answers of all tiers but the reference; None where the tables have none.
 
     Parameters
     ----------
-    tokens : name of the token counter that the router's features are made with.
     progress : called with answers read and answers in all.
     """
     given = list(table_answers(data))
@@ -137,7 +136,7 @@ def read_answers(
         claims += said
         if progress is not None:
             progress(len(claims), len(answers))
-    text = build_matrix([Request(answer.text) for answer in answers], keywords, tokens, jobs=jobs)
+    text = build_matrix([Request(answer.text) for answer in answers], keywords, "estimate", jobs=jobs)
     labels = tuple(normalise_label(data.names[place]) for place in places)
     return Answers(
         np.array(rows, np.int64),

@@ -30,7 +30,6 @@ def add_gate(
     training: Training,
     learners: Mapping[str, Learner],
     keywords: KeywordGroups,
-    tokens: str,
     *,
     jobs: int = 1,
     progress: StageProgress | None = None,
@@ -38,16 +37,12 @@ def add_gate(
     """The same training with a learned gate and one more way of routing in its results, where the tables have answers.
 
     A gate belongs to a learned router: where a floor is shipped, nothing is added.
-
-    Parameters
-    ----------
-    tokens : name of the token counter that the router's features are made with.
     """
     data, fit = training.data, training.split.fit
     if training.shipped.strategy != "learned":
         return training
     reading = partial(progress, "answers") if progress else None
-    answers = read_answers(data, keywords, tokens, jobs=jobs, progress=reading)
+    answers = read_answers(data, keywords, jobs=jobs, progress=reading)
     if answers is None or not len(answers.of(fit)):
         return training
     answers = answers.part(np.flatnonzero(np.isin(answers.places, answers.of(fit).tiers)))

@@ -68,7 +68,7 @@ def test_no_reason_quotes_the_answer_or_the_question():
             tool_calls=[(mark, mark)],
             arguments={"response_format": SCHEMA, "tools": TOOLS},
         )
-        for name in classifier.gates.__all__:
+        for name in set(classifier.gates.__all__) - {"LearnedGate"}:  # which has tests of its own
             kind = getattr(classifier.gates, name)
             if inspect.isclass(kind) and issubclass(kind, classifier.gates.SimpleGate) and not inspect.isabstract(kind):
                 gate = kind("a") if name == "Matches" else kind()

@@ -13,7 +13,7 @@ from training.gate.answers import Answers, filled, known_means, read_answers
 
 @cache
 def answers_of(gated: WithGate) -> Answers:
-    answers = read_answers(gated.training.data, load_keywords(), "estimate")
+    answers = read_answers(gated.training.data, load_keywords())
     assert answers is not None
     return answers
 
@@ -22,7 +22,7 @@ def test_a_table_without_answers_trains_no_gate(tmp_path: Path) -> None:
     rows = [{name: cell for name, cell in row.items() if "response" not in name} for row in answer_rows(300)]
     training = trained(write_rows(tmp_path / "bare.csv", rows))
     assert training.gate is None
-    assert read_answers(training.data, load_keywords(), "estimate") is None
+    assert read_answers(training.data, load_keywords()) is None
 
 
 def test_all_tiers_but_the_reference_are_learned_from(gated: WithGate) -> None:
