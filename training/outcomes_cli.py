@@ -22,7 +22,7 @@ from rich.table import Table
 from classifier.errors import InputError
 from classifier.outcomes import Outcome, OutcomeStore, Stats
 from classifier.outcomes.lines import from_lines, to_line
-from classifier.outcomes.stats import Passes
+from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
 from training.console import progress_bars
 from training.options import run_command
@@ -306,6 +306,19 @@ def show_stats(console: Console, found: Stats, waiting: int) -> None:
     _show_counts(console, "Error", ("attempts",), {name: (f"{n:,}",) for name, n in found.errors.items()})
     feedback = {name: (f"{each.count:,}", f"{each.mean_score:.3f}") for name, each in found.feedback.items()}
     _show_counts(console, "Feedback", ("count", "mean score"), feedback)
+    audits = {tier: _audited(each) for tier, each in found.audits.items()}
+    _show_counts(console, "Gates audited", ("passed answers", "false passes", "turned down", "false alarms"), audits)
+
+
+def _audited(found: Audited) -> tuple[str, ...]:
+    """Passed answers that were audited and the share of them that are bad; those turned down, and the good ones."""
+    passed, failed = found.passed, found.failed
+    return (
+        f"{passed.count:,}" if passed else "0",
+        _share(found.false_pass_rate) if passed else "",
+        f"{failed.count:,}" if failed else "0",
+        _share(failed.mean_score) if failed else "",
+    )
 
 
 def _tier_table(found: Stats) -> Table:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from classifier.outcomes.records import ANSWERING
+from classifier.outcomes.records import ANSWERING, AUDIT
 from classifier.outcomes.schema import attempts, decisions, feedback
 
 _STREAMED = 1000
@@ -65,6 +65,19 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Audited:
+    """What audits found of a tier's answers that the gates passed, and of those they turned down; None: no audit."""
+
+    passed: Feedback | None = None
+    failed: Feedback | None = None
+
+    @property
+    def false_pass_rate(self) -> float | None:
+        """Share of the passed answers that are inadequate, as far as audits tell."""
+        return None if self.passed is None else 1.0 - self.passed.mean_score
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """A store in sums.
 
@@ -79,7 +92,9 @@ class Stats:
     tiers : by name.
     gates : by name of the gate.
     errors : how many attempts ended in each.
-    feedback : by source.
+    feedback : by source; only what decisions that are there were given.
+    audits : by tier, of the answers that the gates passed or turned down: how many audits judged, and their mean score.
+        One less the mean score of those that passed is the gates' false-pass rate among them.
     """
 
     decisions: int
@@ -96,6 +111,7 @@ class Stats:
     gates: Mapping[str, Passes]
     errors: Mapping[str, int]
     feedback: Mapping[str, Feedback]
+    audits: Mapping[str, Audited]
 
     @property
     def escalation_rate(self) -> float | None:
@@ -127,7 +143,8 @@ def read_stats(connection: Connection) -> Stats:
         ).one()
         costs = _pairs(connection, select(a.purpose, func.sum(a.cost)).where(a.cost.is_not(None)).group_by(a.purpose))
         errors = _pairs(connection, select(a.error, func.count()).where(a.error.is_not(None)).group_by(a.error))
-        sources = connection.execute(select(f.source, func.count(), func.avg(f.score)).group_by(f.source)).all()
+        given = select(f.source, func.count(), func.avg(f.score)).join_from(feedback, decisions, f.decision == d.id)
+        sources = connection.execute(given.group_by(f.source)).all()
         return Stats(
             decisions=count,
             first=first,
@@ -143,6 +160,7 @@ def read_stats(connection: Connection) -> Stats:
             gates=_gates(connection),
             errors=errors,
             feedback={source: Feedback(number, mean) for source, number, mean in sources},
+            audits=_audits(connection),
         )
 
 
@@ -182,6 +200,19 @@ def _tiers(connection: Connection) -> dict[str, TierStats]:
     for tier, cost in _expected_costs(connection).items():
         found[tier]["expected_cost"] = cost
     return {tier: TierStats(**parts) for tier, parts in sorted(found.items())}
+
+
+def _audits(connection: Connection) -> dict[str, Audited]:
+    a, f = attempts.c, feedback.c
+    judged = (
+        select(a.tier, a.passed, func.count(), func.avg(f.score))
+        .join_from(attempts, feedback, and_(f.decision == a.decision, f.tier == a.tier))
+        .where(f.source == AUDIT, a.passed.is_not(None), a.purpose.in_(("answer", "explore")))
+    )
+    found: dict[str, dict[str, Feedback]] = defaultdict(dict)
+    for tier, passed, count, mean in connection.execute(judged.group_by(a.tier, a.passed)):
+        found[tier]["passed" if passed else "failed"] = Feedback(count, mean)
+    return {tier: Audited(**parts) for tier, parts in sorted(found.items())}
 
 
 def _expected_costs(connection: Connection) -> dict[str, float]:

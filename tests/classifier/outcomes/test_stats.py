@@ -65,3 +65,25 @@ def test_an_empty_store(url: str, open_store: Opener) -> None:
     stats = store.stats()
     assert (stats.decisions, stats.first, stats.escalation_rate, stats.mean_cost) == (0, None, None, None)
     assert not stats.tiers
+
+
+def test_audits_show_how_often_the_gates_pass_what_is_bad(url: str, open_store: Opener) -> None:
+    store = open_store(url)
+    scores = {True: (1.0, 1.0, 0.0, 1.0), False: (0.0, 1.0)}
+    for passed, found in scores.items():
+        for score in found:
+            made = decision(
+                answered="haiku", attempts=(attempt(0, passed=passed), attempt(1, purpose="audit", tier="opus"))
+            )
+            store.record(made)
+            store.record_feedback(made.id, score, tier="haiku", source="audit")
+            store.record_feedback(made.id, 1.0, tier="opus", source="audit")
+            store.record_feedback(made.id, 0.3, tier="haiku")
+    store.record_feedback("no such decision", 0.0)
+    assert store.flush(60)
+    stats = store.stats()
+    assert set(stats.audits) == {"haiku"}
+    haiku = stats.audits["haiku"]
+    assert (haiku.passed.count, haiku.false_pass_rate) == (4, pytest.approx(0.25))
+    assert (haiku.failed.count, haiku.failed.mean_score) == (2, 0.5)
+    assert stats.feedback["user"].count == 6
