@@ -54,7 +54,7 @@ class Engine:
         later.
         """
         self.router, self.policy = router, policy
-        self._ledger = Ledger(router, policy.budget)
+        self._ledger = Ledger(policy.budget)
         self._records, self._record = record is not None, record or (lambda run: None)
         self._random, self._clock = random or Random(), clock
 
@@ -120,7 +120,7 @@ class Engine:
         -------
         Scores (0..1) of the answer that was kept and of the reference's, by tier; without those that cannot be told.
         """
-        kept, reference = run.kept, self.router.model.reference
+        kept, reference = run.kept, run.router.model.reference
         run.ends = self._end(self.policy.deadline)
         attempt, answer = yield from self._call(run, reference, AUDIT, run.arguments)
         if answer is None or kept is None or kept.answer is None:
@@ -231,7 +231,7 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != self.router.model.reference and self._random.random() < self.policy.audit
+        run.audited = place != run.router.model.reference and self._random.random() < self.policy.audit
         return True
 
     def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
@@ -273,7 +273,7 @@ class Engine:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(self.router.tiers[place], run.arguments, self._patience(run), stream=True)
+            call = Call(run.router.tiers[place], run.arguments, self._patience(run), stream=True)
             run.stream = yield call
         except Exception as error:
             attempt.error, attempt.exception, run.errors[place] = failure(error), error, error
@@ -290,7 +290,7 @@ class Engine:
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
         answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
-        self._ledger.note_answer(attempt, answer)
+        self._ledger.note_answer(run, attempt, answer)
         self._ledger.settle(run, attempt)
         return attempt, answer
 
@@ -305,13 +305,13 @@ class Engine:
         """
         attempt = self._begin_attempt(run, place, purpose)
         if attempt is None:
-            raise BudgetExceededError(f"the budget does not allow to ask {self.router.tiers[place].name} ({purpose})")
+            raise BudgetExceededError(f"the budget does not allow to ask {run.router.tiers[place].name} ({purpose})")
         answer = yield from self._complete(run, place, attempt, arguments)
         return attempt, answer
 
     def _begin_attempt(self, run: Run, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
         """An attempt at a tier, cancelled until something else is known of it; None: the budget does not allow it."""
-        tier = self.router.tiers[place]
+        tier = run.router.tiers[place]
         attempt = Attempt(purpose, tier.name, tier.model, error="cancelled")
         if overdraw:
             self._ledger.overdraw(run, attempt, place)
@@ -325,7 +325,7 @@ class Engine:
         began = self._clock()
         answer = None
         try:
-            completion = yield Call(self.router.tiers[place], arguments, self._patience(run))
+            completion = yield Call(run.router.tiers[place], arguments, self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
         except Exception as error:
@@ -339,12 +339,12 @@ class Engine:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
         usage = completion.usage
         if usage is not None:
-            self._ledger.note_usage(attempt, usage.prompt_tokens, usage.completion_tokens)
+            self._ledger.note_usage(run, attempt, usage.prompt_tokens, usage.completion_tokens)
         answer = read_answer(
             completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
         )
         attempt.completion = completion
-        self._ledger.note_answer(attempt, answer)
+        self._ledger.note_answer(run, attempt, answer)
         return answer
 
     def _judge(self, run: Run, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
@@ -353,11 +353,11 @@ class Engine:
 
     def _ask(self, run: Run, answering: str, wanted: Ask) -> Steps[Answer]:
         """What a gate asks for."""
-        tier = self.router.menu.find(wanted.tier or answering)
+        tier = run.router.menu.find(wanted.tier or answering)
         if tier is None:
-            names = ", ".join(tier.name for tier in self.router.tiers)
+            names = ", ".join(tier.name for tier in run.router.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
-        attempt, answer = yield from self._call(run, self.router.tiers.index(tier), wanted.purpose, wanted.arguments)
+        attempt, answer = yield from self._call(run, run.router.tiers.index(tier), wanted.purpose, wanted.arguments)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception

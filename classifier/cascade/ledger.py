@@ -7,7 +7,6 @@ from classifier.cascade.calls import Attempt, price
 from classifier.cascade.run import Run
 from classifier.decision import Decision
 from classifier.gates import Answer
-from classifier.router import Router
 
 _USUAL_TOKENS = 500  # of an answer, where nothing is known of it
 _UNPAID = ("http", "context", "connection")  # errors by which an upstream has refused a call, or never got it
@@ -16,8 +15,8 @@ _UNPAID = ("http", "context", "connection")  # errors by which an upstream has r
 class Ledger:
     """Keeps the budget's account of a cascade's calls; threads may share it."""
 
-    def __init__(self, router: Router, budget: Budget | None) -> None:
-        self._router, self._budget = router, budget
+    def __init__(self, budget: Budget | None) -> None:
+        self._budget = budget
 
     def reserve(self, run: Run, attempt: Attempt, place: int) -> bool:
         """Set aside what a call is expected to cost; False: the budget does not allow it."""
@@ -46,19 +45,19 @@ class Ledger:
 
     def expected_cost(self, decision: Decision, place: int) -> float:
         """USD; by the tier's prices where the model knows nothing of it."""
-        costs, tier = decision.prediction.cost, self._router.tiers[place]
+        costs, tier = decision.prediction.cost, decision.router.tiers[place]
         if place < len(costs):
             return costs[place]
         return price(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0
 
-    def note_answer(self, attempt: Attempt, answer: Answer) -> None:
+    def note_answer(self, run: Run, attempt: Attempt, answer: Answer) -> None:
         """Note how an answer ended."""
         attempt.answer, attempt.finish_reason = answer, answer.finish_reason
-        self.note_usage(attempt, answer.tokens_in, answer.tokens_out)
+        self.note_usage(run, attempt, answer.tokens_in, answer.tokens_out)
 
-    def note_usage(self, attempt: Attempt, tokens_in: int | None, tokens_out: int | None) -> None:
+    def note_usage(self, run: Run, attempt: Attempt, tokens_in: int | None, tokens_out: int | None) -> None:
         """Note what the upstream counted, and what that costs."""
-        tier = next(tier for tier in self._router.tiers if tier.name == attempt.tier)
+        tier = next(tier for tier in run.router.tiers if tier.name == attempt.tier)
         attempt.tokens_in, attempt.tokens_out = tokens_in, tokens_out
         attempt.cost = price(tier, tokens_in, tokens_out)
 

@@ -13,6 +13,7 @@ from classifier.cascade.calls import Attempt
 from classifier.cascade.route import GateRates, Odds, Route
 from classifier.decision import Decision
 from classifier.gates import Gate
+from classifier.router import Router
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Run:
     passed: bool | None = None
     audited: bool = False
     recorded: int = 0
+
+    @property
+    def router(self) -> Router:
+        """The one that decided: a router that takes up new artifacts may have another in force by now."""
+        return self.decision.router
 
     @property
     def completion(self) -> ChatCompletion:
