@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.calls import Call, Pause, Wait
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import Options, Settings, own_clients
+from classifier.cascade.settings import Options, Settings, own_clients, quiet
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
 from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
 
@@ -30,7 +30,7 @@ class AsyncCascade:
         """Make a cascade; see `Cascade` for the parameters."""
         self._settings = Settings(**options)
         self._engine = self._settings.engine
-        self._clients = own_clients(client, clients, self._engine.router, AsyncOpenAI)
+        self._client, self._clients = quiet(client, AsyncOpenAI), own_clients(clients, self._engine.router, AsyncOpenAI)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits: set[asyncio.Task[None]] = set()
 
@@ -123,14 +123,15 @@ class AsyncCascade:
             return await wanted.awaitable
 
     async def _complete(self, call: Call) -> ChatCompletion:
-        client = self._clients[call.tier.name]
+        client = self._clients.get(call.tier.name, self._client)
         async with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
             with reading(response):
                 body = await response.read()
             return parse_completion(body, response, call.tier)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
-        client, name = self._clients[call.tier.name], call.tier.name
+        name = call.tier.name
+        client = self._clients.get(name, self._client)
         try:
             count = name not in self._uncounted
             stream = await client.chat.completions.create(**call_arguments(call, client, count=count))

@@ -156,26 +156,28 @@ def _learned_odds(gate: Gate) -> CascadeSetting | None:
     return next((odds for odds in map(_learned_odds, parts) if odds is not None), None)
 
 
-def own_clients(
-    client: Client, clients: Mapping[str, Client] | None, router: Router, kind: type[Client]
-) -> dict[str, Client]:
-    """The client of each tier, by name, without retries of its own.
+def quiet(client: Client, kind: type[Client]) -> Client:
+    """A client without retries of its own.
 
     Raises
     ------
-    InputError : one is of another kind, or of no tier.
+    InputError : it is of another kind.
     """
-    found = dict.fromkeys((tier.name for tier in router.tiers), client)
+    if not isinstance(client, kind):
+        raise InputError(f"client: found {type(client).__name__}, expected openai.{kind.__name__}")
+    return client.with_options(max_retries=0)
+
+
+def own_clients(clients: Mapping[str, Client] | None, router: Router, kind: type[Client]) -> dict[str, Client]:
+    """The clients of tiers that have their own, by the tier's name; raises as `quiet`, and where there is no such tier."""
+    found = {}
     for name, each in (clients or {}).items():
         tier = router.menu.find(name)
         if tier is None:
-            raise InputError(f"clients: '{name}' is no tier; expected one of: {', '.join(found)}")
-        found[tier.name] = each
-    for each in found.values():
-        if not isinstance(each, kind):
-            raise InputError(f"client: found {type(each).__name__}, expected openai.{kind.__name__}")
-    quiet = {id(each): each.with_options(max_retries=0) for each in found.values()}
-    return {name: quiet[id(each)] for name, each in found.items()}
+            names = ", ".join(tier.name for tier in router.tiers)
+            raise InputError(f"clients: '{name}' is no tier; expected one of: {names}")
+        found[tier.name] = quiet(each, kind)
+    return found
 
 
 def _check(options: Options) -> None:

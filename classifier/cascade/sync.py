@@ -21,7 +21,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.calls import Call, Pause, Wait
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import Options, Settings, own_clients
+from classifier.cascade.settings import Options, Settings, own_clients, quiet
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
 
@@ -55,7 +55,7 @@ class Cascade:
         """
         self._settings = Settings(**options)
         self._engine = self._settings.engine
-        self._clients = own_clients(client, clients, self._engine.router, OpenAI)
+        self._client, self._clients = quiet(client, OpenAI), own_clients(clients, self._engine.router, OpenAI)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits = _Background()
 
@@ -157,7 +157,7 @@ class Cascade:
     def _complete(self, call: Call) -> ChatCompletion:
         """A completion, read piece by piece so that an upstream which trickles does not outlast the deadline."""
         ends = None if call.timeout is None else time.monotonic() + call.timeout
-        client = self._clients[call.tier.name]
+        client = self._clients.get(call.tier.name, self._client)
         with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
             body = bytearray()
             with reading(response):
@@ -168,7 +168,8 @@ class Cascade:
             return parse_completion(body, response, call.tier)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
-        client, name = self._clients[call.tier.name], call.tier.name
+        name = call.tier.name
+        client = self._clients.get(name, self._client)
         try:
             count = name not in self._uncounted
             stream = client.chat.completions.create(**call_arguments(call, client, count=count))
