@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("prompt", help="the request's text; - reads it from standard input")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="limit on the answer's tokens")
     parser.add_argument("--task", help='a label such as "summarization"')
-    parser.add_argument("--artifact", help="default: $TIERWISE_ARTIFACT, models/router.safetensors, or the shipped one")
+    parser.add_argument("--artifact", help="default: where predict_model looks for it")
     parser.add_argument("--strategy", choices=STRATEGIES, help="default: the menu's, else the artifact's")
     wish = parser.add_mutually_exclusive_group()
     wish.add_argument("--max-quality-loss", type=float, metavar="X", help="quality that may be lost: 0.05 is 5%%")

@@ -1,18 +1,19 @@
 """The runtime: an artifact and a menu in, a tier for every request out.
 
 ``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
-``$TIERWISE_ARTIFACT`` names, ``models/router.safetensors`` in the working directory (where ``train-router`` writes),
-the artifact that ships with the package. Make a `Router` of your own to have several.
+``$TIERWISE_ARTIFACT`` names, in the working directory the version that ``models/current`` names (where
+``tierwise-models`` promotes) and ``models/router.safetensors`` (where ``train-router`` writes), the artifact that ships
+with the package. Make a `Router` of your own to have several; `Router.watch` makes one that picks up new artifacts.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +29,19 @@ from classifier.heuristic import length_tier
 from classifier.keywords import KeywordGroups, parse_keywords
 from classifier.model import Expectations, Model, Prediction, load_model
 from classifier.novelty import NOVEL, Novelty, load_novelty
+from classifier.pointer import POINTER, follow
 from classifier.policy import choose, feasible_tiers, least_able, misfit
 from classifier.request import Message, Request, make_request
 from classifier.rule import ALWAYS_REFERENCE, Plan, load_rule
 from classifier.tasks import task_tier
 from classifier.tokens import TokenCounter, runtime_counter
 
+if TYPE_CHECKING:
+    from classifier.watch import WatchedRouter
+
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
-TRAINED_ARTIFACT = Path("models/router.safetensors")
+MODELS = Path("models")
+TRAINED_ARTIFACT = MODELS / "router.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class Router:
 
         Parameters
         ----------
-        path : the artifact; None: where `predict_model` looks for it.
+        path : the artifact, or a pointer to it such as ``models/current``; None: where `predict_model` looks for it.
         menu : overrides the artifact's models, limits, task table and length rule, tier by tier of the same name; None:
             ``$TIERWISE_CONFIG`` or ``router.toml`` in the working directory, where there is one.
         strategy : "learned", "length" or "task"; None: the menu's, else the artifact's.
@@ -126,15 +132,57 @@ class Router:
         ConfigError : ``router.toml`` is wrong.
         InputError : the strategy is unknown, a number is out of range, or both numbers are given.
         """
-        found = load_menu() if menu is None else menu
-        override = None if menu is None and found is default_menu() else found
         return cls(
-            read_artifact(path or find_artifact()),
-            menu=override,
+            read_artifact(follow(Path(path)) if path else find_artifact()),
+            menu=_override(menu),
             strategy=strategy,
             max_quality_loss=max_quality_loss,
             budget=budget,
         )
+
+    @staticmethod
+    def watch(
+        path: str | Path | None = None,
+        *,
+        interval: float = 5.0,
+        on_change: Callable[[Router, Router], object] | None = None,
+        menu: Menu | None = None,
+        strategy: str | None = None,
+        max_quality_loss: float | None = None,
+        budget: float | None = None,
+    ) -> WatchedRouter:
+        """Load an artifact, and every other that takes its place from then on.
+
+        A thread looks at the file every few seconds and loads what is new while the old one goes on deciding. One that
+        cannot be used is refused with a warning, and the old one stays. `classifier.watch` says more.
+
+        Parameters
+        ----------
+        path : as in `load`; a pointer is followed anew each time. Where it leads from is settled by the working
+            directory of this moment, and so is the menu.
+        interval : seconds between two looks.
+        on_change : called, in that thread, with the router that was in force and the one that is.
+        menu, strategy, max_quality_loss, budget : as in `load`, for every artifact.
+
+        Raises
+        ------
+        InputError : the interval is no number above 0, or as in `load`.
+        ArtifactError, ConfigError : as in `load`, of the first artifact alone.
+        """
+        from classifier.watch import WatchedRouter, finder
+
+        override = _override(menu)
+
+        def load(found: Path) -> Router:
+            return Router(
+                read_artifact(found),
+                menu=override,
+                strategy=strategy,
+                max_quality_loss=max_quality_loss,
+                budget=budget,
+            )
+
+        return WatchedRouter(finder(path), load, interval, on_change)
 
     def route(
         self,
@@ -329,12 +377,18 @@ class Router:
         return next((position for position in allowed if position >= wanted), allowed[-1])
 
 
-def find_artifact() -> Path:
-    """Where the shared router's artifact is: see this module's first lines."""
+def find_artifact(folder: Path = Path()) -> Path:
+    """Where the shared router's artifact is: see this module's first lines; ``folder`` is the working directory.
+
+    Raises
+    ------
+    ArtifactError : there is a pointer, and it is damaged.
+    """
     named = os.environ.get(ARTIFACT_VARIABLE)
     if named:
-        return Path(named)
-    return TRAINED_ARTIFACT if TRAINED_ARTIFACT.is_file() else shipped_artifact()
+        return follow(folder / named)
+    places = (folder / MODELS / POINTER, folder / TRAINED_ARTIFACT)
+    return next((follow(place) for place in places if place.is_file()), shipped_artifact())
 
 
 def shipped_artifact() -> Path:
@@ -395,6 +449,12 @@ def predict_model(
 ) -> str:
     """The model name for a request, by the shared router; takes what `Router.route` takes."""
     return shared_router().predict_model(prompt, max_tokens, task, **request)
+
+
+def _override(menu: Menu | None) -> Menu | None:
+    """The menu to lay over an artifact's own: the one given, else that of ``router.toml`` where there is one."""
+    found = load_menu() if menu is None else menu
+    return None if menu is None and found is default_menu() else found
 
 
 def _overlaid(trained: Menu, menu: Menu) -> Menu:
