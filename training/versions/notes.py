@@ -1,0 +1,106 @@
+"""What is noted of a version: a small JSON file beside the artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from classifier.artifact import Artifact
+
+FIGURES = ("saving", "kept", "quality", "cost")
+_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Where a version comes from, and why it is kept.
+
+    Attributes
+    ----------
+    time : when it was kept, UTC.
+    origin : tables or stores that it was learned from.
+    rows : rows that it was learned, chosen and tested on; None: unknown.
+    figures : of what the artifact ships, on its test rows: "saving" and "kept" as shares of the reference's cost and
+        quality, "quality" (0..1) and "cost" (USD a request); fewer where they are unknown.
+    why : in a sentence, for people.
+    """
+
+    time: datetime
+    origin: tuple[str, ...] = ()
+    rows: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    why: str = ""
+
+
+def note_of(
+    artifact: Artifact, *, why: str = "", origin: Sequence[str] | None = None, time: datetime | None = None
+) -> Note:
+    """A note from what an artifact says of its training.
+
+    Parameters
+    ----------
+    origin : None: the tables that its training lists.
+    time : None: now.
+    """
+    training = training_of(artifact)
+    parts = training.get("rows")
+    counts = [count for count in parts.values() if type(count) is int] if isinstance(parts, dict) else []
+    tables = training.get("tables")
+    named = [str(table.get("file")) for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    shipped = shipped_result(artifact)
+    return Note(
+        time=(time or datetime.now(UTC)).astimezone(UTC),
+        origin=tuple(map(one_line, named if origin is None else origin)),
+        rows=sum(counts) if counts else None,
+        figures={name: float(shipped[name]) for name in FIGURES if type(shipped.get(name)) in (int, float)},
+        why=one_line(why),
+    )
+
+
+def training_of(artifact: Artifact) -> dict[str, Any]:
+    """An artifact's training summary; empty where it has none."""
+    found = artifact.header.get("training")
+    return found if isinstance(found, dict) else {}
+
+
+def shipped_result(artifact: Artifact) -> dict[str, Any]:
+    """The figures of what the artifact ships, on its test rows; empty where it has none."""
+    training = training_of(artifact)
+    results = training.get("test")
+    shipped = [
+        result
+        for result in (results if isinstance(results, list) else [])
+        if isinstance(result, dict) and result.get("name") == training.get("shipped")
+    ]
+    return shipped[0] if shipped else {}
+
+
+def dump_note(note: Note) -> bytes:
+    """A note as JSON."""
+    fields = {**asdict(note), "time": note.time.isoformat()}
+    return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def load_note(path: Path, time: datetime) -> Note:
+    """A version's note; one that is missing or damaged says nothing but the version's time."""
+    try:
+        fields = json.loads(path.read_bytes())
+        return Note(
+            time=datetime.fromisoformat(fields["time"]).astimezone(UTC),
+            origin=tuple(one_line(str(name)) for name in fields["origin"]),
+            rows=None if fields["rows"] is None else int(fields["rows"]),
+            figures={str(name): float(value) for name, value in fields["figures"].items()},
+            why=one_line(str(fields["why"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        return Note(time)
+
+
+def one_line(text: str) -> str:
+    """A text on one line, of bounded length, and with nothing in it that a terminal would obey."""
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return line if len(line) <= _CHARS else line[: _CHARS - 3] + "..."
