@@ -18,3 +18,14 @@ def outcomes_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def noise_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """400 rows that nothing can be learned from."""
     return write_csv(tmp_path_factory.mktemp("tables") / "noise.csv", outcome_rows(400, signal=False))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, outcomes_csv: Path) -> Path:
+    """What train-router makes of ``outcomes_csv``."""
+    from training.cli import app
+
+    out = tmp_path_factory.mktemp("artifact") / "router.safetensors"
+    options = [outcomes_csv, "--fastest", "--tokens", "estimate", "--jobs", 1, "--out", out]
+    app([*map(str, options)], standalone_mode=False)
+    return out

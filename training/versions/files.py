@@ -16,21 +16,17 @@ _WAIT_SECONDS = 5.0
 
 
 @contextmanager
-def locked(folder: Path, wait: float = _WAIT_SECONDS) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for a change; the lock ends with the process, however that ends.
-
-    Parameters
-    ----------
-    wait : seconds to wait for whoever holds it.
 
     Raises
     ------
-    RouterError : it is held for longer.
+    RouterError : another holds it, and for longer than a change takes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=wait)
+        lock.acquire(timeout=_WAIT_SECONDS)
     except Timeout:
         raise RouterError(f"{folder}: another command is changing it; try again when that has ended") from None
     try:
