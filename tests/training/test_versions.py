@@ -273,6 +273,20 @@ def test_what_train_router_wrote_is_found_until_a_version_is_promoted(trained: P
     assert find_artifact() == version.path
 
 
+def test_running_routers_follow(trained: Path) -> None:
+    first, second = kept(trained, 1), kept(trained, 2)
+    promote(FOLDER, first)
+    with Router.watch(interval=1e6) as watched:
+        for act, version in (
+            (lambda: promote(FOLDER, second), second),
+            (lambda: rollback(FOLDER), first),
+        ):
+            act()
+            assert watched.refresh()
+            assert watched.artifact.source.endswith(version.path.name)
+            assert not watched.refresh()
+
+
 names = st.sampled_from([f"20260301T12000{digit}Z-0123456789ab" for digit in range(5)])
 
 
@@ -430,6 +444,54 @@ def test_runs_that_are_killed_leave_what_was_in_use_in_use(trained: Path) -> Non
     variant(trained, 2)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     subprocess.run([sys.executable, "-c", KILLED, "40"], env=environment, check=True, timeout=300)
+
+
+CUT = """
+import os, signal, sys
+from itertools import count
+from pathlib import Path
+from classifier.pointer import follow
+from training.versions import versions
+from training.versions.switches import read_switches, switch_to
+
+folder = Path("models")
+after, before = (version.name for version in versions(folder))
+first = (folder / "current").read_bytes()
+
+def killed_at(line):
+    child = os.fork()
+    if not child:
+        lines = iter(range(line))
+        def trace(frame, event, argument):
+            if event == "line" and next(lines, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+        sys.settrace(trace)
+        switch_to(folder, after, "promote", "a reason")
+        sys.settrace(None)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+seen = set()
+for line in count():
+    (folder / "current").write_bytes(first)
+    killed = killed_at(line)
+    now = [switch.version for switch in read_switches(folder)]
+    assert now in ([before], [after, before]), line
+    assert follow(folder / "current") == folder / "versions" / f"{now[0]}.safetensors", line
+    seen.add((killed, now[0] == after))
+    if not killed:
+        break
+assert seen == {(True, False), (True, True), (False, True)}, seen
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_switch_that_is_cut_at_any_line_is_done_or_not_done(trained: Path) -> None:
+    promote(FOLDER, kept(trained, 1))
+    kept(trained, 2)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, "-c", CUT], env=environment, check=True, timeout=120)
 
 
 # What differs
