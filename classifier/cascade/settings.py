@@ -169,7 +169,7 @@ def quiet(client: Client, kind: type[Client]) -> Client:
 
 
 def own_clients(clients: Mapping[str, Client] | None, router: Router, kind: type[Client]) -> dict[str, Client]:
-    """The clients of tiers that have their own, by the tier's name; raises as `quiet`, and where there is no such tier."""
+    """The clients of tiers that have their own, by the tier's name; raises as `quiet`, and for a tier unknown."""
     found = {}
     for name, each in (clients or {}).items():
         tier = router.menu.find(name)

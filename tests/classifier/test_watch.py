@@ -16,12 +16,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_cascade import BAD, GOOD, ask, by_tier
 from made_requests import CODE, LANGUAGES, MATH
 from made_router import Trained, artifact_content
+from openai_server import OpenAIServer, Reply
 
 from classifier import Router, predict_model, route, set_shared_router
 from classifier.artifact import read_artifact, write_artifact
 from classifier.errors import ArtifactError, InputError
+from classifier.gates import Answer, Check
 from classifier.pointer import follow
 from classifier.request import make_request
 from classifier.router import find_artifact, shipped_artifact
@@ -502,6 +505,48 @@ def test_the_shared_router_may_be_a_watched_one(files: Files) -> None:
             assert predict_model(MATH) == watched.predict_model(MATH)
         finally:
             set_shared_router(None)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_cascade_takes_a_request_to_its_end_by_the_artifact_that_began_it(
+    kind: str, files: Files, upstream: OpenAIServer
+) -> None:
+    artifact = read_artifact(files.place)
+    renamed = [
+        {**tier, "name": f"new-{tier['name']}", "model": f"{tier['model']}-new", "aliases": []}
+        for tier in artifact.header["menu"]["tiers"]
+    ]
+    names = [tier["name"] for tier in renamed]
+    header = {
+        **artifact.header,
+        "menu": {
+            **artifact.header["menu"],
+            "tiers": renamed,
+            "length": dict(zip(("small", "medium", "large"), names, strict=False)),
+            "tasks": {},
+            "task_aliases": {},
+        },
+        "tiers": names[:3],
+        "rule": {**artifact.header["rule"], "reference": "new-opus"},
+    }
+    write_artifact("renamed.safetensors", header, artifact.tensors)
+    upstream.answer_with(by_tier(haiku=Reply(BAD)))
+
+    def swapping(answer: Answer) -> bool:
+        files.put(Path("renamed.safetensors").read_bytes())
+        watched.refresh()
+        return answer.text == GOOD
+
+    with Router.watch(files.place, interval=NEVER) as watched:
+        options = {"router": watched, "start": "router", "gate": Check(swapping, name="swapping")}
+        for part in ("", "new-"):
+            result = ask(kind, upstream, options, model=f"{part}haiku")
+            tiers = [attempt.tier for attempt in result.attempts]
+            assert tiers[0] == f"{part}haiku"
+            assert tiers[1] in (f"{part}sonnet", f"{part}opus")
+            assert result.cost is not None
+    models = [call.body["model"] for call in upstream.calls]
+    assert [model.endswith("-new") for model in models] == [False, False, True, True]
 
 
 def test_it_shows_what_is_in_force(watched: WatchedRouter, files: Files) -> None:
