@@ -144,9 +144,11 @@ def start_tier(router: Router, start: str, option: str = "start") -> Tier | None
 
 def _first(decision: Decision, start: str) -> int | None:
     """Place of the tier to begin at; None: where it is worth most."""
-    tier = start_tier(decision.router, start)
-    if tier is None:
-        return None if start == ROUTER else decision.feasible[0]
+    if start == CHEAPEST:
+        return decision.feasible[0]
+    tier = None if start == ROUTER else decision.router.menu.find(start)
+    if tier is None:  # a new artifact may have no tier of that name
+        return None
     place = decision.router.tiers.index(tier)
     return place if place in decision.feasible else decision.position
 

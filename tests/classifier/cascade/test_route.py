@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route
+from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route, start_tier
 from classifier.errors import InputError
 from classifier.model import Prediction
 from classifier.request import make_request
@@ -77,8 +77,9 @@ def test_the_start_may_be_given(router):
     assert find_route(decision, gate, decision.router.tiers[SONNET].model).places == (SONNET, OPUS)
     assert find_route(decision, gate, "gemini").places == (GEMINI,)
     assert find_route(dataclasses.replace(decision, feasible=(1, 2)), gate, "cheapest").places == (SONNET, OPUS)
+    assert find_route(decision, gate, "huge") == find_route(decision, gate)
     with pytest.raises(InputError, match=r"start 'huge' is no tier; expected .*haiku"):
-        find_route(decision, gate, "huge")
+        start_tier(decision.router, "huge")
 
 
 def test_a_start_that_cannot_serve_the_request_gives_way_to_the_routers_choice(router):
