@@ -1,0 +1,381 @@
+"""Outcomes -> arrays: what was seen of every request and tier of today's menu, and how likely that was to be seen.
+
+A tier of a record is the tier of today's menu that has its model, whatever the two are called. What today's menu does
+not have is left out and counted. Rows of different artifacts stand side by side, each with its artifact's number, and
+how likely a tier was tried is worked out for each artifact by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.catalog import Menu, normalise_label
+from classifier.errors import InputError
+from classifier.outcomes.records import ANSWERING, AUDIT, AttemptRecord, DecisionRecord, Outcome
+from classifier.request import Request, make_request
+from classifier.tasks import canonical_task
+from training.feedback.chances import start_chances, tried_chances
+
+_MEASURES = ("verdict", "score", "cost", "feedback", "audit", "expected", "expected_quality", "expected_cost")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is known of n requests; which of the last three there are depends on what the store keeps.
+
+    Attributes
+    ----------
+    ids : of the decisions.
+    tasks : normalised labels.
+    checks : names of the gates that looked at the row's answers, joined by " & "; None: none did.
+    requests : where prompts are kept. features : as `classifier.outcomes.load_features` reads them. hashes : equal for
+        equal requests of one store.
+    """
+
+    ids: tuple[str, ...]
+    tasks: tuple[str | None, ...]
+    checks: tuple[str | None, ...]
+    requests: tuple[Request | None, ...] = field(repr=False)
+    features: tuple[bytes | None, ...] = field(repr=False)
+    hashes: tuple[str | None, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, places: NDArray[np.int64]) -> Asked:
+        """Some rows, in the order given."""
+        return Asked(*(tuple(getattr(self, part.name)[place] for place in places) for part in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What could not be used.
+
+    Attributes
+    ----------
+    rows : decisions of which no tier of today's menu has answered.
+    models : attempts at models that today's menu does not have, by model.
+    without_propensity : decisions that are used, but do not say how likely they were; they count as certain.
+    """
+
+    rows: int = 0
+    models: Mapping[str, int] = field(default_factory=dict)
+    without_propensity: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """n decisions over t tiers. Every (n, t) array of numbers is NaN where nothing is known.
+
+    Attributes
+    ----------
+    tiers : names, in the menu's order.
+    reference : place of the tier that audits ask; None: unknown.
+    asked : the requests.
+    time : (n,) seconds since 1970-01-01 UTC.
+    artifact : (n,) numbers of ``artifacts``, the digests of the artifacts in force.
+    start : (n,) place of the tier where the route began; -1: today's menu does not have it.
+    answered : (n,) place of the tier whose answer was given; -1: none of today's menu.
+    propensity : (n,) probability with which that start was chosen. explored : (n,) it was drawn.
+    tried : (n, t) the tier answered, audits included.
+    by_audit : (n, t) it answered for an audit only.
+    verdict, score : (n, t) of the gate: 1 passed, 0 not; and 0..1.
+    feedback : (n, t) scores of users and others, 0..1: the latest of each source, averaged.
+    audit : (n, t) scores of audits, 0..1. Where an audit only compares, the reference's own is 1.
+    cost : (n, t) USD of the tier's answers. spent : (n,) USD of all of a row's attempts whose cost is known.
+    expected, expected_quality, expected_cost : (n, t) P(adequate), 0..1 and USD, as the artifact in force saw them.
+    start_chance : (n, t) probability that the route begins there, see `training.feedback.chances.start_chances`.
+    chance : (n, t) probability that the tier is tried, see `training.feedback.chances.tried_chances`.
+    """
+
+    tiers: tuple[str, ...]
+    reference: int | None
+    artifacts: tuple[str | None, ...]
+    left_out: LeftOut
+    asked: Asked
+    time: NDArray[np.float64]
+    artifact: NDArray[np.int64]
+    start: NDArray[np.int64]
+    answered: NDArray[np.int64]
+    propensity: NDArray[np.float64]
+    explored: NDArray[np.bool_]
+    tried: NDArray[np.bool_]
+    by_audit: NDArray[np.bool_]
+    verdict: NDArray[np.float64]
+    score: NDArray[np.float64]
+    feedback: NDArray[np.float64]
+    audit: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    spent: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    expected_quality: NDArray[np.float64]
+    expected_cost: NDArray[np.float64]
+    start_chance: NDArray[np.float64]
+    chance: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def rows(self, places: NDArray[np.int64]) -> Observed:
+        """Some rows, in the order given; their chances stay those of the whole log."""
+        arrays: dict[str, Any] = {
+            part.name: getattr(self, part.name)[places]
+            for part in fields(self)
+            if isinstance(getattr(self, part.name), np.ndarray)
+        }
+        return replace(self, asked=self.asked.rows(places), **arrays)
+
+    @property
+    def given(self) -> NDArray[np.bool_]:
+        """(n, t): whether it is the answer that the caller got."""
+        given: NDArray[np.bool_] = self.answered[:, None] == np.arange(len(self.tiers))
+        return given
+
+    @property
+    def started(self) -> NDArray[np.bool_]:
+        """(n, t): whether the route began there and an answer came."""
+        started: NDArray[np.bool_] = (self.start[:, None] == np.arange(len(self.tiers))) & self.tried & ~self.by_audit
+        return started
+
+
+def observe(
+    outcomes: Iterable[Outcome], menu: Menu, *, reference: str | None = None, audit_share: float | None = None
+) -> Observed:
+    """Arrays of what a store's outcomes show.
+
+    Parameters
+    ----------
+    outcomes : of `classifier.outcomes.OutcomeStore.outcomes`; read once, as a stream.
+    menu : today's; its tiers are the columns.
+    reference : the tier that audits ask, by name; None: the one that most of them asked.
+    audit_share : share of the answers that are audited; None: the share that was.
+
+    Raises
+    ------
+    InputError : there is no outcome of this menu, or ``reference`` is not of it.
+    StoreError : the store cannot be read.
+    """
+    reader = _Reader(menu)
+    for outcome in outcomes:
+        reader.add(outcome)
+    return reader.finish(reference, audit_share)
+
+
+def _reference(menu: Menu, wanted: str | None, asked: Counter[int]) -> int | None:
+    if wanted is None:
+        return asked.most_common(1)[0][0] if asked else None
+    tier = menu.find(wanted)
+    if tier is None:
+        names = ", ".join(tier.name for tier in menu.tiers)
+        raise InputError(f"reference '{wanted}': no such tier in the menu; expected one of: {names}")
+    return menu.tiers.index(tier)
+
+
+class _Reader:
+    """Gathers rows while a store is read."""
+
+    def __init__(self, menu: Menu) -> None:
+        self._menu = menu
+        self._places: dict[str, int] = {}
+        self._named: dict[tuple[str | None, str], int] = {}
+        self._rows: list[_Row] = []
+        self._audits: Counter[int] = Counter()
+        self._models: Counter[str] = Counter()
+        self._artifacts: dict[str | None, int] = {}
+        self._empty = self._without_propensity = 0
+
+    def add(self, outcome: Outcome) -> None:
+        decision = outcome.decision
+        row = _Row(decision, len(self._menu.tiers))
+        judged = _latest(outcome, audit=True)
+        for attempt in decision.attempts:
+            self._attempt(row, attempt, judged)
+        if not row.tried:
+            self._empty += 1
+            return
+        for measure, scores in (("feedback", _latest(outcome, audit=False)), ("audit", judged)):
+            for name, score in scores.items():
+                row.put(measure, self._named_place(decision, name), score)
+        listed = {
+            "expected": decision.probabilities,
+            "expected_quality": decision.expected_quality,
+            "expected_cost": decision.expected_cost,
+        }
+        for measure, values in listed.items():
+            for name, value in zip(decision.menu, values, strict=False):
+                row.put(measure, self._named_place(decision, name), value)
+        row.start = self._named_place(decision, decision.chosen)
+        row.answered = -1 if decision.answered is None else self._named_place(decision, decision.answered)
+        row.artifact = self._artifacts.setdefault(decision.artifact, len(self._artifacts))
+        row.task = canonical_task(decision.task, self._menu) or normalise_label(decision.task)
+        row.request = _request(decision)
+        if math.isnan(row.propensity):
+            row.propensity = 1.0
+            self._without_propensity += 1
+        self._rows.append(row)
+
+    def finish(self, reference: str | None, audit_share: float | None) -> Observed:
+        rows, names = self._rows, tuple(tier.name for tier in self._menu.tiers)
+        place = _reference(self._menu, reference, self._audits)
+        if not rows:
+            raise InputError(
+                f"outcomes: found none that a tier of the menu ({', '.join(names)}) answered"
+                f"{f', {self._empty:,} of others' if self._empty else ''}; expected some; check the store, the menu "
+                "and the period"
+            )
+        table = {name: np.array([row.cells[name] for row in rows]) for name in _MEASURES}
+        tried, by_audit = _flags(rows, len(names))
+        start, answered = np.array([row.start for row in rows]), np.array([row.answered for row in rows])
+        artifact = np.array([row.artifact for row in rows])
+        propensity, explored = (np.array([getattr(row, name) for row in rows]) for name in ("propensity", "explored"))
+        elsewhere = (answered >= 0) & (answered != place)
+        share = audit_share
+        if share is None:
+            audited = np.array([row.audited for row in rows])
+            share = float(audited[elsewhere].mean()) if elsewhere.any() else 0.0
+        return Observed(
+            tiers=names,
+            reference=place,
+            artifacts=tuple(self._artifacts),
+            left_out=LeftOut(self._empty, dict(self._models), self._without_propensity),
+            asked=Asked(
+                *(tuple(getattr(row, name) for row in rows) for name in ("id", "task", "checks", "request")),
+                *(tuple(getattr(row, name) for row in rows) for name in ("features", "hash")),
+            ),
+            time=np.array([row.time for row in rows]),
+            artifact=artifact,
+            start=start,
+            answered=answered,
+            propensity=propensity,
+            explored=explored,
+            tried=tried,
+            by_audit=by_audit,
+            spent=np.array([row.spent for row in rows]),
+            start_chance=start_chances(start, propensity, explored, artifact, len(names)),
+            chance=tried_chances(tried, by_audit, start, propensity, artifact, elsewhere, place, share),
+            **table,
+        )
+
+    def _attempt(self, row: _Row, attempt: AttemptRecord, judged: Mapping[str, float]) -> None:
+        row.spent += attempt.cost or 0.0
+        if attempt.purpose not in ANSWERING or attempt.error is not None:
+            return
+        place = self._place(attempt.model)
+        self._named[row.artifact_digest, attempt.tier] = place
+        if place < 0:
+            self._models[attempt.model] += 1
+            return
+        row.add("cost", place, attempt.cost)
+        if attempt.purpose == AUDIT:
+            self._audits[place] += 1
+            row.audits.add(place)
+            if judged:
+                row.put("audit", place, 1.0 if attempt.score is None else attempt.score)
+        else:
+            row.tried.add(place)
+            row.put("verdict", place, None if attempt.passed is None else float(attempt.passed))
+            row.put("score", place, attempt.score)
+            row.note_checks(attempt.gates)
+
+    def _place(self, model: str) -> int:
+        if model not in self._places:
+            tier = self._menu.find(model)
+            self._places[model] = -1 if tier is None else self._menu.tiers.index(tier)
+        return self._places[model]
+
+    def _named_place(self, decision: DecisionRecord, name: str) -> int:
+        """Where a tier of a record is: by the model that it had under the same artifact, else by its name."""
+        known = self._named.get((decision.artifact, name))
+        return self._place(name) if known is None else known
+
+
+class _Row:
+    """One decision, on its way to the arrays."""
+
+    __slots__ = (
+        "answered",
+        "artifact",
+        "artifact_digest",
+        "audited",
+        "audits",
+        "cells",
+        "checks",
+        "explored",
+        "features",
+        "hash",
+        "id",
+        "propensity",
+        "request",
+        "spent",
+        "start",
+        "task",
+        "time",
+        "tried",
+    )
+
+    def __init__(self, decision: DecisionRecord, tiers: int) -> None:
+        self.id, self.artifact_digest, self.time = decision.id, decision.artifact, decision.time.timestamp()
+        self.explored, self.audited = decision.explored, decision.audited
+        self.features, self.hash = decision.features, decision.prompt_hash
+        given = decision.propensity
+        self.propensity = given if given is not None and 0 < given <= 1 else math.nan
+        self.cells = {name: [math.nan] * tiers for name in _MEASURES}
+        self.tried: set[int] = set()
+        self.audits: set[int] = set()
+        self.start = self.answered = self.artifact = -1
+        self.task: str | None = None
+        self.checks: str | None = None
+        self.request: Request | None = None
+        self.spent = 0.0
+
+    def put(self, measure: str, place: int, value: float | None) -> None:
+        if place >= 0 and value is not None:
+            self.cells[measure][place] = value
+
+    def add(self, measure: str, place: int, value: float | None) -> None:
+        before = self.cells[measure][place]
+        self.put(measure, place, value if value is None or math.isnan(before) else before + value)
+
+    def note_checks(self, gates: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the longest list: a check that fails ends the others' work."""
+        names = [str(gate.get("gate")) for gate in gates]
+        if names and (self.checks is None or len(names) > self.checks.count(" & ") + 1):
+            self.checks = " & ".join(names)
+
+
+def _flags(rows: Sequence[_Row], tiers: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    tried, by_audit = np.zeros((len(rows), tiers), bool), np.zeros((len(rows), tiers), bool)
+    for number, row in enumerate(rows):
+        tried[number, list(row.tried | row.audits)] = True
+        by_audit[number, list(row.audits - row.tried)] = True
+    return tried, by_audit
+
+
+def _latest(outcome: Outcome, *, audit: bool) -> dict[str, float]:
+    """The latest score of each source, averaged, by tier."""
+    latest: dict[str, dict[str, float]] = {}
+    for each in outcome.feedback:  # oldest first
+        tier = each.tier or outcome.decision.answered
+        if tier is not None and (each.source == AUDIT) == audit:
+            latest.setdefault(tier, {})[each.source] = each.score
+    return {tier: math.fsum(scores.values()) / len(scores) for tier, scores in latest.items()}
+
+
+def _request(decision: DecisionRecord) -> Request | None:
+    if decision.prompt is None and decision.messages is None:
+        return None
+    return make_request(
+        decision.prompt,
+        messages=None if decision.prompt is not None else decision.messages,
+        max_tokens=decision.max_tokens,
+        task=decision.task,
+        tools=decision.tools,
+        response_format=decision.response_format,
+    )

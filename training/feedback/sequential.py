@@ -1,0 +1,218 @@
+"""Whether a challenger may take the champion's place: a test that may be looked at as often as one likes.
+
+Both are valued on the same rows, logged after the challenger was trained. A row's difference in quality is
+
+    d = sum_t (challenger - champion) * (m + s * (y - m) / c),
+
+in the notation of `training.feedback.estimators`. Where a weight 1 / c would be above ``clip``, or the chance is 0, the
+row takes the challenger's pick for as bad, and the champion's for as good, as what is seen of it allows: m is 0 for the
+one, 1 for the other, and the weight is ``clip``, or 0 where nothing is seen. That never favours the challenger. So the
+mean of d is at most the true difference, and d is never below a known bound -b.
+
+Against the hypothesis that the mean is at most x one bets: the capital prod(1 + bet * (d - x)), with bets from 0 to
+1 / (b + x), is a nonnegative supermartingale, and so is the average over a grid of bets. By Ville's inequality it
+reaches 1 / level at any time with probability `level` at most. All x that it has refuted make a lower confidence bound
+that is right at all times at once (Waudby-Smith and Ramdas, "Estimating Means of Bounded Random Variables by Betting",
+JRSS B 86, 2024; Waudby-Smith et al., "Anytime-Valid Off-Policy Inference for Contextual Bandits", 2022).
+
+Costs have no known bound. Their lower bound is an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy
+and Ramdas, "Time-Uniform Central Limit Theory and Asymptotic Confidence Sequences", Annals of Statistics 52, 2024),
+which is valid as rows become many. It decides about money only; quality rests on the exact one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.feedback.estimators import Log
+
+_BETS = np.geomspace(1e-3, 0.95, 24)  # shares of the largest bet
+_HALVINGS = 24
+_TUNED_FOR = 1000.0  # rows at which the bound on costs is tightest
+_LARGEST_WEIGHT = 1000.0
+_ROUNDING = 1 - 1e-9  # a weight of the clip itself is not clipped
+_FIRST_LOOK = 50  # rows before which a normal limit is not relied on
+
+_Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRule:
+    """What a challenger has to show.
+
+    Attributes
+    ----------
+    margin : quality that it may lose against the champion and still count as no worse, in points of 0..1.
+    level : probability with which one that loses more may be promoted, whenever and however often one looks.
+    clip : the largest inverse propensity that is believed. None: the largest there is, up to 1,000; that is a property
+        of how the log explores, not of what came of it.
+    """
+
+    margin: float = 0.02
+    level: float = 0.05
+    clip: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.margin < 1 and 0 < self.level < 0.5 and (self.clip is None or self.clip >= 1)):
+            raise ValueError("expected a margin from 0 to below 1, a level from 0 to 0.5, and a clip of 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What came of the test.
+
+    Attributes
+    ----------
+    promote : the challenger may take over.
+    reasons : one sentence each.
+    quality, quality_low : challenger minus champion: what the rows show (its pessimistic estimate, see the module's
+        first lines), and the lower bound, in points of 0..1.
+    saving, saving_low : USD a request that the challenger saves, and the lower bound.
+    rows, differing : that the test saw, and on how many of them the two differ.
+    unseen : share of the rows where the log is too thin to say anything of what they differ in.
+    """
+
+    promote: bool
+    reasons: tuple[str, ...]
+    quality: float
+    quality_low: float
+    saving: float
+    saving_low: float
+    rows: int
+    differing: int
+    unseen: float
+
+
+def judge_promotion(
+    quality: Log, cost: _Float, challenger: _Float, champion: _Float, rule: PromotionRule | None = None
+) -> Promotion:
+    """Decide on a challenger by what the log shows up to now.
+
+    Promoted is who is no worse in quality, by more than chance, and cheaper or better. The rows have to be in order of
+    time and to begin with the first after the challenger's training, at every look the same ones and new ones; then
+    over all looks together a challenger that is worse by more than the margin is promoted with probability `level` at
+    most.
+
+    Parameters
+    ----------
+    quality : of n rows; chances as the log has them, values and model within 0..1. The model must not have learned from
+        these rows.
+    cost : (n, t) USD of every tier for every request, expected or observed.
+    challenger, champion : (n, t) the probabilities of their picks.
+    """
+    rule = rule or PromotionRule()
+    clip = rule.clip or largest_weight(quality)
+    difference, bound = pessimistic_difference(quality, challenger, champion, clip)
+    saved = ((champion - challenger) * cost).sum(axis=1)
+    differs = challenger != champion
+    differing, rows = int(differs.any(axis=1).sum()), len(saved)
+    low = betting_lower_bound(difference, bound, rule.level)
+    saving_low = asymptotic_lower_bound(saved, rule.level)
+    unseen = int((differs & (quality.chance * clip < _ROUNDING)).any(axis=1).sum()) / max(rows, 1)
+    return Promotion(
+        promote=low > -rule.margin and (low > 0 or saving_low > 0),
+        reasons=tuple(_reasons(low, saving_low, rule, differing, unseen)),
+        quality=float(difference.sum()) / max(rows, 1),
+        quality_low=low,
+        saving=float(saved.sum()) / max(rows, 1),
+        saving_low=saving_low,
+        rows=rows,
+        differing=differing,
+        unseen=unseen,
+    )
+
+
+def largest_weight(log: Log) -> float:
+    """The largest inverse propensity in a log, up to 1,000."""
+    possible = log.chance[log.chance > 0]
+    return min(float((1 / possible).max()), _LARGEST_WEIGHT) if len(possible) else 1.0
+
+
+def pessimistic_difference(log: Log, challenger: _Float, champion: _Float, clip: float) -> tuple[_Float, float]:
+    """(n,) terms whose mean is at most the challenger's gain in quality, and b: none can be below -b.
+
+    See the module's first lines. Values and model are within 0..1.
+    """
+    change = challenger - champion
+    clipped = log.chance * clip < _ROUNDING
+    model = np.where(clipped, (change < 0).astype(np.float64), np.clip(log.model, 0.0, 1.0))
+    inverse = np.divide(1.0, log.chance, out=np.zeros(change.shape), where=log.chance > 0)
+    weights = np.where(log.seen, np.minimum(inverse, clip), 0.0)
+    residual = np.where(log.seen, np.nan_to_num(log.values) - model, 0.0)
+    terms: _Float = (change * (model + weights * residual)).sum(axis=1)
+    # At worst the challenger's pick is seen and bad, m * (1 - w), and the champion's too and good, m + w * (1 - m).
+    return terms, 2 * clip - 1
+
+
+def betting_lower_bound(values: _Float, bound: float, level: float) -> float:
+    """A lower bound of the mean of independent values that is right at all times with probability 1 - level.
+
+    Values come in order of time; none is below ``-bound`` or can have a mean above 1. At any look the bound is the best
+    that the rows up to then have given.
+
+    Parameters
+    ----------
+    values : (n,). bound : at least 0.
+    """
+    low, high = -1.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _capital(values, bound, middle) >= 1 / level:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _capital(values: _Float, bound: float, mean: float) -> float:
+    """The most that bets against "the mean is at most this" have ever been worth, from 1."""
+    if not len(values):
+        return 1.0
+    bets = _BETS / (bound + mean)
+    logs = np.cumsum(np.log1p(np.outer(bets, values - mean)), axis=1)
+    return float(np.exp(np.minimum(logs, 600.0)).mean(axis=0).max())
+
+
+def asymptotic_lower_bound(values: _Float, level: float) -> float:
+    """A lower bound of the mean of independent values, right at all times with probability 1 - level as rows grow many.
+
+    mean - sd * sqrt(2 (n r + 1) / (n^2 r) * log(1 + sqrt(n r + 1) / (2 level))), the one-sided sequence, with r such that
+    it is tightest at 1,000 rows. Minus infinity before 50 rows.
+
+    Parameters
+    ----------
+    values : (n,). level : below 0.5.
+    """
+    rows = len(values)
+    if rows < _FIRST_LOOK:
+        return -math.inf
+    surprise = -2 * math.log(2 * level)
+    ratio = (surprise + math.log(surprise + 1)) / _TUNED_FOR
+    grown = rows * ratio + 1
+    width = math.sqrt(2 * grown / (rows**2 * ratio) * math.log(1 + math.sqrt(grown) / (2 * level)))
+    return float(values.mean() - values.std() * width)
+
+
+def _reasons(low: float, saving_low: float, rule: PromotionRule, differing: int, unseen: float) -> Iterator[str]:
+    found = (
+        f"{low:+.4f} points of quality at least, where -{rule.margin:g} is allowed ({1 - rule.level:.0%} confidence)"
+    )
+    if not differing:
+        yield "challenger and champion agree on every row"
+    yield f"{'no worse' if low > -rule.margin else 'not shown to be no worse'}: {found}"
+    if low > 0:
+        yield "better in quality"
+    if saving_low > 0:
+        yield f"cheaper: it saves ${saving_low:.3g} a request at least"
+    elif low <= 0:
+        yield "shown to be neither cheaper nor better"
+    if unseen > 0:
+        yield (
+            f"on {unseen:.1%} of the rows the log never, or hardly, tried what the two differ in, which counts against "
+            "the challenger; explore more"
+        )
