@@ -209,7 +209,7 @@ def snips(log: Log, policy: _Float) -> Valuation:
 
 def direct(log: Log, policy: _Float) -> Valuation:
     """The model's expectations alone."""
-    return _mean(replace(log, values=np.full(log.values.shape, np.nan)), policy)
+    return replace(_mean(replace(log, values=np.full(log.values.shape, np.nan)), policy), span=log.span)
 
 
 def doubly_robust(log: Log, policy: _Float) -> Valuation:
@@ -236,12 +236,18 @@ ESTIMATORS: dict[str, Estimator] = {
 def log_of_starts(observed: Observed, values: _Float, model: _Float, limits: tuple[float, float] = (0.0, 1.0)) -> Log:
     """The log of the tiers that routes began with: their chances are the logged propensities, whatever a gate said.
 
+    Where nothing is known of some of a tier's answers, its chances are lowered to the share of which something is:
+    right where what is missing is like the rest.
+
     Parameters
     ----------
     values : (n, t) known values of the tiers' answers, NaN where there are none, such as `Labels.values`, or of the
         cascades that began there (`cascade_values`).
     """
-    return Log(np.where(observed.started, values, np.nan), observed.start_chance, model, limits)
+    begun = observed.start[:, None] == np.arange(len(observed.tiers))
+    known = observed.started & ~np.isnan(values)
+    share = known.sum(axis=0) / np.maximum(begun.sum(axis=0), 1)
+    return Log(np.where(known, values, np.nan), observed.start_chance * share, model, limits)
 
 
 def cascade_values(observed: Observed, values: _Float) -> tuple[_Float, _Float]:
@@ -339,7 +345,7 @@ def _estimate(valuation: Valuation) -> Estimate:
     seen = float((valuation.influence**2).sum())
     possible = float((valuation.base**2).sum() + (valuation.spread**2).sum()) - count * valuation.drawn**2
     error = math.sqrt(max(seen, possible)) / count
-    reach = uncovered * valuation.span
+    reach = uncovered * valuation.span if uncovered > 0 else 0.0
     if error > 0:
         reach += error * float(stats.t.ppf(_TAIL, max(rows - 1.0, 1.0))) if rows > 0 else math.inf
     low, high = (float(np.clip(valuation.value + side * reach, *valuation.limits)) for side in (-1, 1))

@@ -240,6 +240,7 @@ class _Reader:
         if share is None:
             audited = np.array([row.audited for row in rows])
             share = float(audited[elsewhere].mean()) if elsewhere.any() else 0.0
+        begins = start_chances(start, propensity, explored, artifact, len(names))
         return Observed(
             tiers=names,
             reference=place,
@@ -258,8 +259,8 @@ class _Reader:
             tried=tried,
             by_audit=by_audit,
             spent=np.array([row.spent for row in rows]),
-            start_chance=start_chances(start, propensity, explored, artifact, len(names)),
-            chance=tried_chances(tried, by_audit, start, propensity, artifact, elsewhere, place, share),
+            start_chance=begins,
+            chance=tried_chances(tried, by_audit, start, begins, artifact, place, share),
             **table,
         )
 

@@ -13,7 +13,9 @@ Against the hypothesis that the mean is at most x one bets: the capital prod(1 +
 1 / (b + x), is a nonnegative supermartingale, and so is the average over a grid of bets. By Ville's inequality it
 reaches 1 / level at any time with probability `level` at most. All x that it has refuted make a lower confidence bound
 that is right at all times at once (Waudby-Smith and Ramdas, "Estimating Means of Bounded Random Variables by Betting",
-JRSS B 86, 2024; Waudby-Smith et al., "Anytime-Valid Off-Policy Inference for Contextual Bandits", 2022).
+JRSS B 86, 2024; Waudby-Smith et al., "Anytime-Valid Off-Policy Inference for Contextual Bandits", 2022). Half of the
+capital is bet with the largest weights that there are, half with a clip of 1, which hardly varies: it cannot lose more
+than the rows where the two differ, and soon shows a small change to be a small risk.
 
 Costs have no known bound. Their lower bound is an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy
 and Ramdas, "Time-Uniform Central Limit Theory and Asymptotic Confidence Sequences", Annals of Statistics 52, 2024),
@@ -31,10 +33,9 @@ from numpy.typing import NDArray
 
 from training.feedback.estimators import Log
 
-_BETS = np.geomspace(1e-3, 0.95, 24)  # shares of the largest bet
-_HALVINGS = 24
+_BETS = np.geomspace(3e-3, 0.95, 16)  # shares of the largest bet
+_HALVINGS = 16  # to 3e-5
 _TUNED_FOR = 1000.0  # rows at which the bound on costs is tightest
-_LARGEST_WEIGHT = 1000.0
 _ROUNDING = 1 - 1e-9  # a weight of the clip itself is not clipped
 _FIRST_LOOK = 50  # rows before which a normal limit is not relied on
 
@@ -49,16 +50,15 @@ class PromotionRule:
     ----------
     margin : quality that it may lose against the champion and still count as no worse, in points of 0..1.
     level : probability with which one that loses more may be promoted, whenever and however often one looks.
-    clip : the largest inverse propensity that is believed. None: the largest there is, up to 1,000; that is a property
-        of how the log explores, not of what came of it.
+    clip : the largest inverse propensity that is believed; smaller ones are, where the log has no larger.
     """
 
     margin: float = 0.02
     level: float = 0.05
-    clip: float | None = None
+    clip: float = 1000.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.margin < 1 and 0 < self.level < 0.5 and (self.clip is None or self.clip >= 1)):
+        if not (0 <= self.margin < 1 and 0 < self.level < 0.5 and self.clip >= 1):
             raise ValueError("expected a margin from 0 to below 1, a level from 0 to 0.5, and a clip of 1 or more")
 
 
@@ -74,6 +74,8 @@ class Promotion:
         first lines), and the lower bound, in points of 0..1.
     saving, saving_low : USD a request that the challenger saves, and the lower bound.
     rows, differing : that the test saw, and on how many of them the two differ.
+    rows_needed : about how many would show the challenger to be no worse, were all like these; None: no number would,
+        or these do.
     unseen : share of the rows where the log is too thin to say anything of what they differ in.
     """
 
@@ -85,6 +87,7 @@ class Promotion:
     saving_low: float
     rows: int
     differing: int
+    rows_needed: int | None
     unseen: float
 
 
@@ -106,31 +109,35 @@ def judge_promotion(
     challenger, champion : (n, t) the probabilities of their picks.
     """
     rule = rule or PromotionRule()
-    clip = rule.clip or largest_weight(quality)
-    difference, bound = pessimistic_difference(quality, challenger, champion, clip)
+    clip = min(rule.clip, largest_weight(quality))
+    terms, bounds = zip(
+        *(pessimistic_difference(quality, challenger, champion, each) for each in (clip, 1.0)), strict=True
+    )
     saved = ((champion - challenger) * cost).sum(axis=1)
     differs = challenger != champion
     differing, rows = int(differs.any(axis=1).sum()), len(saved)
-    low = betting_lower_bound(difference, bound, rule.level)
+    low = betting_lower_bound(np.array(terms), np.array(bounds), rule.level)
     saving_low = asymptotic_lower_bound(saved, rule.level)
     unseen = int((differs & (quality.chance * clip < _ROUNDING)).any(axis=1).sum()) / max(rows, 1)
+    needed = None if low > -rule.margin else _rows_needed(terms[0], rule)
     return Promotion(
         promote=low > -rule.margin and (low > 0 or saving_low > 0),
-        reasons=tuple(_reasons(low, saving_low, rule, differing, unseen)),
-        quality=float(difference.sum()) / max(rows, 1),
+        reasons=tuple(_reasons(low, saving_low, rule, differing, needed, unseen)),
+        quality=float(terms[0].sum()) / max(rows, 1),
         quality_low=low,
         saving=float(saved.sum()) / max(rows, 1),
         saving_low=saving_low,
         rows=rows,
         differing=differing,
+        rows_needed=needed,
         unseen=unseen,
     )
 
 
 def largest_weight(log: Log) -> float:
-    """The largest inverse propensity in a log, up to 1,000."""
+    """The largest inverse propensity of a log: a property of how it explores, not of what came of it."""
     possible = log.chance[log.chance > 0]
-    return min(float((1 / possible).max()), _LARGEST_WEIGHT) if len(possible) else 1.0
+    return float((1 / possible).max()) if len(possible) else 1.0
 
 
 def pessimistic_difference(log: Log, challenger: _Float, champion: _Float, clip: float) -> tuple[_Float, float]:
@@ -145,44 +152,51 @@ def pessimistic_difference(log: Log, challenger: _Float, champion: _Float, clip:
     weights = np.where(log.seen, np.minimum(inverse, clip), 0.0)
     residual = np.where(log.seen, np.nan_to_num(log.values) - model, 0.0)
     terms: _Float = (change * (model + weights * residual)).sum(axis=1)
-    # At worst the challenger's pick is seen and bad, m * (1 - w), and the champion's too and good, m + w * (1 - m).
-    return terms, 2 * clip - 1
+    # At worst the challenger's pick is seen and bad, m * (1 - w), or the champion's seen and good, m + w * (1 - m); and
+    # both at once only in a log that shows several tiers of a request.
+    alone = bool((log.seen.sum(axis=1) <= 1).all())
+    return terms, clip if alone else 2 * clip - 1
 
 
-def betting_lower_bound(values: _Float, bound: float, level: float) -> float:
-    """A lower bound of the mean of independent values that is right at all times with probability 1 - level.
+def betting_lower_bound(values: _Float, bounds: _Float, level: float) -> float:
+    """A lower bound of a mean that is right at all times with probability 1 - level, whenever and however often asked.
 
-    Values come in order of time; none is below ``-bound`` or can have a mean above 1. At any look the bound is the best
-    that the rows up to then have given.
+    At any look it is the best that the rows up to then have given.
 
     Parameters
     ----------
-    values : (n,). bound : at least 0.
+    values : (k, n) k ways to measure the same in n independent rows in order of time, all with at most the mean in
+        question, which is from -1 to 1.
+    bounds : (k,) none of a way's values is below minus this, 1 or more.
     """
     low, high = -1.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _capital(values, bound, middle) >= 1 / level:
+        if _log_capital(values, bounds, middle) >= -math.log(level):
             low = middle
         else:
             high = middle
     return low
 
 
-def _capital(values: _Float, bound: float, mean: float) -> float:
-    """The most that bets against "the mean is at most this" have ever been worth, from 1."""
-    if not len(values):
-        return 1.0
-    bets = _BETS / (bound + mean)
-    logs = np.cumsum(np.log1p(np.outer(bets, values - mean)), axis=1)
-    return float(np.exp(np.minimum(logs, 600.0)).mean(axis=0).max())
+def _log_capital(values: _Float, bounds: _Float, mean: float) -> float:
+    """Logarithm of the most that bets against "the mean is at most this" have ever been worth, from 1."""
+    if not values.size:
+        return 0.0
+    grown = [
+        np.cumsum(np.log1p(np.outer(_BETS / (bound + mean), way - mean)), axis=1)
+        for way, bound in zip(values, bounds, strict=True)
+    ]
+    capital = np.concatenate(grown)
+    most = capital.max(axis=0)
+    return float((most + np.log(np.exp(capital - most).mean(axis=0))).max())
 
 
 def asymptotic_lower_bound(values: _Float, level: float) -> float:
     """A lower bound of the mean of independent values, right at all times with probability 1 - level as rows grow many.
 
-    mean - sd * sqrt(2 (n r + 1) / (n^2 r) * log(1 + sqrt(n r + 1) / (2 level))), the one-sided sequence, with r such that
-    it is tightest at 1,000 rows. Minus infinity before 50 rows.
+    It is mean - sd * sqrt(2 (n r + 1) / (n^2 r) * log(1 + sqrt(n r + 1) / (2 level))), the one-sided sequence, with r
+    such that it is tightest at 1,000 rows; minus infinity before 50 rows.
 
     Parameters
     ----------
@@ -198,13 +212,23 @@ def asymptotic_lower_bound(values: _Float, level: float) -> float:
     return float(values.mean() - values.std() * width)
 
 
-def _reasons(low: float, saving_low: float, rule: PromotionRule, differing: int, unseen: float) -> Iterator[str]:
+def _rows_needed(terms: _Float, rule: PromotionRule) -> int | None:
+    """When the best bet on terms like these has grown to 1 / level: 2 var log(1 / level) / (mean + margin)^2."""
+    gap = float(terms.mean()) + rule.margin if len(terms) else 0.0
+    return math.ceil(2 * float(terms.var()) * -math.log(rule.level) / gap**2) if gap > 0 else None
+
+
+def _reasons(
+    low: float, saving_low: float, rule: PromotionRule, differing: int, needed: int | None, unseen: float
+) -> Iterator[str]:
     found = (
         f"{low:+.4f} points of quality at least, where -{rule.margin:g} is allowed ({1 - rule.level:.0%} confidence)"
     )
     if not differing:
         yield "challenger and champion agree on every row"
     yield f"{'no worse' if low > -rule.margin else 'not shown to be no worse'}: {found}"
+    if needed is not None:
+        yield f"about {needed:,} rows like these would show it"
     if low > 0:
         yield "better in quality"
     if saving_low > 0:

@@ -21,6 +21,7 @@ from training.feedback.observed import Asked, LeftOut, Observed
 
 _BEGIN = 1_767_225_600.0  # 2026-01-01
 _APART = 60.0
+_STREAM = 7_243  # other numbers than what a caller draws from the same seed
 
 _Float = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ def simulate_log(
     names : of the tiers; None: "tier 0" and so on.
     reference : its place; None: the last.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((_STREAM, seed))
     rows, tiers = quality.shape
     place = tiers - 1 if reference is None else reference
     places, index = np.arange(tiers), np.arange(rows)
@@ -91,6 +92,7 @@ def simulate_log(
     propensity = starts[index, start]
     unknown = np.full((rows, tiers), np.nan)
     artifact = np.zeros(rows, np.int64)
+    begins = start_chances(start, propensity, explored, artifact, tiers)
     observed = Observed(
         tiers=tuple(names or (f"tier {tier}" for tier in places)),
         reference=place,
@@ -114,8 +116,8 @@ def simulate_log(
         expected=unknown if expected is None else expected,
         expected_quality=unknown if expected is None else expected,
         expected_cost=cost,
-        start_chance=start_chances(start, propensity, explored, artifact, tiers),
-        chance=tried_chances(seen, by_audit, start, propensity, artifact, answered != place, place, audit),
+        start_chance=begins,
+        chance=tried_chances(seen, by_audit, start, begins, artifact, place, audit),
     )
     ends = tiers - 1 - np.argmax(leads[:, :, ::-1], axis=2)
     audits = (starts * (ends != place) * ~leads[:, :, place]).sum(axis=1) * audit

@@ -1,0 +1,173 @@
+"""Labels from verdicts, audits and feedback, and what they count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_logs import RATES, World
+from numpy.typing import NDArray
+
+from classifier.cascade.route import GateRates
+from training.feedback.gate_truth import GateTruth, Rates, gate_truth
+from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
+from training.feedback.nesting import imply, nesting
+from training.feedback.observed import Observed
+
+DAY = 86_400.0
+
+
+def rates(*values: float) -> Rates:
+    array = np.array(values)
+    return Rates(array, array, array, np.zeros(len(values), np.int64))
+
+
+TRUTH = GateTruth(rates(0.9, 0.9, 0.9), rates(0.2, 0.2, 0.2), ())
+
+
+def log(rows: int = 3000, seed: int = 0, **shares: float) -> Observed:
+    return World(rows, seed).log(seed, **shares).observed
+
+
+def test_what_is_surest_comes_first() -> None:
+    observed = log(audit=0.3, feedback=0.3)
+    labels = make_labels(observed, TRUTH)
+    judged, audited = ~np.isnan(observed.feedback), ~np.isnan(observed.audit)
+    assert (labels.source[judged] == JUDGED).all()
+    assert (labels.source[audited & ~judged] == AUDITED).all()
+    assert labels.values[judged] == pytest.approx(observed.feedback[judged])
+    assert labels.values[audited & ~judged] == pytest.approx(observed.audit[audited & ~judged])
+    rest = labels.source == VERDICT
+    assert labels.values[rest] == pytest.approx(np.where(observed.verdict[rest] == 1, 0.9, 0.2))
+
+
+def test_tiers_never_tried_are_missing() -> None:
+    observed = log(audit=0.1)
+    labels = make_labels(observed, TRUTH)
+    untried = ~observed.tried
+    assert untried.any()
+    assert np.isnan(labels.values[untried]).all()
+    assert (labels.weights[untried] == 0).all()
+    assert (labels.source[untried] == UNKNOWN).all()
+    assert (labels.weights[labels.source != UNKNOWN] > 0).all()
+
+
+@settings(max_examples=20)
+@given(st.floats(1.0, 100.0), st.one_of(st.none(), st.floats(0.1, 100.0)))
+def test_weights_are_clipped_and_fade(clip: float, half_life: float | None) -> None:
+    observed = log(300, explore=0.1)
+    labels = make_labels(observed, TRUTH, LabelOptions(half_life, clip), now=float(observed.time[-1]) + DAY)
+    known = labels.source != UNKNOWN
+    age = (observed.time[-1] + DAY - observed.time) / DAY
+    faded = 1.0 if half_life is None else (0.5 ** (age / half_life))[:, None]
+    expected = np.minimum(1 / np.where(known, observed.chance, 1.0), clip) * faded
+    assert labels.weights[known] == pytest.approx(
+        expected[known] if half_life else np.broadcast_to(expected, known.shape)[known]
+    )
+    assert labels.clipped == pytest.approx((1 / observed.chance[known] > clip).mean())
+
+
+def test_the_latest_row_counts_whole_by_default() -> None:
+    observed = log(500, explore=0.0, audit=0.0)
+    labels = make_labels(observed, TRUTH, LabelOptions(half_life=1 / 24, clip=1.0))
+    hours = (observed.time[-1] - observed.time) / 3600
+    assert labels.weights.max(axis=1) == pytest.approx(0.5**hours)
+
+
+@pytest.mark.parametrize("options", [{"clip": 0.5}, {"half_life": 0.0}, {"half_life": -1.0}])
+def test_impossible_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        LabelOptions(**options)
+
+
+def test_audits_show_what_a_gate_is_worth() -> None:
+    world = World(20_000, 1)
+    observed = world.log(1, explore=0.1, audit=0.3).observed
+    found = gate_truth(observed)
+    for verdict, shown in ((1.0, found.passed), (0.0, found.failed)):
+        for tier in (0, 2):
+            answers = observed.verdict[:, tier] == verdict
+            if shown.audits[tier] > 100:
+                truth = world.quality[answers, tier].mean()
+                assert shown.low[tier] - 0.03 < truth < shown.high[tier] + 0.03
+    assert found.passed.audits[0] > 1000
+    assert found.passed.low[0] > found.failed.high[0]
+
+
+def test_corrected_verdicts_are_right_on_average() -> None:
+    """The gate passes four of ten bad answers; taken as truth, its verdicts promise too much."""
+    world = World(20_000, 2)
+    observed = world.log(2, explore=0.0, audit=0.05).observed
+    labels = make_labels(observed, gate_truth(observed))
+    answers = (labels.source == VERDICT)[:, 0] & (observed.verdict[:, 0] == 1)
+    truth = world.quality[answers, 0].mean()
+    assert labels.values[answers, 0].mean() == pytest.approx(truth, abs=0.03)
+    assert truth < 0.9
+
+
+def test_few_audits_lean_on_what_is_assumed_and_say_so() -> None:
+    observed = log(400, explore=0.0, audit=0.0)
+    sure = gate_truth(observed, GateRates(pass_adequate=1.0, pass_inadequate=0.0))
+    assert sure.passed.value == pytest.approx(np.ones(3))
+    assert sure.failed.value == pytest.approx(np.zeros(3), abs=1e-6)
+    blind = gate_truth(observed, GateRates(pass_adequate=0.5, pass_inadequate=0.5))
+    assert blind.passed.value == pytest.approx(blind.failed.value)
+    assert any("no answer that passed was audited" in note for note in blind.notes)
+    assert any("no answer that failed was audited" in note for note in blind.notes)
+
+
+def test_a_thin_tier_leans_on_the_others() -> None:
+    observed = log(20_000, seed=3, explore=0.02, audit=0.05)
+    found = gate_truth(observed, RATES)
+    thin = int(np.argmin(np.where(observed.tried.any(axis=0), found.passed.audits, 10**9)))
+    thick = int(np.argmax(found.passed.audits))
+    width = found.passed.high - found.passed.low
+    assert width[thin] > width[thick]
+    assert any(observed.tiers[thin] in note and "leans on all tiers'" in note for note in found.notes)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_audits_move_rates_towards_what_they_found(good: int, bad: int) -> None:
+    observed = log(400, explore=0.0, audit=0.0)
+    passed = np.flatnonzero(observed.verdict[:, 0] == 1)[: good + bad]
+    audit = observed.audit.copy()
+    audit[passed, 0] = np.repeat([1.0, 0.0], [good, bad])
+    found, before = gate_truth(replace(observed, audit=audit)), gate_truth(observed)
+    assert found.passed.audits[0] == good + bad
+    share, prior, now = good / max(good + bad, 1), before.passed.value[0], found.passed.value[0]
+    assert min(share, prior) - 1e-9 <= now <= max(share, prior) + 1e-9 or good + bad == 0
+    assert found.passed.low[0] <= now <= found.passed.high[0]
+
+
+def scores(pairs: list[tuple[float, float]]) -> NDArray[np.float64]:
+    return np.array(pairs, np.float64).reshape(-1, 2)
+
+
+def test_nested_tiers_are_counted() -> None:
+    found = nesting(scores([(1, 1)] * 90 + [(1, 0)] * 10 + [(0, 1)] * 30 + [(1, np.nan)] * 7))
+    assert found.pairs.tolist() == [[0, 100], [0, 0]]
+    assert found.rate[0, 1] == pytest.approx(0.9)
+    assert found.low[0, 1] == pytest.approx(0.836, abs=0.002)  # Clopper and Pearson's one-sided bound of 90 in 100
+    assert np.isnan(found.rate[1, 0])
+
+
+def test_too_few_pairs_imply_nothing() -> None:
+    few, many = nesting(scores([(1, 1)] * 50)), nesting(scores([(1, 1)] * 70))
+    assert few.low[0, 1] < 0.95 < many.low[0, 1]
+    assert nesting(scores([(0, 1)])).low[0, 1] == 0.0
+
+
+def test_only_what_is_sure_implies_a_dearer_tier() -> None:
+    values = scores([(1, np.nan), (1, np.nan), (0, np.nan), (1, 0), (0.9, np.nan)])
+    source = np.array([[AUDITED, 0], [JUDGED, 0], [AUDITED, 0], [AUDITED, VERDICT], [VERDICT, 0]])
+    labels = Labels(values, np.where(source > 0, 2.0, 0.0), source, 0.0)
+    implied = imply(labels, nesting(scores([(1, 1)] * 99 + [(1, 0)])), least=0.9)
+    assert implied.source[:, 1].tolist() == [IMPLIED, IMPLIED, UNKNOWN, VERDICT, UNKNOWN]
+    assert implied.values[:2, 1] == pytest.approx([0.99, 0.99])
+    assert implied.weights[:, 1].tolist() == [2.0, 2.0, 0.0, 2.0, 0.0]
+    assert imply(labels, nesting(scores([(1, 1)] * 9)), least=0.9).source.tolist() == source.tolist()
+    assert implied.certain[:, 1].tolist() == pytest.approx([np.nan] * 5, nan_ok=True)
