@@ -57,12 +57,12 @@ class Log:
     ----------
     values : (n, t) quality (0..1) or cost (USD); NaN where not seen.
     chance : (n, t) probability that it is seen, 0..1, above 0 where it is.
-    model : (n, t) expected values; they are used for `direct` and the doubly robust estimators.
+    model : (n, t) expected values, all known; they are used for `direct` and the doubly robust estimators.
     limits : between which any value lies.
 
     Raises
     ------
-    ValueError : shapes differ, or a chance is out of range.
+    ValueError : shapes differ, a chance is out of range, or an expectation is unknown.
     """
 
     values: _Float
@@ -73,6 +73,8 @@ class Log:
     def __post_init__(self) -> None:
         if not self.values.shape == self.chance.shape == self.model.shape:
             raise ValueError(f"found shapes {self.values.shape}, {self.chance.shape}, {self.model.shape}; expected one")
+        if np.isnan(self.model).any():
+            raise ValueError("found NaN among the expected values, expected numbers")
         if not ((self.chance >= 0) & (self.chance <= 1 + 1e-9)).all() or not (self.chance[self.seen] > 0).all():
             raise ValueError("expected chances from 0 to 1, above 0 where a value is seen")
 
@@ -233,7 +235,9 @@ ESTIMATORS: dict[str, Estimator] = {
 }
 
 
-def log_of_starts(observed: Observed, values: _Float, model: _Float, limits: tuple[float, float] = (0.0, 1.0)) -> Log:
+def log_of_starts(
+    observed: Observed, values: _Float, model: _Float | None = None, limits: tuple[float, float] = (0.0, 1.0)
+) -> Log:
     """The log of the tiers that routes began with: their chances are the logged propensities, whatever a gate said.
 
     Where nothing is known of some of a tier's answers, its chances are lowered to the share of which something is:
@@ -243,11 +247,18 @@ def log_of_starts(observed: Observed, values: _Float, model: _Float, limits: tup
     ----------
     values : (n, t) known values of the tiers' answers, NaN where there are none, such as `Labels.values`, or of the
         cascades that began there (`cascade_values`).
+    model : (n, t) expected values, such as ``observed.expected``; where it is NaN, and for None, `cross_fitted_means`
+        by task stand in.
     """
     begun = observed.start[:, None] == np.arange(len(observed.tiers))
     known = observed.started & ~np.isnan(values)
     share = known.sum(axis=0) / np.maximum(begun.sum(axis=0), 1)
-    return Log(np.where(known, values, np.nan), observed.start_chance * share, model, limits)
+    expected = np.full(values.shape, np.nan) if model is None else model
+    log = Log(np.where(known, values, np.nan), observed.start_chance * share, np.zeros(values.shape), limits)
+    if np.isnan(expected).any():
+        tasks = np.unique([task or "" for task in observed.asked.tasks], return_inverse=True)[1]
+        expected = np.where(np.isnan(expected), cross_fitted_means(log, tasks), expected)
+    return replace(log, model=expected)
 
 
 def cascade_values(observed: Observed, values: _Float) -> tuple[_Float, _Float]:

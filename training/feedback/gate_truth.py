@@ -3,14 +3,21 @@
 Audits are drawn at random among the answers that were kept. For passed answers they are a fair sample. Failed answers
 are audited only where they were the last on their route; those that were followed by a dearer tier's never are.
 
-The rates are posterior means of beta-binomial models in two steps: all tiers together are shrunk towards what the
-assumed gate rates say by Bayes' rule, worth `_PRIOR_ROWS` audits, and each tier towards all together, worth
-`_POOLED_ROWS` (Efron and Morris, "Data Analysis Using Stein's Estimator and Its Generalizations", JASA 70, 1975).
+One thing is assumed, how often the gate passes adequate answers ("a"); then with p passed and f failed of a tier's
+answers, by Bayes' rule
+
+    P(adequate | failed) = P(adequate | passed) * p / f * (1 - a) / a,
+
+and P(adequate | passed) = P(adequate) * a / p, with the artifact's expectation for P(adequate). That is where rates
+start. Audits move them in two steps: all tiers' together, against `_PRIOR_ROWS` audits that found what was expected,
+then each tier's own, against `_POOLED_ROWS` that found what all tiers' say (shrinkage as in Efron and Morris, "Data
+Analysis Using Stein's Estimator and Its Generalizations", JASA 70, 1975). Intervals are those of the beta posterior.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,46 +71,55 @@ class GateTruth:
         return np.where(np.isnan(verdict), np.nan, expected)
 
 
-def gate_truth(observed: Observed, assumed: GateRates | None = None) -> GateTruth:
+def gate_truth(observed: Observed, pass_adequate: float = GateRates().pass_adequate) -> GateTruth:
     """What the audits of a log say of its gate.
 
     Parameters
     ----------
-    assumed : what to believe of the gate where audits are few; None: what a cascade assumes.
+    pass_adequate : how often the gate is assumed to pass adequate answers, above 0 and up to 1.
     """
-    assumed = assumed or GateRates()
-    expected = observed.expected[observed.tried & ~np.isnan(observed.expected)]
-    usual = float(expected.mean()) if len(expected) else _USUALLY_ADEQUATE
-    truths, notes = [], list[str]()
-    for passed in (True, False):
-        good = assumed.pass_adequate if passed else 1.0 - assumed.pass_adequate
-        bad = assumed.pass_inadequate if passed else 1.0 - assumed.pass_inadequate
-        both = usual * good + (1.0 - usual) * bad
-        prior = usual * good / both if both > 0 else usual
-        audited = ~np.isnan(observed.audit) & ~observed.by_audit & (observed.verdict == float(passed))
-        truths.append(_shrunk(np.where(audited, observed.audit, np.nan), prior))
-        notes += _notes(observed, truths[-1].audits, passed, prior)
-    return GateTruth(truths[0], truths[1], tuple(notes))
+    judged = ~np.isnan(observed.verdict)
+    pass_share = _share(judged, observed.verdict == 1)
+    expected = _share(judged & ~np.isnan(observed.expected), observed.expected, _USUALLY_ADEQUATE)
+    prior = np.maximum(expected * pass_adequate / pass_share, expected)
+    passed = _shrunk(_audits(observed, 1.0), prior)
+    odds = pass_share / (1.0 - pass_share) * (1.0 - pass_adequate) / pass_adequate
+    failed = _shrunk(_audits(observed, 0.0), passed.value * np.minimum(odds, 1.0))
+    return GateTruth(passed, failed, (*_notes(observed, passed, 1.0), *_notes(observed, failed, 0.0)))
 
 
-def _shrunk(scores: _Float, prior: float) -> Rates:
-    """Rates of the columns of (n, t) scores, NaN where not audited."""
+def _share(among: NDArray[np.bool_], values: NDArray[Any], otherwise: float = 0.5) -> _Float:
+    """(t,) means of values of 0..1, kept from 0 and 1 by half a row of ``otherwise`` each way."""
+    total = np.where(among, values, 0.0).sum(axis=0) + otherwise
+    means: _Float = total / (among.sum(axis=0) + 1.0)
+    return means
+
+
+def _audits(observed: Observed, verdict: float) -> _Float:
+    """(n, t) audits' scores of the answers with a verdict; NaN elsewhere."""
+    return np.where(observed.verdict == verdict, observed.audit, np.nan)
+
+
+def _shrunk(scores: _Float, prior: _Float) -> Rates:
+    """Rates of the columns of (n, t) scores, NaN where not audited; (t,) what they start from."""
+    prior = np.clip(prior, 1e-3, 1.0 - 1e-3)
     audits, sums = (~np.isnan(scores)).sum(axis=0), np.nansum(scores, axis=0)
-    pooled = (_PRIOR_ROWS * prior + sums.sum()) / (_PRIOR_ROWS + audits.sum())
-    good = _POOLED_ROWS * pooled + sums
-    bad = np.maximum(_POOLED_ROWS + audits - good, 1e-9)
-    good = np.maximum(good, 1e-9)
+    begun = _PRIOR_ROWS * prior.mean()
+    common = np.clip(prior * (begun + sums.sum()) / (begun + (audits * prior).sum()), 1e-6, 1.0 - 1e-6)
+    good = _POOLED_ROWS * common + sums
+    bad = _POOLED_ROWS * (1.0 - common) + audits - sums
     low, high = stats.beta.ppf([[0.025], [0.975]], good, bad)
     return Rates(good / (good + bad), low, high, audits)
 
 
-def _notes(observed: Observed, audits: NDArray[np.int64], passed: bool, prior: float) -> list[str]:
-    kind = "passed" if passed else "failed"
-    judged = (observed.verdict == float(passed)).sum(axis=0)
+def _notes(observed: Observed, rates: Rates, verdict: float) -> list[str]:
+    kind, audits = "passed" if verdict else "failed", rates.audits
+    judged = (observed.verdict == verdict).sum(axis=0)
     if not judged.any():
         return []
     if not audits.any():
-        return [f"no answer that {kind} was audited: {prior:.0%} of them are assumed to be adequate"]
+        mean = float(rates.value @ judged) / float(judged.sum())
+        return [f"no answer that {kind} was audited: {mean:.0%} of them are assumed to be adequate"]
     return [
         f"{name}: {audits[tier]} of {judged[tier]:,} answers that {kind} were audited; "
         f"their rate leans on all tiers' {audits.sum()} audits"

@@ -135,9 +135,8 @@ def judge_promotion(
 
 
 def largest_weight(log: Log) -> float:
-    """The largest inverse propensity of a log: a property of how it explores, not of what came of it."""
-    possible = log.chance[log.chance > 0]
-    return float((1 / possible).max()) if len(possible) else 1.0
+    """The largest inverse propensity of what a log shows: it tells how the log explores, not what came of it."""
+    return float((1 / log.chance[log.seen]).max()) if log.seen.any() else 1.0
 
 
 def pessimistic_difference(log: Log, challenger: _Float, champion: _Float, clip: float) -> tuple[_Float, float]:

@@ -1,7 +1,7 @@
 """Logs as a cascade with a gate would write them, made from tables where every tier's outcome is known.
 
-A route climbs from its start through all dearer tiers up to the reference. The start is drawn to explore among all
-other tiers alike.
+A route climbs from its start through all dearer tiers up to the reference. Where the start is drawn to explore, all
+tiers that may be drawn are alike.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def simulate_log(
     policy: NDArray[np.int64],
     rates: GateRates,
     *,
-    explore: float = 0.02,
+    explore: float | _Float = 0.02,
+    others: NDArray[np.bool_] | None = None,
     audit: float = 0.01,
     feedback: float = 0.0,
     seed: int = 0,
@@ -64,8 +65,10 @@ def simulate_log(
     quality : (n, t) true adequacy of every tier's answer, 0..1; a gate takes it for the probability of being adequate.
         cost : (n, t) USD. Tiers are in price order.
     policy : (n,) place where the route begins, unless another is drawn.
-    explore, audit, feedback : shares of the requests that begin elsewhere, of the answers that the reference audits,
-        and of those that a user judges. Audits and users find the true adequacy.
+    explore : share of the requests that begin elsewhere; one for all, or (n,).
+    others : (n, t) tiers where they may begin then; None: anywhere.
+    audit, feedback : shares of the answers that the reference audits, and of those that a user judges. Both find the
+        true adequacy.
     expected : (n, t) what an artifact expects of the tiers' adequacy; None: nothing is known.
     names : of the tiers; None: "tier 0" and so on.
     reference : its place; None: the last.
@@ -74,10 +77,9 @@ def simulate_log(
     rows, tiers = quality.shape
     place = tiers - 1 if reference is None else reference
     places, index = np.arange(tiers), np.arange(rows)
-    chosen = np.equal(policy[:, None], places)
-    starts = np.where(chosen, 1.0 - explore, explore / (tiers - 1)) if tiers > 1 else np.ones((rows, 1))
-    explored = (random.random(rows) < explore) & (tiers > 1)
-    start = np.where(explored, (policy + random.integers(1, max(tiers, 2), rows)) % tiers, policy)
+    starts = _starts(policy, tiers, np.broadcast_to(explore, rows), others)
+    start = np.minimum((random.random((rows, 1)) > starts.cumsum(axis=1)).sum(axis=1), tiers - 1)
+    explored = start != policy
     passing = quality * rates.pass_adequate + (1.0 - quality) * rates.pass_inadequate
     passed = np.less(random.random((rows, tiers)), passing)
     leads = _leads(passed, place)
@@ -88,7 +90,6 @@ def simulate_log(
     by_audit = audited[:, None] & (places == place) & ~tried
     seen = tried | by_audit
     given = np.equal(answered[:, None], places)
-    truth = np.where(audited[:, None] & given, quality, np.nan)
     propensity = starts[index, start]
     unknown = np.full((rows, tiers), np.nan)
     artifact = np.zeros(rows, np.int64)
@@ -110,7 +111,7 @@ def simulate_log(
         verdict=np.where(tried, passed, np.nan),
         score=np.where(tried, passed, np.nan),
         feedback=np.where(judged[:, None] & given, quality, np.nan),
-        audit=np.where(audited[:, None] & (places == place), 1.0, truth),
+        audit=np.where(audited[:, None] & (given | (places == place)), quality, np.nan),
         cost=np.where(seen, cost, np.nan),
         spent=np.where(seen, cost, 0.0).sum(axis=1),
         expected=unknown if expected is None else expected,
@@ -124,6 +125,16 @@ def simulate_log(
     chance = np.einsum("ns,nst->nt", starts, leads.astype(np.float64))
     chance[:, place] += audits
     return SimulatedLog(observed, starts, chance)
+
+
+def _starts(policy: NDArray[np.int64], tiers: int, explore: _Float, others: NDArray[np.bool_] | None) -> _Float:
+    """(n, t) probabilities with which routes begin."""
+    chosen = np.equal(policy[:, None], np.arange(tiers))
+    drawn = ~chosen if others is None else others & ~chosen
+    count = drawn.sum(axis=1)
+    share = np.where(count > 0, explore, 0.0)
+    starts: _Float = np.where(chosen, 1.0 - share[:, None], drawn * (share / np.maximum(count, 1))[:, None])
+    return starts
 
 
 def _leads(passed: NDArray[np.bool_], reference: int) -> NDArray[np.bool_]:
@@ -192,6 +203,7 @@ def _outcome(observed: Observed, row: int, tiers: Sequence[Tier], prompt: str | 
 
 def _attempt(observed: Observed, row: int, place: int, tier: Tier, position: int) -> AttemptRecord:
     verdict, audited = observed.verdict[row, place], bool(observed.by_audit[row, place])
+    score = observed.audit[row, place] if audited else observed.score[row, place]
     first = place == observed.start[row]
     purpose = AUDIT if audited else "explore" if first and observed.explored[row] else "answer"
     return AttemptRecord(
@@ -200,7 +212,7 @@ def _attempt(observed: Observed, row: int, place: int, tier: Tier, position: int
         tier=tier.name,
         model=tier.model,
         passed=None if np.isnan(verdict) else bool(verdict),
-        score=None if np.isnan(verdict) else float(verdict),
+        score=None if np.isnan(score) else float(score),
         gates=() if audited else ({"gate": "simulated", "passed": bool(verdict)},),
         cost=float(observed.cost[row, place]),
     )

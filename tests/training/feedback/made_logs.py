@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from classifier.cascade.route import GateRates
 from classifier.catalog import LengthRule, Menu, Tier
-from training.feedback.estimators import Log, cross_fitted_means, log_of_starts
+from training.feedback.estimators import Log, log_of_starts
 from training.feedback.simulation import SimulatedLog, simulate_log
 
 RATES = GateRates(pass_adequate=0.9, pass_inadequate=0.4)
@@ -48,8 +48,7 @@ class World:
 
     def quality_log(self, seed: int, **shares: float) -> Log:
         """What the log shows of quality at its starts, with a plain model."""
-        log = log_of_starts(self.log(seed, **shares).observed, self.quality, np.zeros((len(self.hard), 3)))
-        return Log(log.values, log.chance, cross_fitted_means(log, self.task))
+        return log_of_starts(self.log(seed, **shares).observed, self.quality)
 
     def value(self, policy: NDArray[np.float64]) -> float:
         """What a policy would have reached on these requests."""

@@ -229,8 +229,19 @@ def test_starts_without_a_value_lower_the_chance_of_seeing_one() -> None:
         (np.array([[0.0, 1.0]]), np.zeros((1, 2))),
         (np.ones((1, 2)), np.zeros((1, 3))),
         (np.full((1, 2), 2.0), np.zeros((1, 2))),
+        (np.ones((1, 2)), np.full((1, 2), np.nan)),
     ],
 )
 def test_impossible_logs_are_refused(chance: NDArray[np.float64], model: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Log(np.array([[0.5, np.nan]]), chance, model)
+
+
+def test_unknown_expectations_are_filled_in_and_known_ones_kept() -> None:
+    world = World(400, 5)
+    observed = world.log(5, explore=0.3).observed
+    partly = np.where(np.arange(3) == 1, np.nan, world.expected)
+    log = log_of_starts(observed, world.quality, partly)
+    assert (log.model[:, [0, 2]] == world.expected[:, [0, 2]]).all()
+    hard = world.task == 1
+    assert log.model[hard, 1].mean() < log.model[~hard, 1].mean()

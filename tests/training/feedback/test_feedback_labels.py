@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from made_logs import RATES, World
 from numpy.typing import NDArray
 
-from classifier.cascade.route import GateRates
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
 from training.feedback.nesting import imply, nesting
@@ -108,20 +107,31 @@ def test_corrected_verdicts_are_right_on_average() -> None:
     assert truth < 0.9
 
 
-def test_few_audits_lean_on_what_is_assumed_and_say_so() -> None:
-    observed = log(400, explore=0.0, audit=0.0)
-    sure = gate_truth(observed, GateRates(pass_adequate=1.0, pass_inadequate=0.0))
-    assert sure.passed.value == pytest.approx(np.ones(3))
-    assert sure.failed.value == pytest.approx(np.zeros(3), abs=1e-6)
-    blind = gate_truth(observed, GateRates(pass_adequate=0.5, pass_inadequate=0.5))
-    assert blind.passed.value == pytest.approx(blind.failed.value)
-    assert any("no answer that passed was audited" in note for note in blind.notes)
-    assert any("no answer that failed was audited" in note for note in blind.notes)
+def test_without_audits_expectations_and_assumptions_stand_and_it_is_said() -> None:
+    world = World(20_000, 7)
+    observed = world.log(7, explore=0.0, audit=0.0).observed
+    found = gate_truth(observed, RATES.pass_adequate)
+    for verdict, rates in ((1.0, found.passed), (0.0, found.failed)):
+        answers = observed.verdict[:, 0] == verdict
+        assert rates.value[0] == pytest.approx(world.quality[answers, 0].mean(), abs=0.03)
+    assert any("no answer that passed was audited" in note for note in found.notes)
+    assert any("no answer that failed was audited" in note for note in found.notes)
+    assert gate_truth(observed, 1.0).failed.value == pytest.approx(np.zeros(3), abs=0.002)
+
+
+def test_audits_of_passed_answers_tell_of_failed_ones() -> None:
+    """An artifact that expects far too much is corrected by the audits."""
+    world = World(20_000, 8)
+    observed = replace(world.log(8, explore=0.0, audit=0.1).observed, expected=np.full((20_000, 3), 0.99))
+    found = gate_truth(observed, RATES.pass_adequate)
+    failed = observed.verdict[:, 0] == 0
+    assert found.failed.audits[0] == 0
+    assert found.failed.value[0] == pytest.approx(world.quality[failed, 0].mean(), abs=0.03)
 
 
 def test_a_thin_tier_leans_on_the_others() -> None:
     observed = log(20_000, seed=3, explore=0.02, audit=0.05)
-    found = gate_truth(observed, RATES)
+    found = gate_truth(observed)
     thin = int(np.argmin(np.where(observed.tried.any(axis=0), found.passed.audits, 10**9)))
     thick = int(np.argmax(found.passed.audits))
     width = found.passed.high - found.passed.low
