@@ -16,12 +16,12 @@ Analysis Using Stein's Estimator and Its Generalizations", JASA 70, 1975). Inter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, special, stats
 
 from classifier.cascade.route import GateRates
 from training.feedback.observed import Observed
@@ -29,6 +29,7 @@ from training.feedback.observed import Observed
 _PRIOR_ROWS = 5.0
 _POOLED_ROWS = 10.0
 _FEW = 20
+_LEAST = 0.01  # no expectation is surer
 _USUALLY_ADEQUATE = 0.7  # where no artifact said what it expects
 
 _Float = NDArray[np.float64]
@@ -65,10 +66,46 @@ class GateTruth:
     failed: Rates
     notes: tuple[str, ...]
 
-    def adequate(self, verdict: _Float) -> _Float:
-        """Expected adequacy of answers, (n, t), given verdicts (1, 0, NaN where there is none)."""
-        expected: _Float = np.where(verdict > 0.5, self.passed.value, self.failed.value)
-        return np.where(np.isnan(verdict), np.nan, expected)
+    def bounds(self) -> tuple[GateTruth, GateTruth]:
+        """The least and the most that verdicts may be worth: the ends of the rates' intervals as rates."""
+        low = replace(self, passed=_at(self.passed, self.passed.low), failed=_at(self.failed, self.failed.low))
+        high = replace(self, passed=_at(self.passed, self.passed.high), failed=_at(self.failed, self.failed.high))
+        return low, high
+
+    def adequate(self, verdict: _Float, expected: _Float | None = None) -> _Float:
+        """Expected adequacy of answers, (n, t), given verdicts (1, 0, NaN where there is none).
+
+        Requests that few were expected to be answered well pass a gate more often by its mistake. With ``expected``,
+        P(adequate) before the verdict, each answer's odds of being adequate are those expected, times what makes the
+        mean over a tier's answers of one verdict the rate of that verdict.
+
+        Parameters
+        ----------
+        expected : (n, t); where it is NaN, and for None, the tier's rate stands.
+        """
+        found: _Float = np.where(verdict > 0.5, self.passed.value, self.failed.value)
+        found = np.where(np.isnan(verdict), np.nan, found)
+        if expected is None:
+            return found
+        for value, rates in ((1.0, self.passed), (0.0, self.failed)):
+            for tier, rate in enumerate(rates.value):
+                rows = np.flatnonzero((verdict[:, tier] == value) & ~np.isnan(expected[:, tier]))
+                if len(rows):
+                    found[rows, tier] = _moved(expected[rows, tier], rate)
+        return found
+
+
+def _at(rates: Rates, value: _Float) -> Rates:
+    return replace(rates, value=np.clip(value, 1e-6, 1.0 - 1e-6))
+
+
+def _moved(chances: _Float, mean: float) -> _Float:
+    """Probabilities whose odds are all multiplied by what gives them this mean."""
+    odds = special.logit(np.clip(chances, _LEAST, 1.0 - _LEAST))
+    far = 2 * special.logit(1.0 - _LEAST) + abs(float(special.logit(mean)))
+    step = optimize.brentq(lambda step: float(special.expit(odds + step).mean()) - mean, -far, far)
+    moved: _Float = special.expit(odds + step)
+    return moved
 
 
 def gate_truth(observed: Observed, pass_adequate: float = GateRates().pass_adequate) -> GateTruth:

@@ -25,10 +25,13 @@ class LabelOptions:
     ----------
     half_life : days after which an outcome counts half; None: all count alike.
     clip : the largest inverse propensity; what is above is as rare as that. 1 switches the weights off.
+    by_request : correct verdicts by what the artifact in force expected of each request, where it said; else alike for
+        all of a tier's answers.
     """
 
     half_life: float | None = None
     clip: float = 20.0
+    by_request: bool = True
 
     def __post_init__(self) -> None:
         if not self.clip >= 1 or (self.half_life is not None and not self.half_life > 0):
@@ -72,7 +75,12 @@ def make_labels(
     now : seconds since 1970 from which ages are counted; None: the latest row's time.
     """
     options = options or LabelOptions()
-    layers = ((VERDICT, truth.adequate(observed.verdict)), (AUDITED, observed.audit), (JUDGED, observed.feedback))
+    expected = observed.expected if options.by_request else None
+    layers = (
+        (VERDICT, truth.adequate(observed.verdict, expected)),
+        (AUDITED, observed.audit),
+        (JUDGED, observed.feedback),
+    )
     values = np.full(observed.tried.shape, np.nan)
     source = np.full(observed.tried.shape, UNKNOWN)
     for kind, scores in layers:

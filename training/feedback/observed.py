@@ -25,6 +25,8 @@ from training.feedback.chances import start_chances, tried_chances
 
 _MEASURES = ("verdict", "score", "cost", "feedback", "audit", "expected", "expected_quality", "expected_cost")
 
+_KEPT = ("id", "task", "checks", "request", "features", "hash")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
@@ -246,10 +248,7 @@ class _Reader:
             reference=place,
             artifacts=tuple(self._artifacts),
             left_out=LeftOut(self._empty, dict(self._models), self._without_propensity),
-            asked=Asked(
-                *(tuple(getattr(row, name) for row in rows) for name in ("id", "task", "checks", "request")),
-                *(tuple(getattr(row, name) for row in rows) for name in ("features", "hash")),
-            ),
+            asked=Asked(*(tuple(getattr(row, part) for row in rows) for part in _KEPT)),
             time=np.array([row.time for row in rows]),
             artifact=artifact,
             start=start,

@@ -17,6 +17,9 @@ JRSS B 86, 2024; Waudby-Smith et al., "Anytime-Valid Off-Policy Inference for Co
 capital is bet with the largest weights that there are, half with a clip of 1, which hardly varies: it cannot lose more
 than the rows where the two differ, and soon shows a small change to be a small risk.
 
+The test is as right as its values. Corrected verdicts carry the doubt about the gate's rates, which is large while
+audits are few: `cautious_values` turns it against the challenger.
+
 Costs have no known bound. Their lower bound is an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy
 and Ramdas, "Time-Uniform Central Limit Theory and Asymptotic Confidence Sequences", Annals of Statistics 52, 2024),
 which is valid as rows become many. It decides about money only; quality rests on the exact one.
@@ -132,6 +135,17 @@ def judge_promotion(
         rows_needed=needed,
         unseen=unseen,
     )
+
+
+def cautious_values(low: _Float, high: _Float, challenger: _Float, champion: _Float) -> _Float:
+    """(n, t) values that turn a doubt about labels against the challenger: low for its own picks, else high.
+
+    Parameters
+    ----------
+    low, high : (n, t) the least and the most that the tiers' answers may be worth, such as the values of labels made
+        with `GateTruth.bounds`.
+    """
+    return np.where(challenger > champion, low, high)
 
 
 def largest_weight(log: Log) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_logs import World
+from made_logs import RATES, World
 from numpy.typing import NDArray
 
 from training.feedback.estimators import (
@@ -25,9 +25,11 @@ from training.feedback.estimators import (
     picks,
     snips,
 )
+from training.feedback.gate_truth import gate_truth
+from training.feedback.labels import make_labels
 
 UNBIASED = ("IPS", "SNIPS", "DR", "SNDR")
-RUNS = 300
+RUNS = 200
 
 
 def made_log(seed: int, rows: int = 40, tiers: int = 3, limits: tuple[float, float] = (0.0, 1.0)) -> Log:
@@ -245,3 +247,22 @@ def test_unknown_expectations_are_filled_in_and_known_ones_kept() -> None:
     assert (log.model[:, [0, 2]] == world.expected[:, [0, 2]]).all()
     hard = world.task == 1
     assert log.model[hard, 1].mean() < log.model[~hard, 1].mean()
+
+
+def test_labels_are_worth_more_than_bare_verdicts() -> None:
+    """A gate that passes four of ten bad answers makes every policy look too good."""
+    errors = []
+    for seed in range(5):
+        world = World(4000, seed)
+        observed = world.log(seed, explore=0.3, audit=0.2).observed
+        labels = make_labels(observed, gate_truth(observed, RATES.pass_adequate))
+        target = picks(np.where(world.hard < 0.7, 0, 2), 3)
+        errors.append(
+            [
+                doubly_robust(log_of_starts(observed, values, world.expected), target).value - world.value(target)
+                for values in (labels.values, observed.verdict)
+            ]
+        )
+    corrected, bare = np.mean(errors, axis=0)
+    assert abs(corrected) < 0.02
+    assert bare > 0.05

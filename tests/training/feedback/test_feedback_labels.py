@@ -33,7 +33,7 @@ def log(rows: int = 3000, seed: int = 0, **shares: float) -> Observed:
 
 def test_what_is_surest_comes_first() -> None:
     observed = log(audit=0.3, feedback=0.3)
-    labels = make_labels(observed, TRUTH)
+    labels = make_labels(observed, TRUTH, LabelOptions(by_request=False))
     judged, audited = ~np.isnan(observed.feedback), ~np.isnan(observed.audit)
     assert (labels.source[judged] == JUDGED).all()
     assert (labels.source[audited & ~judged] == AUDITED).all()
@@ -117,6 +117,33 @@ def test_without_audits_expectations_and_assumptions_stand_and_it_is_said() -> N
     assert any("no answer that passed was audited" in note for note in found.notes)
     assert any("no answer that failed was audited" in note for note in found.notes)
     assert gate_truth(observed, 1.0).failed.value == pytest.approx(np.zeros(3), abs=0.002)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30), st.floats(0.01, 0.99))
+def test_verdicts_are_corrected_by_request_and_keep_their_rate(expected: list[float], rate: float) -> None:
+    chances = np.array(expected)[:, None]
+    found = GateTruth(rates(rate), rates(0.1), ()).adequate(np.ones(chances.shape), chances)
+    assert found.mean() == pytest.approx(rate, abs=1e-6)
+    order = np.argsort(chances[:, 0])
+    assert (np.diff(found[order, 0]) >= -1e-9).all()
+
+
+def test_hard_requests_pass_more_often_by_mistake() -> None:
+    world = World(20_000, 9)
+    observed = world.log(9, explore=0.5, audit=0.1).observed
+    passed = (observed.verdict[:, 0] == 1) & np.isnan(observed.audit[:, 0])
+    for hard in (world.task == 0, world.task == 1):
+        truth = world.quality[passed & hard, 0].mean()
+        labels = make_labels(observed, gate_truth(observed, RATES.pass_adequate))
+        assert labels.values[passed & hard, 0].mean() == pytest.approx(truth, abs=0.05)
+    alike = make_labels(observed, gate_truth(observed), LabelOptions(by_request=False)).values
+    assert alike[passed & hard, 0].mean() > truth + 0.15
+
+
+def test_requests_without_an_expectation_get_the_tiers_rate() -> None:
+    found = TRUTH.adequate(np.array([[1.0, 0.0, np.nan]]), np.full((1, 3), np.nan))
+    assert found.tolist() == [[0.9, 0.2, pytest.approx(np.nan, nan_ok=True)]]
 
 
 def test_audits_of_passed_answers_tell_of_failed_ones() -> None:

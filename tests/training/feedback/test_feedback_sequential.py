@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from training.feedback.estimators import Log, log_of_starts, picks
+from training.feedback.gate_truth import gate_truth
+from training.feedback.labels import make_labels
 from training.feedback.sequential import (
     Promotion,
     PromotionRule,
     asymptotic_lower_bound,
     betting_lower_bound,
+    cautious_values,
     judge_promotion,
     pessimistic_difference,
 )
@@ -86,6 +89,29 @@ def test_exploring_where_the_two_differ_decides_soon() -> None:
         log = log_of_starts(observed, quality, np.full((rows, 3), 0.8))
         promoted += judge_promotion(log, np.tile(COSTS, (rows, 1)), picks(challenger, 3), picks(champion, 3)).promote
     assert promoted >= 7
+
+
+def test_doubt_about_a_gate_counts_against_the_challenger() -> None:
+    """With few audits, verdicts that seem to say the challenger is as good do not decide; with many they do."""
+    rows, decided = 4000, {}
+    for audit in (0.002, 0.5):
+        random = np.random.default_rng(1)
+        quality = (random.random((rows, 3)) < (0.85, 0.8, 0.85)).astype(np.float64)
+        champion, challenger = picks(np.full(rows, 2), 3), picks(np.where(random.random(rows) < 0.5, 0, 2), 3)
+        log = simulate_log(
+            quality, np.tile(COSTS, (rows, 1)), np.full(rows, 2), RATES, explore=0.6, audit=audit, seed=1
+        )
+        low, high = (make_labels(log.observed, truth).values for truth in gate_truth(log.observed, 0.9).bounds())
+        values = cautious_values(low, high, challenger, champion)
+        found = judge_promotion(
+            log_of_starts(log.observed, values),
+            np.tile(COSTS, (rows, 1)),
+            challenger,
+            champion,
+            PromotionRule(margin=0.1),
+        )
+        decided[audit] = found.quality_low
+    assert decided[0.5] > decided[0.002] + 0.05
 
 
 def test_better_challengers_are_promoted_though_they_cost_more() -> None:
