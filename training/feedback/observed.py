@@ -135,12 +135,6 @@ class Observed:
         return replace(self, asked=self.asked.rows(places), **arrays)
 
     @property
-    def given(self) -> NDArray[np.bool_]:
-        """(n, t): whether it is the answer that the caller got."""
-        given: NDArray[np.bool_] = self.answered[:, None] == np.arange(len(self.tiers))
-        return given
-
-    @property
     def started(self) -> NDArray[np.bool_]:
         """(n, t): whether the route began there and an answer came."""
         started: NDArray[np.bool_] = (self.start[:, None] == np.arange(len(self.tiers))) & self.tried & ~self.by_audit
