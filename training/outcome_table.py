@@ -74,8 +74,8 @@ def tier_scores(outcome: Outcome, gate_scores: bool = False) -> dict[str, float]
     ----------
     gate_scores : take the gates' own score instead of their verdict; one out of 0..1 is none.
     """
-    scores = _feedback_scores(outcome, audit=False)
-    others = [_feedback_scores(outcome, audit=True), _gate_scores(outcome, gate_scores)]
+    scores = feedback_scores(outcome, audit=False)
+    others = [feedback_scores(outcome, audit=True), _gate_scores(outcome, gate_scores)]
     for other in others:
         scores = {**other, **scores}
     return scores
@@ -181,7 +181,8 @@ def _nothing(written: Written) -> str:
     return "export: found no decisions, expected some; check --store, --since and --until"
 
 
-def _feedback_scores(outcome: Outcome, *, audit: bool) -> dict[str, float]:
+def feedback_scores(outcome: Outcome, *, audit: bool) -> dict[str, float]:
+    """By tier, the latest score of each source, averaged: those of audits, or all others."""
     latest: dict[str, dict[str, float]] = {}
     for each in outcome.feedback:  # oldest first
         tier = each.tier or outcome.decision.answered

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
-from typing import Any, Literal, TypeVar, Unpack, cast, overload
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack, cast, overload
 
 import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from classifier.cascade.calls import Call, Pause, Wait
+from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import Options, Settings, own_clients, quiet
+from classifier.cascade.settings import AUDITS_WAITING, Options, Settings, own_clients, quiet
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
 from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
-
-Result = TypeVar("Result")
-_AUDITS_WAITING = 100  # at most; more are left out rather than piled up
 
 
 class AsyncCascade:
@@ -55,7 +52,7 @@ class AsyncCascade:
         """An answer and how it came about; see `Cascade.create`."""
         usage_shown = wants_usage(arguments)
         run = await self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
-        if run.audited and len(self._audits) < _AUDITS_WAITING:
+        if run.audited and len(self._audits) < AUDITS_WAITING:
             self._start(self._audit(run))
         if isinstance(run.stream, AsyncWatchedStream):
             run.stream.watch.when_ended(
@@ -93,7 +90,7 @@ class AsyncCascade:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _drive(self, steps: Generator[Any, Any, Result], usage_shown: bool = False) -> Result:
+    async def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
         try:
             wanted = next(steps)

@@ -82,11 +82,10 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     start : "router", "cheapest", or a tier's name: where to begin.
     """
     first = _first(decision, start)
-    known = len(decision.prediction.quality)
-    learned = [place for place in decision.feasible if place < known]
+    learned = _learned(decision)
     if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
         first = decision.position
-    if first is not None and first >= known:
+    if first is not None and first >= len(decision.prediction.quality):
         return Route((first,))
     if decision.strategy != "learned":
         assert first is not None
@@ -104,17 +103,13 @@ def explore(route: Route, decision: Decision, odds: Odds, share: float, floor: f
     router = decision.router
     quality = decision.prediction.quality
     least = floor * quality[router.model.reference]
-    others = [
-        place
-        for place in decision.feasible
-        if place < len(quality) and place != route.places[0] and quality[place] >= least
-    ]
+    learned = _learned(decision)
+    others = [place for place in learned if place != route.places[0] and quality[place] >= least]
     if not others or share <= 0:
         return route
     if random.random() >= share:
         return Route(route.places, 1.0 - share)
     drawn = random.choice(others)
-    learned = [place for place in decision.feasible if place < len(quality)]
     return Route(_best(decision, odds, learned, drawn), share / len(others), explored=True)
 
 
@@ -140,6 +135,11 @@ def start_tier(router: Router, start: str, option: str = "start") -> Tier | None
         others = f"'{ROUTER}', '{CHEAPEST}'" if option == "start" else "'auto'"
         raise InputError(f"{option} '{start}' is no tier; expected {others} or one of: {names}")
     return tier
+
+
+def _learned(decision: Decision) -> list[int]:
+    """Places of the tiers that can serve the request and that the model has learned about."""
+    return [place for place in decision.feasible if place < len(decision.prediction.quality)]
 
 
 def _first(decision: Decision, start: str) -> int | None:

@@ -18,6 +18,8 @@ from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_ga
 from classifier.gates.stored import CascadeSetting, has_gate
 from classifier.router import Router, shared_router
 
+AUDITS_WAITING = 100  # at most; more are left out rather than piled up
+
 
 class Options(TypedDict, total=False):
     """Keyword arguments of `Cascade` and `AsyncCascade`.

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
-from typing import Any, Literal, TypeVar, Unpack, cast, overload
+from typing import Any, Literal, Unpack, cast, overload
 
 import openai
 from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from classifier.cascade.calls import Call, Pause, Wait
+from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import Options, Settings, own_clients, quiet
+from classifier.cascade.settings import AUDITS_WAITING, Options, Settings, own_clients, quiet
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
-
-Result = TypeVar("Result")
-_AUDITS_WAITING = 100  # at most; more are left out rather than piled up
 
 
 class Cascade:
@@ -130,7 +127,7 @@ class Cascade:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drive(self, steps: Generator[Any, Any, Result], usage_shown: bool = False) -> Result:
+    def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
         try:
             wanted = next(steps)
@@ -203,7 +200,7 @@ class _Background:
         with self._lock, suppress(RuntimeError):
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1, "cascade-audit")
-            if self._waiting < _AUDITS_WAITING:
+            if self._waiting < AUDITS_WAITING:
                 self._thread.submit(self._work, work)
                 self._waiting += 1
 

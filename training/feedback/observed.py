@@ -22,6 +22,7 @@ from classifier.outcomes.records import ANSWERING, AUDIT, AttemptRecord, Decisio
 from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from training.feedback.chances import start_chances, tried_chances
+from training.outcome_table import feedback_scores
 
 _MEASURES = ("verdict", "score", "cost", "feedback", "audit", "expected", "expected_quality", "expected_cost")
 
@@ -190,13 +191,13 @@ class _Reader:
     def add(self, outcome: Outcome) -> None:
         decision = outcome.decision
         row = _Row(decision, len(self._menu.tiers))
-        judged = _latest(outcome, audit=True)
+        judged = feedback_scores(outcome, audit=True)
         for attempt in decision.attempts:
             self._attempt(row, attempt, judged)
         if not row.tried:
             self._empty += 1
             return
-        for measure, scores in (("feedback", _latest(outcome, audit=False)), ("audit", judged)):
+        for measure, scores in (("feedback", feedback_scores(outcome, audit=False)), ("audit", judged)):
             for name, score in scores.items():
                 row.put(measure, self._named_place(decision, name), score)
         listed = {
@@ -350,16 +351,6 @@ def _flags(rows: Sequence[_Row], tiers: int) -> tuple[NDArray[np.bool_], NDArray
         tried[number, list(row.tried | row.audits)] = True
         by_audit[number, list(row.audits - row.tried)] = True
     return tried, by_audit
-
-
-def _latest(outcome: Outcome, *, audit: bool) -> dict[str, float]:
-    """The latest score of each source, averaged, by tier."""
-    latest: dict[str, dict[str, float]] = {}
-    for each in outcome.feedback:  # oldest first
-        tier = each.tier or outcome.decision.answered
-        if tier is not None and (each.source == AUDIT) == audit:
-            latest.setdefault(tier, {})[each.source] = each.score
-    return {tier: math.fsum(scores.values()) / len(scores) for tier, scores in latest.items()}
 
 
 def _request(decision: DecisionRecord) -> Request | None:
