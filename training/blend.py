@@ -20,6 +20,7 @@ from training.linear import LinearFit, LinearLearner
 from training.matrix import FeatureMatrix
 from training.stacking import fit_stack
 from training.view import TextView
+from training.weights import known_weights
 
 _FOLDS = 3
 
@@ -43,16 +44,19 @@ class BlendLearner:
         quality: NDArray[np.float64],
         costs: NDArray[np.float64],
         *,
+        weights: NDArray[np.float64] | None = None,
         jobs: int = 1,
     ) -> BlendFit:
         """Fit on all rows of ``matrix``; see `LinearLearner.fit` for the parameters."""
-        linear = self.linear.fit(matrix, quality, costs, jobs=jobs)
-        expected = _out_of_fold(self.linear, matrix, quality, costs, jobs)
-        view = TextView.of(matrix, linear.space, quality, self.dimensions)
-        # The forest needs every outcome: those that were not observed are the linear model's expectations.
-        complete = np.where(np.isnan(quality), expected, quality)
+        linear = self.linear.fit(matrix, quality, costs, weights=weights, jobs=jobs)
+        expected = _out_of_fold(self.linear, matrix, quality, costs, weights, jobs)
+        view = TextView.of(matrix, linear.space, quality, self.dimensions, weights)
+        # The forest needs every outcome: unobserved ones are the linear model's expectations, towards which what counts
+        # for less than a row is drawn.
+        told = known_weights(quality, weights)
+        complete = np.where(told >= 1.0, quality, expected + told * (np.nan_to_num(quality) - expected))
         forest, unseen = self.forest.fit(view.inputs(matrix), complete, jobs=jobs)
-        stack = fit_stack([expected, unseen], quality)
+        stack = fit_stack([expected, unseen], quality, weights)
         # The forest's share and the constant go into its leaves.
         values = forest.values @ stack.shares[1] + stack.constant / len(forest.roots)
         return BlendFit(linear, view, replace(forest, values=values.astype(np.float32)), stack.shares[0])
@@ -99,13 +103,17 @@ def _out_of_fold(
     matrix: FeatureMatrix,
     quality: NDArray[np.float64],
     costs: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
     jobs: int,
 ) -> NDArray[np.float64]:
     """The linear model's expectations (n, t) of rows that it did not see."""
     tiers = quality.shape[1]
     parts = list(KFold(_FOLDS, shuffle=True, random_state=0).split(quality))
     fits = Parallel(n_jobs=jobs)(
-        delayed(learner.fit)(matrix.rows(kept), quality[kept], costs[kept]) for kept, _ in parts
+        delayed(learner.fit)(
+            matrix.rows(kept), quality[kept], costs[kept], weights=None if weights is None else weights[kept]
+        )
+        for kept, _ in parts
     )
     expected = np.empty_like(quality)
     for (_, held), fitted in zip(parts, fits, strict=True):

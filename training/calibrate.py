@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold
 from classifier.model import Calibration, loss_logit, sigmoid
 from training.learner import Learner
 from training.matrix import FeatureMatrix, Progress
+from training.weights import effective
 
 FOLDS = 4
 _BINS = 10
@@ -29,6 +30,7 @@ def cross_fit(
     costs: NDArray[np.float64],
     groups: NDArray[np.int64],
     *,
+    weights: NDArray[np.float64] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> NDArray[np.float64]:
@@ -41,7 +43,7 @@ def cross_fit(
     folds = min(FOLDS, len(np.unique(groups)))
     parts = list(GroupKFold(folds).split(groups, groups=groups))
     fitted = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_fit_and_apply)(learner, matrix, quality, costs, kept, held) for kept, held in parts
+        delayed(_fit_and_apply)(learner, matrix, quality, costs, weights, kept, held) for kept, held in parts
     )
     outputs = np.empty((len(matrix), 2 * quality.shape[1]))
     for done, ((_, held), values) in enumerate(zip(parts, fitted, strict=True), start=1):
@@ -56,6 +58,7 @@ def fit_calibration(
     quality: NDArray[np.float64],
     adequate: NDArray[np.float64],
     reference: int,
+    weights: NDArray[np.float64] | None = None,
 ) -> Calibration:
     """Platt scaling of cross-fitted quality logits, bent where that fits better; then of the adequacy logits.
 
@@ -63,15 +66,20 @@ def fit_calibration(
     ----------
     outputs : (n, 2t) from `cross_fit`.
     quality, adequate : (n, t) from `training.labels.judge`; equal where adequacy is a threshold.
+    weights : (n, t) rows' worth of each quality; None: one each.
     """
     tiers = quality.shape[1]
-    slopes = np.array([_platt(outputs[:, tier], quality[:, tier]) for tier in range(tiers)])
+    given = np.ones(quality.shape) if weights is None else weights
+    counts = np.stack([effective(*column) for column in zip(quality.T, given.T, strict=True)])
+    slopes = np.array([_platt(outputs[:, tier], quality[:, tier], counts[tier]) for tier in range(tiers)])
     lines = slopes[:, 0] * outputs[:, :tiers] + slopes[:, 1]
-    bends = np.stack([_bend(lines[:, tier], quality[:, tier]) for tier in range(tiers)])
+    bends = np.stack([_bend(lines[:, tier], quality[:, tier], counts[tier]) for tier in range(tiers)])
     if np.array_equal(adequate, quality, equal_nan=True):
         return Calibration(slopes, None, bends)
     logits = loss_logit(Calibration(slopes, None, bends).qualities(outputs[:, :tiers]), reference)
-    return Calibration(slopes, np.array([_platt(logits[:, tier], adequate[:, tier]) for tier in range(tiers)]), bends)
+    return Calibration(
+        slopes, np.array([_platt(logits[:, tier], adequate[:, tier], counts[tier]) for tier in range(tiers)]), bends
+    )
 
 
 def calibration_error(predicted: NDArray[np.float64], observed: NDArray[np.float64], bins: int = _BINS) -> float:
@@ -114,21 +122,23 @@ def _fit_and_apply(
     matrix: FeatureMatrix,
     quality: NDArray[np.float64],
     costs: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
     kept: NDArray[np.int64],
     held: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    return learner.fit(matrix.rows(kept), quality[kept], costs[kept]).outputs(matrix.rows(held))
+    counts = None if weights is None else weights[kept]
+    return learner.fit(matrix.rows(kept), quality[kept], costs[kept], weights=counts).outputs(matrix.rows(held))
 
 
-def _bend(lines: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bend(lines: NDArray[np.float64], target: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is to be added to calibrated logits, at quantiles of them: (2, k), the logits and what is added.
 
     Logistic regression with the logits as offset on piecewise linear functions, its weights held small by a normal
     prior, as a spline calibration (Gupta et al., "Calibration of Neural Networks using Splines", ICLR 2021) would; few
     rows bend little. Where the sum would fall, it is raised to what it was before, so that order is kept.
     """
-    seen = ~np.isnan(target)
-    values, wins = lines[seen], target[seen]
+    seen = ~np.isnan(target) & (counts > 0)
+    values, wins, weight = lines[seen], target[seen], counts[seen]
     if len(np.unique(values)) < _KNOTS or np.ptp(wins) < _NO_SPREAD:
         return np.stack([np.arange(_KNOTS, dtype=np.float64), np.zeros(_KNOTS)])
     spread = np.quantile(np.unique(values), np.linspace(0.05, 0.95, _KNOTS))
@@ -138,24 +148,28 @@ def _bend(lines: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np
     added = np.zeros(len(knots))
     for _ in range(_NEWTON_STEPS):
         expected = sigmoid(values + hats @ added)
-        gradient = hats.T @ (wins - expected) - added / _BEND_VARIANCE
-        curvature = (hats * (expected * (1 - expected))[:, None]).T @ hats + np.eye(len(knots)) / _BEND_VARIANCE
+        gradient = hats.T @ (weight * (wins - expected)) - added / _BEND_VARIANCE
+        curvature = (hats * (weight * expected * (1 - expected))[:, None]).T @ hats + np.eye(
+            len(knots)
+        ) / _BEND_VARIANCE
         added = added + np.linalg.solve(curvature, gradient)
     return np.stack([knots, np.maximum.accumulate(knots + added) - knots])
 
 
-def _platt(logits: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression of ``target`` (0..1, NaN unknown) on ``logits``.
+def _platt(
+    logits: NDArray[np.float64], target: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Slope and intercept of a logistic regression of ``target`` (0..1, NaN unknown) on ``logits``, weighted.
 
     Platt's targets stop short of 0 and 1, by less the more rows there are, so that a few rows which the logits part
     cleanly do not make for certainty. A slope below zero would turn the ranking round: then the mean alone is kept.
     Where nothing is known, the logits stay as they are.
     """
-    seen = ~np.isnan(target)
+    seen = ~np.isnan(target) & (counts > 0)
     if not seen.any():
         return 1.0, 0.0
-    values, wins = logits[seen], target[seen]
-    won, lost = float(wins.sum()), float((1.0 - wins).sum())
+    values, wins, weight = logits[seen], target[seen], counts[seen]
+    won, lost = float(weight @ wins), float(weight @ (1.0 - wins))
     mean_logit = float(np.log((won + 1.0) / (lost + 1.0)))
     if np.ptp(values) < _NO_SPREAD or np.ptp(wins) < _NO_SPREAD:
         return 0.0, mean_logit
@@ -163,6 +177,8 @@ def _platt(logits: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[fl
     aims = low + wins * (high - low)
     doubled = np.concatenate([values, values])[:, None]
     classes = np.repeat([1, 0], len(values))
-    fitted: Any = LogisticRegression(C=1e6).fit(doubled, classes, sample_weight=np.concatenate([aims, 1.0 - aims]))
+    fitted: Any = LogisticRegression(C=1e6).fit(
+        doubled, classes, sample_weight=np.concatenate([weight * aims, weight * (1.0 - aims)])
+    )
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     return (slope, intercept) if slope > 0 else (0.0, mean_logit)

@@ -14,6 +14,7 @@ from training.calibrate import cross_fit, fit_calibration
 from training.learner import Fitted, Learner
 from training.linear import LinearFit
 from training.matrix import FeatureMatrix, Progress
+from training.weights import weighted_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def fit_model(
     groups: NDArray[np.int64],
     reference: int,
     *,
+    weights: NDArray[np.float64] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> tuple[FittedModel, Predictions]:
@@ -73,19 +75,21 @@ def fit_model(
     quality, adequate : (n, t), NaN where not observed.
     costs : (n, t) USD.
     groups : (n,); rows of one group stay in one fold.
+    weights : (n, t) rows' worth of each quality; None: one each.
     """
     best: tuple[float, str, Calibration, Predictions] | None = None
     for place, (name, learner) in enumerate(learners.items()):
         step = None if progress is None else partial(_one_of, progress, place, len(learners))
-        outputs = cross_fit(learner, matrix, quality, costs, groups, jobs=jobs, progress=step)
-        calibration = fit_calibration(outputs, quality, adequate, reference)
+        outputs = cross_fit(learner, matrix, quality, costs, groups, weights=weights, jobs=jobs, progress=step)
+        calibration = fit_calibration(outputs, quality, adequate, reference, weights)
         expected = calibrated(outputs, calibration, reference)
-        error = gain_error(expected.quality, quality)
+        error = gain_error(expected.quality, quality) if weights is None else _error(expected.quality, quality, weights)
         if best is None or error < best[0]:
             best = error, name, calibration, expected
     assert best is not None
     _, name, calibration, expected = best
-    return FittedModel(name, learners[name].fit(matrix, quality, costs, jobs=jobs), calibration, reference), expected
+    learned = learners[name].fit(matrix, quality, costs, weights=weights, jobs=jobs)
+    return FittedModel(name, learned, calibration, reference), expected
 
 
 def gain_error(expected: NDArray[np.float64], quality: NDArray[np.float64]) -> float:
@@ -97,6 +101,12 @@ def gain_error(expected: NDArray[np.float64], quality: NDArray[np.float64]) -> f
     if np.isnan(errors).all():
         errors = (expected - quality) ** 2
     return float(np.nanmean(errors))
+
+
+def _error(expected: NDArray[np.float64], quality: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Mean over tiers of the weighted mean squared error: with weights for what was observed by choice, no tier's gain
+    over another is seen on rows that stand for all."""
+    return float(weighted_mean((expected - quality) ** 2, weights, 0.0).mean())
 
 
 def _one_of(progress: Progress, place: int, count: int, done: int, total: int) -> None:

@@ -30,11 +30,12 @@ class TaskMeansLearner:
         quality: NDArray[np.float64],
         costs: NDArray[np.float64],
         *,
+        weights: NDArray[np.float64] | None = None,
         jobs: int = 1,
     ) -> LinearFit:
         """Fit on all rows of ``matrix``; see `LinearLearner.fit` for the parameters."""
         space = Space.of(matrix, self.linear)
         logs = [log_amounts(column) for column in task_means(matrix, space, costs).T]
-        means = np.column_stack([logit(task_means(matrix, space, quality)), *logs])
+        means = np.column_stack([logit(task_means(matrix, space, quality, weights)), *logs])
         others = np.zeros((len(space.buckets) + len(space.mean), means.shape[1]))
         return LinearFit(space, np.vstack([others, (means[:-1] - means[-1]) / space.task_weight]), means[-1])

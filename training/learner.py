@@ -27,9 +27,19 @@ class Fitted(Protocol):
 
 
 class Learner(Protocol):
-    """Fits on all rows of a matrix: quality (n, t) in 0..1, NaN where not observed; costs (n, t) in USD, positive."""
+    """Fits on all rows of a matrix.
+
+    Quality (n, t) is in 0..1, NaN where not observed; costs (n, t) are in USD, positive. ``weights`` (n, t) say how
+    many rows' worth a quality counts; None: one each.
+    """
 
     def fit(
-        self, matrix: FeatureMatrix, quality: NDArray[np.float64], costs: NDArray[np.float64], *, jobs: int = 1
+        self,
+        matrix: FeatureMatrix,
+        quality: NDArray[np.float64],
+        costs: NDArray[np.float64],
+        *,
+        weights: NDArray[np.float64] | None = None,
+        jobs: int = 1,
     ) -> Fitted:
         """Fit, with up to ``jobs`` workers."""

@@ -17,6 +17,7 @@ from classifier.features import N_WORD_BUCKETS
 from classifier.model import DENSE_CLIP, LinearWeights
 from training.costs import log_amounts
 from training.matrix import FeatureMatrix
+from training.weights import effective
 
 _COST_ALPHA = 10.0
 _NO_SPREAD = 1e-9
@@ -47,6 +48,7 @@ class LinearLearner:
         quality: NDArray[np.float64],
         costs: NDArray[np.float64],
         *,
+        weights: NDArray[np.float64] | None = None,
         jobs: int = 1,
     ) -> LinearFit:
         """Fit on all rows of ``matrix``.
@@ -55,10 +57,14 @@ class LinearLearner:
         ----------
         quality : (n, t), 0..1, NaN where not observed: a tier learns from the rows that observed it.
         costs : (n, t) USD, 0 or more.
+        weights : (n, t) rows' worth of each quality; None: one each. Those of a tier are scaled to sum up to its
+            effective rows, so that a few heavy ones are not believed more than they say.
         """
         space = Space.of(matrix, self)
         design = space.design(matrix)
-        heads = Parallel(n_jobs=jobs)(delayed(_logistic)(design, column, self.C) for column in quality.T)
+        heads = Parallel(n_jobs=jobs)(
+            delayed(_logistic)(design, scores, self.C, counts) for scores, counts in _columns(quality, weights)
+        )
         heads += [_log_ridge(design, column) for column in costs.T]
         coefficients = np.stack([head[0] for head in heads], axis=1)
         return LinearFit(space, coefficients, np.array([head[1] for head in heads]))
@@ -193,13 +199,29 @@ def _unit_rows(terms: sparse.csr_matrix, idf: NDArray[np.float64]) -> sparse.csr
     return sparse.csr_matrix(sparse.diags(1.0 / np.where(lengths > 0, lengths, 1.0)) @ weighted)
 
 
-def _logistic(design: sparse.csr_matrix, quality: NDArray[np.float64], C: float) -> tuple[NDArray[np.float64], float]:
-    """Logistic regression on scores in 0..1: a score s counts as s of a success and 1 - s of a failure."""
-    seen = np.flatnonzero(~np.isnan(quality))
+def _columns(
+    quality: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Each tier's quality and weights, (n,) both."""
+    counts = np.ones(quality.shape) if weights is None else weights
+    return [(scores, effective(scores, count)) for scores, count in zip(quality.T, counts.T, strict=True)]
+
+
+def _logistic(
+    design: sparse.csr_matrix, quality: NDArray[np.float64], C: float, counts: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], float]:
+    """Logistic regression on scores in 0..1: a score s counts as s of a success and 1 - s of a failure.
+
+    Parameters
+    ----------
+    counts : (n,) weights of the scores; None: one each.
+    """
+    counts = np.ones(len(quality)) if counts is None else counts
+    seen = np.flatnonzero(~np.isnan(quality) & (counts > 0))
     scores = quality[seen]
     rows = np.concatenate([seen[scores > 0], seen[scores < 1]])
     target = np.concatenate([np.ones((scores > 0).sum()), np.zeros((scores < 1).sum())])
-    weight = np.concatenate([scores[scores > 0], 1 - scores[scores < 1]])
+    weight = np.concatenate([scores[scores > 0], 1 - scores[scores < 1]]) * counts[rows]
     if len(np.unique(target)) < 2:
         # One class only: its smoothed log odds (rule of succession) and no slopes.
         return np.zeros(design.shape[1]), float(

@@ -10,6 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from training.linear import Space
 from training.matrix import FeatureMatrix
+from training.weights import known_weights, weighted_mean
 
 _TASK_PRIOR_ROWS = 20.0
 _SVD_ITERATIONS = 3
@@ -38,8 +39,15 @@ class TextView:
     task_means: NDArray[np.float64]
 
     @classmethod
-    def of(cls, matrix: FeatureMatrix, space: Space, quality: NDArray[np.float64], dimensions: int) -> TextView:
-        """Learn the projection from all rows and the task means from their quality (n, t), NaN where not observed."""
+    def of(
+        cls,
+        matrix: FeatureMatrix,
+        space: Space,
+        quality: NDArray[np.float64],
+        dimensions: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> TextView:
+        """Learn the projection from all rows and the task means from their quality; both as `task_means` takes them."""
         every = space.words(matrix)
         frequent = np.bincount(every.indices, minlength=every.shape[1]) >= _PROJECTED_ROWS
         words = every[:, frequent]
@@ -50,7 +58,13 @@ class TextView:
         placed = words @ projection
         spread = placed.std(axis=0)
         scale = np.where(spread < _NO_SPREAD, 1.0, spread)
-        return cls(space, frequent, projection / scale, placed.mean(axis=0) / scale, task_means(matrix, space, quality))
+        return cls(
+            space,
+            frequent,
+            projection / scale,
+            placed.mean(axis=0) / scale,
+            task_means(matrix, space, quality, weights),
+        )
 
     def inputs(self, matrix: FeatureMatrix) -> NDArray[np.float32]:
         """(n, dense + k + t) float32."""
@@ -59,17 +73,20 @@ class TextView:
         return np.hstack([self.space.standardised(matrix), projected, means]).astype(np.float32)
 
 
-def task_means(matrix: FeatureMatrix, space: Space, quality: NDArray[np.float64]) -> NDArray[np.float64]:
+def task_means(
+    matrix: FeatureMatrix, space: Space, quality: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Mean of each task (tasks, t), those of rare tasks drawn towards the overall mean (t,), which is the last row.
 
     Parameters
     ----------
     quality : (n, t), NaN where not observed.
+    weights : (n, t) rows' worth of each; None: one each.
     """
-    seen = ~np.isnan(quality)
-    known = np.where(seen, quality, 0.0)
-    rows = seen.sum(axis=0)
-    overall = np.where(rows > 0, known.sum(axis=0) / np.maximum(rows, 1), _NOTHING_KNOWN)
+    overall = weighted_mean(quality, weights, _NOTHING_KNOWN)
+    counts = known_weights(quality, weights)
     hot = space.one_hot(matrix)
-    means = (hot.T @ known + _TASK_PRIOR_ROWS * overall) / (hot.T @ seen + _TASK_PRIOR_ROWS)
+    means = (hot.T @ (counts * np.nan_to_num(quality)) + _TASK_PRIOR_ROWS * overall) / (
+        hot.T @ counts + _TASK_PRIOR_ROWS
+    )
     return np.vstack([means, overall])

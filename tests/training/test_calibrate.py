@@ -26,7 +26,7 @@ def matrix_of(dense: np.ndarray) -> FeatureMatrix:
 class Remembering:
     """A learner that gives back what it saw of a row's number (its only feature), and 0 of others."""
 
-    def fit(self, matrix, quality, costs, *, jobs=1):
+    def fit(self, matrix, quality, costs, *, weights=None, jobs=1):
         seen = dict(zip(matrix.dense[:, 0].tolist(), quality[:, 0].tolist(), strict=True))
         return Remembered(seen, quality.shape[1])
 
@@ -45,7 +45,7 @@ class Remembered:
 class Counting:
     """A learner whose outputs are how many rows it was fitted on."""
 
-    def fit(self, matrix, quality, costs, *, jobs=1):
+    def fit(self, matrix, quality, costs, *, weights=None, jobs=1):
         assert len(matrix) == len(quality) == len(costs) > 0
         return Counted(len(matrix), quality.shape[1])
 

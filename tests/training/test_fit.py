@@ -108,7 +108,7 @@ def test_expectations_are_calibrated(matrix, scores, costs) -> None:
 class Blind:
     """A learner that sees no features; a real one, only useless."""
 
-    def fit(self, matrix, quality, costs, *, jobs=1):
+    def fit(self, matrix, quality, costs, *, weights=None, jobs=1):
         return LinearLearner(C=1e-9).fit(matrix, quality, costs, jobs=jobs)
 
 
