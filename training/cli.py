@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,20 +18,25 @@ from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
-from classifier.router import TRAINED_ARTIFACT
+from classifier.router import MODELS, TRAINED_ARTIFACT
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
-from training.console import progress_bars, show_data, show_result
+from training.console import progress_bars, show_data, show_result, show_store
 from training.data import DataOptions, prepare
 from training.effort import Effort, learners_for
+from training.feedback.labels import LabelOptions
+from training.floor import TaskMeansLearner
 from training.gate.train import add_gate
 from training.labels import Adequacy
-from training.options import columns_of, pairs, price_pair, run_command, write_json
+from training.linear import LinearLearner
+from training.options import columns_of, days, moment, pairs, price_pair, run_command, write_json
 from training.pipeline import train
 from training.report import report_data, report_json, write_report
+from training.retrain import keep_candidate, provenance, read_store, running_reference
 from training.rule import Target
 from training.tables import read_tables
 from training.unseen import UnseenTask, leave_tasks_out
+from training.versions import Version
 
 _HELP = """
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
@@ -55,6 +61,12 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]train-router chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
+  [cyan]train-router --outcomes sqlite:///outcomes.db --half-life 30d[/]
+  Learn from what a cascade observed; keep the result as a candidate, and put it into use if it proves no worse.
+
+  [cyan]train-router --outcomes sqlite:///outcomes.db evals.csv --no-promote[/]
+  From both; somebody decides later (tierwise-models judge, promote).
+
 [bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
 
   wide: prompt, score__<tier> for each tier (0 to 1, empty where unknown); optional task, max_tokens, cost__<tier>,
@@ -72,6 +84,7 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 _TABLES = "Tables and their reading"
 _QUALITY = "What is good enough"
 _OUTPUT = "What comes out"
+_OUTCOMES = "Learning from a router in use"
 
 
 class CertifyPer(StrEnum):
@@ -86,8 +99,49 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @app.command(help=_HELP)
 def train_router(
-    tables: Annotated[list[Path], typer.Argument(help="Outcome tables.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Where the artifact goes.", rich_help_panel=_OUTPUT)] = TRAINED_ARTIFACT,
+    tables: Annotated[list[Path] | None, typer.Argument(help="Outcome tables.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Where the artifact goes. Default: {TRAINED_ARTIFACT}; with --outcomes, among the versions only.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    outcomes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An outcome store: sqlite:///FILE or postgresql://...",
+            show_default=False,
+            rich_help_panel=_OUTCOMES,
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only outcomes from this time on (ISO 8601, UTC).", show_default=False, rich_help_panel=_OUTCOMES
+        ),
+    ] = None,
+    half_life: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE",
+            help="An outcome of this age counts half as much as a new one: 30d, 12h, 8w. Default: all count alike.",
+            show_default=False,
+            rich_help_panel=_OUTCOMES,
+        ),
+    ] = None,
+    models: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Where versions are kept, and which of them is in use.", rich_help_panel=_OUTCOMES
+        ),
+    ] = MODELS,
+    no_promote: Annotated[
+        bool,
+        typer.Option("--no-promote", help="Put nothing into use, whatever the test says.", rich_help_panel=_OUTCOMES),
+    ] = False,
     monthly_spend: Annotated[
         float | None,
         typer.Option(
@@ -237,6 +291,8 @@ def train_router(
         raise InputError("--fastest and --best are given both, expected at most one of them")
     effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
     console = Console()
+    _check_sources(tables, outcomes, since, half_life)
+    label_options = LabelOptions(half_life=None if half_life is None else days("--half-life", half_life))
     options = DataOptions(
         adequacy=Adequacy(adequate_at, tolerance),
         reference=reference,
@@ -249,10 +305,28 @@ def train_router(
     menu, keywords = load_menu(menu_file), load_keywords(keywords_file)
     columns = columns_of(column)
     with progress_bars(console) as progress:
-        table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading"))
+        table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading")) if tables else None
+        store = None
+        if outcomes is not None:
+            store = read_store(
+                outcomes,
+                menu,
+                keywords,
+                tables=table,
+                models=options.models,
+                since=moment("--since", since),
+                options=label_options,
+                progress=partial(progress, "outcomes"),
+            )
+            table, options = store.table, replace(options, reference=reference or running_reference(Path(), store))
+        assert table is not None
         data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
     show_data(console, data)
+    if store is not None:
+        show_store(console, store)
     learners = learners_for(effort)
+    if store is not None and store.kept.by_task:
+        learners = {"task means": TaskMeansLearner(LinearLearner())}
     with progress_bars(console) as progress:
         training = train(
             data,
@@ -265,33 +339,52 @@ def train_router(
             progress=progress,
         )
         training = add_gate(training, learners, keywords, jobs=jobs, progress=progress)
+        told = {} if store is None else provenance(store, training, label_options)
         unseen: tuple[UnseenTask, ...] = ()
         if report is not None or json_file is not None:
             unseen = leave_tasks_out(
                 training, learners[training.model.learner], jobs=jobs, progress=partial(progress, "unseen tasks")
             )
     show_result(console, training, monthly_spend)
-    digest = compile_artifact(training, keywords, options.tokens, out, dated=seed is None)
+    kept: Version | None = None
+    path = out or TRAINED_ARTIFACT
+    if store is None or out is not None:
+        compile_artifact(training, keywords, options.tokens, path, dated=seed is None, provenance=told)
+    if store is not None:
+        kept = keep_candidate(training, keywords, options.tokens, models, store, dated=seed is None, provenance=told)
+        path = kept.path if out is None else out
     if report is not None or json_file is not None:
+        read = read_artifact(path)
         figures = report_data(
             training,
             keywords,
             monthly_spend=monthly_spend,
             prompts=not no_prompts,
             command=shlex.join(["train-router", *sys.argv[1:]]),
-            artifact=out,
-            digest=digest,
-            date=read_artifact(out).header["training"].get("date"),
+            artifact=path,
+            digest=read.digest,
+            date=read.header["training"].get("date"),
             unseen_tasks=unseen,
         )
         if report is not None:
             write_report(figures, report)
             console.print(f"Wrote {report}: open it in a browser.")
         if json_file is not None:
-            write_json(json_file, {**summary(training), "report": report_json(figures)})
+            write_json(json_file, {**summary(training), **told, "report": report_json(figures)})
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
-    console.print(f"Wrote {out} ({out.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
+    console.print(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
+
+
+def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:
+    if not tables and outcomes is None:
+        raise InputError(
+            "train-router: found neither tables nor --outcomes, expected one of them; name a table of outcomes or the "
+            "URL of an outcome store"
+        )
+    for option, given in (("--since", since), ("--half-life", half_life)):
+        if given is not None and outcomes is None:
+            raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
 
 
 def main() -> None:

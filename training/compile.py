@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from classifier.features import FEATURE_VERSION
 from classifier.gates.learned import LearnedGate
 from classifier.gates.stored import StoredGate, dump_gate
 from classifier.keywords import KeywordGroups, dump_keywords
-from classifier.model import dump_model
+from classifier.model import Prediction, dump_model
 from classifier.novelty import NOVEL, dump_novelty
 from classifier.router import Router
 from classifier.rule import Rule, dump_rule
@@ -98,7 +98,7 @@ def runtime_rule(training: Training) -> Rule:
         reference=training.data.names[training.data.reference],
         reference_cost=training.reference_cost,
         path=rule.path,
-        chosen=rule.rung.rule or 0,
+        chosen=rule.place,
         target=target.loss,
         relative=target.relative,
         confidence=target.confidence,
@@ -157,14 +157,24 @@ def _made(dated: bool) -> dict[str, Any]:
 def _prove(router: Router, training: Training) -> None:
     """Runtime and training must predict the same, or the figures would not be those of what is shipped."""
     for place, row in enumerate(training.split.test[:_PROOF_ROWS]):
-        request = training.data.table.requests[row]
-        _, prediction, novelty = router.forecast(request)
+        prediction, novelty = _forecast(router, training, int(row))
         same = (novelty > NOVEL) == training.expected.novel[place]
         if not same or not np.allclose(prediction.quality, training.predicted.quality[place], atol=_PROOF_TOLERANCE):
             raise RouterError(
                 f"the artifact predicts other than the model it was made from (test row {place + 1}); "
                 "nothing was written; please report this with the versions installed"
             )
+
+
+def _forecast(router: Router, training: Training, row: int) -> tuple[Prediction, float]:
+    """What the artifact expects of a row: of its request, or where only its features are known, of these."""
+    logged = training.data.table.logged
+    features = None if logged is None else logged.features.get(row)
+    if features is not None:
+        features = replace(features, task=training.data.matrix.tasks[row])
+        return router.model.predict(features), router.novelty.score(features)
+    _, prediction, novelty = router.forecast(training.data.table.requests[row])
+    return prediction, novelty
 
 
 def _prove_gate(gate: LearnedGate, training: Training, trained: TrainedGate) -> None:

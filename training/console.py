@@ -18,7 +18,9 @@ from training.evaluate import Result
 from training.gate.trained import TrainedGate
 from training.ladder import ladder_steps
 from training.pipeline import StageProgress, Training
+from training.retrain import Store
 from training.tables import OutcomeTable
+from training.weights import weighted_mean
 
 _LISTED_TASKS = 8
 _LISTED_PROBLEMS = 8
@@ -68,6 +70,25 @@ def show_data(console: Console, data: RoutingData) -> None:
     _show_costs(console, data)
 
 
+def show_store(console: Console, store: Store) -> None:
+    """What an outcome store teaches, and what it cannot."""
+    labels = ", ".join(f"{count:,} by {source}" for source, count in store.lessons.sources.items())
+    console.print(escape(f"Answers that can be judged: {labels}"), highlight=False)
+    for name, truth in store.lessons.gates.items():
+        rates = [
+            f"{tier} {truth.passed.value[place]:.0%}"
+            for place, tier in enumerate(store.lessons.observed.tiers)
+            if (store.lessons.observed.verdict[:, place] == 1).any()
+        ]
+        if rates:
+            console.print(
+                escape(f"Of the answers that {name or 'the gate'} passed, adequate are: {', '.join(rates)}"),
+                highlight=False,
+            )
+    for note in store.notes:
+        console.print(f"  [yellow]{escape(note)}[/]", highlight=False)
+
+
 def show_result(console: Console, training: Training, monthly_spend: float | None) -> None:
     """The verdict first, then every way of routing beside it."""
     console.print()
@@ -98,7 +119,8 @@ def headline(training: Training, monthly_spend: float | None) -> str:
     if training.shipped.always == reference:
         return f"No saving: the router always picks {reference}, the tier you would use without it."
     sentence = (
-        f"{training.shipped.name} saves {result.saving:.1%} "
+        f"{'by estimate, ' if training.rule.estimated is not None else ''}{training.shipped.name} saves "
+        f"{result.saving:.1%} "
         f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
         f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}] of its quality, "
         f"on {len(training.test):,} test rows"
@@ -110,8 +132,15 @@ def headline(training: Training, monthly_spend: float | None) -> str:
 
 def _warnings(training: Training) -> Iterator[str]:
     mix, rule = training.mix, training.rule
+    if rule.estimated is not None:
+        yield (
+            f"nothing is certified: what a router in use observes shows all tiers of no request. Its setting is the "
+            f"cheapest that is estimated to lose at most {_loss(training)}."
+        )
+        yield from _crowding(training)
+        return
     if not rule.certified:
-        loss = f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
+        loss = _loss(training)
         needed = (
             f"about {rule.asked.rows_needed:,} rows for choosing the rule would be needed"
             if rule.asked.rows_needed
@@ -137,6 +166,14 @@ def _warnings(training: Training) -> Iterator[str]:
             yield "it is shipped all the same, as --force asks."
         else:
             yield f"the best floor is shipped instead: {training.shipped.name} (--force ships the learned router)."
+    yield from _crowding(training)
+
+
+def _loss(training: Training) -> str:
+    return f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
+
+
+def _crowding(training: Training) -> Iterator[str]:
     if training.crowded is not None:
         share = max(training.result.shares)
         yield (
@@ -183,7 +220,7 @@ def _promise(training: Training) -> str:
 def _show_ladder(console: Console, training: Training) -> None:
     """What else is certified, and can be asked for at run time."""
     steps = list(ladder_steps(training))
-    if not steps:
+    if not steps or training.rule.estimated is not None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("max_quality_loss", "saves", "keeps", ""):
@@ -223,19 +260,20 @@ def _some(tasks: list[str]) -> str:
 
 
 def _tier_table(data: RoutingData) -> Table:
-    title = f"Tiers, cheapest first (adequate: {data.adequacy})"
+    judged_by = "by what was observed, weighted" if data.logged.all() else str(data.adequacy)
+    title = f"Tiers, cheapest first (adequate: {judged_by})"
+    means = weighted_mean(data.scores, data.weights, np.nan)
+    adequate = weighted_mean(data.adequate, data.weights, np.nan)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("tier", "cost of a call", "mean score", "adequate", "rows", "model"):
         table.add_column(name, justify="left" if name in ("tier", "model") else "right", no_wrap=name != "model")
     for place, tier in enumerate(data.tiers):
         seen = ~np.isnan(data.scores[:, place])
-        adequate = data.adequate[:, place]
-        judged = adequate[~np.isnan(adequate)]
         table.add_row(
             escape(tier.name) + (" (reference)" if place == data.reference else ""),
             f"${data.costs[:, place].mean():.6f}",
-            f"{data.scores[seen, place].mean():.3f}",
-            f"{judged.mean():.1%}" if len(judged) else "unknown",
+            f"{means[place]:.3f}",
+            "unknown" if np.isnan(adequate[place]) else f"{adequate[place]:.1%}",
             f"{seen.sum():,}",
             escape(tier.model),
         )

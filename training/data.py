@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from classifier.catalog import Menu, Tier, normalise_label
 from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
+from classifier.request import Request
 from classifier.tasks import canonical_task
 from training.costs import fill_costs
 from training.duplicates import near_duplicates
 from training.labels import Adequacy, expand_labels, judge, pick_reference
-from training.matrix import FeatureMatrix, Progress, build_matrix
+from training.matrix import FeatureMatrix, Progress, build_matrix, joined, stack_features
 from training.split import group_rows
 from training.tables import OutcomeTable
 from training.tiers import match_tiers, price_order
@@ -61,6 +62,7 @@ class RoutingData:
     reference : position of the reference tier.
     groups : (n,) group numbers; rows of one group belong on one side of every split.
     adequacy : when an answer counts as good enough.
+    weights : (n, t) how many rows' worth a score counts; None: one each, no row was observed by a router's choice.
     """
 
     table: OutcomeTable
@@ -76,6 +78,7 @@ class RoutingData:
     reference: int
     groups: NDArray[np.int64]
     adequacy: Adequacy
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -84,6 +87,19 @@ class RoutingData:
     def names(self) -> tuple[str, ...]:
         """The tiers' names, in price order."""
         return tuple(tier.name for tier in self.tiers)
+
+    @property
+    def logged(self) -> NDArray[np.bool_]:
+        """(n,): rows that a router in use observed."""
+        return np.zeros(len(self), bool) if self.table.logged is None else self.table.logged.rows
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,): rows whose requests are known, not only their features."""
+        known = np.ones(len(self), bool)
+        if self.table.logged is not None:
+            known[list(self.table.logged.features)] = False
+        return known
 
 
 def prepare(
@@ -108,7 +124,7 @@ def prepare(
         replace(request, task=canonical_task(request.task, menu) or normalise_label(request.task))
         for request in table.requests
     ]
-    matrix = build_matrix(requests, keywords, options.tokens, jobs=options.jobs, progress=progress)
+    matrix = _matrix(table, requests, keywords, options, progress)
     limits = np.array([np.nan if request.max_tokens is None else request.max_tokens for request in requests])
     filled = fill_costs(table.costs, table.tokens_out, matrix.tokens, limits, matrix.tasks, matched)
     order = price_order(filled.usd)
@@ -116,7 +132,7 @@ def prepare(
     data_names = tuple(table.tiers[place] for place in order)
     scores = expand_labels(table.scores[:, order], table.labels, data_names)
     reference = pick_reference(scores, data_names, _data_name(options.reference, tiers, data_names))
-    adequate, quality = judge(scores, reference, options.adequacy)
+    adequate, quality = _judged(table, scores, reference, options.adequacy)
     _refuse_one_class(quality, data_names, options.adequacy)
     _refuse_free_reference(filled.usd[:, order[reference]], data_names[reference])
     return RoutingData(
@@ -131,9 +147,55 @@ def prepare(
         cost_sources=tuple(filled.how[place] for place in order),
         cost_known=any(costs_known),
         reference=reference,
-        groups=group_rows([request.text for request in requests], table.groups, near_duplicates(matrix.terms)),
+        groups=group_rows(_texts(table, requests), table.groups, near_duplicates(matrix.terms)),
         adequacy=options.adequacy,
+        weights=None if table.logged is None else table.logged.weights[:, order],
     )
+
+
+def _matrix(
+    table: OutcomeTable,
+    requests: list[Request],
+    keywords: KeywordGroups,
+    options: DataOptions,
+    progress: Progress | None,
+) -> FeatureMatrix:
+    """Features of all rows: computed, or where a store kept nothing else, as they were stored."""
+    if table.logged is None or not table.logged.features:
+        return build_matrix(requests, keywords, options.tokens, jobs=options.jobs, progress=progress)
+    stored = table.logged.features
+    told = [request for row, request in enumerate(requests) if row not in stored]
+    tasks = [request.task for request in requests]
+    hidden = stack_features([replace(stored[row], task=tasks[row]) for row in sorted(stored)])
+    if not told:
+        return hidden
+    built = build_matrix(told, keywords, options.tokens, jobs=options.jobs, progress=progress)
+    first = np.array([row not in stored for row in range(len(requests))])
+    place = np.empty(len(requests), np.int64)
+    place[first], place[~first] = np.arange(len(told)), len(told) + np.arange(len(stored))
+    return joined(built, hidden).rows(place)
+
+
+def _texts(table: OutcomeTable, requests: list[Request]) -> list[str]:
+    """What tells requests apart: their texts; those that are not known are all different."""
+    hidden = {} if table.logged is None else table.logged.features
+    return [f"\x00{row}" if row in hidden else request.text for row, request in enumerate(requests)]
+
+
+def _judged(
+    table: OutcomeTable, scores: NDArray[np.float64], reference: int, rule: Adequacy
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Adequacy and quality; what a router in use observed is adequacy already."""
+    adequate, quality = judge(scores, reference, rule)
+    if table.logged is not None:
+        rows = table.logged.rows
+        adequate, quality = adequate.copy(), quality.copy()
+        adequate[rows], quality[rows] = scores[rows], scores[rows]
+        if rule.at is None:
+            adequate[rows, reference] = np.nan
+        if rows.all():
+            adequate = quality
+    return adequate, quality
 
 
 def _data_name(wanted: str | None, tiers: tuple[Tier, ...], names: tuple[str, ...]) -> str | None:

@@ -89,6 +89,16 @@ def stack_features(features: Sequence[Features]) -> FeatureMatrix:
     )
 
 
+def joined(first: FeatureMatrix, second: FeatureMatrix) -> FeatureMatrix:
+    """The rows of the one, then those of the other."""
+    return FeatureMatrix(
+        sparse.vstack([first.terms, second.terms], format="csr"),
+        np.vstack([first.dense, second.dense]),
+        first.tasks + second.tasks,
+        np.concatenate([first.tokens, second.tokens]),
+    )
+
+
 def _extract_all(requests: Sequence[Request], keywords: KeywordGroups, tokens: str) -> list[Features]:
     counter = token_counter(tokens)
     extract = FeatureExtractor(keywords, counter)

@@ -29,6 +29,8 @@ def fit_novelty(matrix: FeatureMatrix, groups: NDArray[np.int64], weights: Linea
     groups : (n,) group numbers.
     weights : the model's, in the runtime's form.
     """
+    if not matrix.terms.nnz and not np.ptp(matrix.dense, axis=0).any():
+        return _nothing_to_tell_by()
     rows = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), _FITTED_ROWS)).astype(np.int64))
     varied = np.flatnonzero(np.ptp(matrix.dense, axis=0) > 0).astype(np.int32)
     scaled = _scaled(matrix.dense[rows], weights, varied)
@@ -43,6 +45,12 @@ def fit_novelty(matrix: FeatureMatrix, groups: NDArray[np.int64], weights: Linea
         np.quantile(_unknown_without_self(matrix, weights)[rows], _LEVELS, method="higher"),
         np.quantile(distance, _LEVELS, method="higher"),
     )
+
+
+def _nothing_to_tell_by() -> NoveltyScale:
+    """The scale by which nothing is novel: where of the training requests only their tasks are known."""
+    levels = len(_LEVELS)
+    return NoveltyScale(np.empty(0, np.int32), np.zeros((1, 0)), _LEVELS, np.ones(levels), np.zeros(levels))
 
 
 def novelty_scores(matrix: FeatureMatrix, scale: NoveltyScale, weights: LinearWeights) -> NDArray[np.float64]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from rich.console import Console
 
 from classifier.errors import InputError, RouterError
 from training.tables import Columns
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def run_command(app: typer.Typer, name: str) -> None:
@@ -83,6 +88,51 @@ def columns_of(given: list[str] | None) -> Columns:
         if name not in names:
             raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
     return replace(Columns(), **renamed)
+
+
+def age(option: str, text: str) -> timedelta:
+    """The duration that a text such as "90d" means.
+
+    Raises
+    ------
+    InputError : it is none.
+    """
+    found = _AGE.fullmatch(text.strip().lower())
+    try:
+        if found:
+            return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    except OverflowError:
+        pass
+    raise InputError(f"{option} {text}: expected a number and a unit (s, m, h, d, w), such as 90d")
+
+
+def days(option: str, text: str) -> float:
+    """The same in days.
+
+    Raises
+    ------
+    InputError : it is none, or no time at all.
+    """
+    found = age(option, text) / timedelta(days=1)
+    if not found > 0:
+        raise InputError(f"{option} {text}: expected a time above 0, such as 30d")
+    return found
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """The time that an ISO 8601 text means, UTC where it does not say; None for None.
+
+    Raises
+    ------
+    InputError : it is none.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} {text}: expected an ISO 8601 time such as 2026-03-01 or 2026-03-01T12:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -25,7 +24,7 @@ from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
 from training.console import progress_bars
-from training.options import run_command
+from training.options import age, moment, run_command
 from training.outcome_table import check_format, draft_of, write_table
 
 STORE_VARIABLE = "TIERWISE_OUTCOMES"
@@ -121,8 +120,6 @@ What arrives of them later, such as an audit, is not stored.
   [cyan]tierwise-outcomes delete 0195a7c4-93b2-7d52-8f2c-3f0d3a0f8b11[/]
 """
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _BATCH = 500
 
 
@@ -170,7 +167,7 @@ def export(
 ) -> None:
     """Export (typer shows `_EXPORT_HELP`)."""
     store, console = OutcomeStore(url), Console()
-    begin, end = _moment("--since", since), _moment("--until", until)
+    begin, end = moment("--since", since), moment("--until", until)
     if records:
         check_format(out, (".jsonl",))
     total = store.count(since=begin, until=end)
@@ -248,22 +245,6 @@ def delete(
 def main() -> None:
     """Entry point."""
     run_command(app, "tierwise-outcomes")
-
-
-def age(option: str, text: str) -> timedelta:
-    """The duration that a text such as "90d" means.
-
-    Raises
-    ------
-    InputError : it is none.
-    """
-    found = _AGE.fullmatch(text.strip().lower())
-    try:
-        if found:
-            return timedelta(**{_UNITS[found[2]]: float(found[1])})
-    except OverflowError:
-        pass
-    raise InputError(f"{option} {text}: expected a number and a unit (s, m, h, d, w), such as 90d")
 
 
 def write_records(out: Path, outcomes: Iterable[Outcome]) -> int:
@@ -362,16 +343,6 @@ def _share(value: float | None) -> str:
 
 def _usd(value: float | None) -> str:
     return "" if value is None else f"${value:.4g}"
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} {text}: expected an ISO 8601 time such as 2026-03-01 or 2026-03-01T12:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _counted(outcomes: Iterable[Outcome], progress: Callable[[int, int], None], total: int) -> Iterator[Outcome]:

@@ -34,6 +34,7 @@ from training.rule import (
     Expectations,
     Target,
     choose_rule,
+    estimate_rule,
     never_chosen,
     order_rules,
     price_weights,
@@ -146,7 +147,9 @@ def train(
     ------
     InputError : rows hang together in so few groups that they cannot be dealt to three parts.
     """
-    split = _on_complete_rows(split_rows(data.groups, data.table.timestamps, seed=seed), data.quality)
+    split = _on_complete_rows(
+        _after_what_was_learned(split_rows(data.groups, _times(data, seed), seed=seed), data), data
+    )
     _refuse_thin(split, data)
     fit = split.fit
     model, cross_fitted = fit_model(
@@ -157,6 +160,7 @@ def train(
         data.costs[fit],
         data.groups[fit],
         data.reference,
+        weights=None if data.weights is None else data.weights[fit],
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
@@ -166,8 +170,11 @@ def train(
     predicted = model.predict(data.matrix.rows(split.test))
     expected, test = sight.look(split.test, predicted)
     steps = price_weights(fit_expected.cost)
-    proven = _complete(data.quality[split.choose])
+    proven = _complete(data)[split.choose]
     rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
+    if data.logged.any():
+        told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, sight.predict(split.choose)))
+        rule = estimate_rule(rule, fit_expected.joined(chosen_on), told)
     run_menu = menu_for(menu, data.tiers)
     ladder = length_ladder(run_menu, data.names)
     seen = _joined(fit_rows, chosen_rows)
@@ -178,7 +185,7 @@ def train(
     peers = {NEIGHBOURS: _neighbours(data, fit, split.test)}
     results = compare(choices, learned, test, seed, peers=peers)
     shipped = Shipped("learned", LEARNED)
-    if not force and not (rule.certified and mix.better):
+    if not force and not (rule.certified and mix.better) and rule.estimated is None:
         shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
     by_name = {result.name: result for result in results}
     return Training(
@@ -229,6 +236,10 @@ class Sight:
         novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
         return cls(data, model, weights, novelty, reference_cost)
 
+    def predict(self, rows: NDArray[np.int64]) -> Predictions:
+        """What the fitted model expects of rows that it did not see."""
+        return self.model.predict(self.data.matrix.rows(rows))
+
     def look(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
         """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
         matrix = self.data.matrix.rows(rows)
@@ -259,15 +270,40 @@ def _refuse_thin(split: Split, data: RoutingData) -> None:
         )
 
 
-def _complete(quality: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,): rows on which every tier was observed."""
-    known: NDArray[np.bool_] = np.isnan(quality).sum(axis=1) == 0
+def _complete(data: RoutingData) -> NDArray[np.bool_]:
+    """(n,): rows on which every tier was observed, and not because a router chose so."""
+    known: NDArray[np.bool_] = ~np.isnan(data.quality).any(axis=1) & ~data.logged
     return known
 
 
-def _on_complete_rows(split: Split, quality: NDArray[np.float64]) -> Split:
+def _times(data: RoutingData, seed: int) -> NDArray[np.float64]:
+    """(n,): when rows were seen. Beside a log, rows without a time are spread over its time at random: they may be
+    fitted on, chosen on and tested on."""
+    times = data.table.timestamps
+    logged = data.logged
+    if not logged.any():
+        return times
+    drawn = np.random.default_rng(seed).uniform(times[logged].min(), times[logged].max(), len(times))
+    return np.where(np.isnan(times), drawn, times)
+
+
+def _after_what_was_learned(split: Split, data: RoutingData) -> Split:
+    """The split, without the logged rows for fitting or choosing that are as late as those for testing.
+
+    Later repetitions of an early prompt are among them. Whatever is learned is older than what it is tested on, in this
+    run and on what is logged after it.
+    """
+    logged, times = data.logged, data.table.timestamps
+    tested = split.test[logged[split.test]]
+    if not len(tested):
+        return split
+    late = logged & (times >= times[tested].min())
+    return replace(split, fit=split.fit[~late[split.fit]], choose=split.choose[~late[split.choose]])
+
+
+def _on_complete_rows(split: Split, data: RoutingData) -> Split:
     """The split, its rows for choosing and testing only those that observed every tier, where that is most of them."""
-    complete = _complete(quality)
+    complete = _complete(data)
 
     def kept(rows: NDArray[np.int64]) -> NDArray[np.int64]:
         known = rows[complete[rows]]
@@ -288,6 +324,17 @@ def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions
         tasks=tuple(data.matrix.tasks[row] for row in rows),
         reference=data.reference,
     )
+
+
+def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+    """Rows whose qualities are right on average where they were observed by choice, though no single one is.
+
+    Expected quality plus what was seen beyond it, by the inverse probability of seeing it (doubly robust: Dudik,
+    Langford and Li, "Doubly Robust Policy Evaluation and Learning", ICML 2011).
+    """
+    found = _outcomes(data, rows, predicted)
+    assert data.weights is not None
+    return replace(found, quality=predicted.quality + data.weights[rows] * (found.quality - predicted.quality))
 
 
 def _joined(first: Outcomes, second: Outcomes) -> Outcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +84,15 @@ class ChosenRule:
     target : the promise asked for.
     ladder : certificates for `Target.ladder`, which hold all at once.
     tasks : certificates for each task by itself at the target's loss, which hold all at once.
+    estimated : where nothing is certified and rows come from a router in use, the place in the path of the cheapest
+        setting that is estimated to keep the promise; see `estimate_rule`.
     """
 
     path: tuple[Setting, ...]
     target: Target
     ladder: tuple[Rung, ...]
     tasks: dict[str, Rung]
+    estimated: int | None = None
 
     @property
     def rung(self) -> Rung:
@@ -111,7 +114,12 @@ class ChosenRule:
     @property
     def setting(self) -> Setting:
         """The setting in force where tasks have none of their own."""
-        return self.path[self.rung.rule or 0]
+        return self.path[self.place]
+
+    @property
+    def place(self) -> int:
+        """Its place in the path: certified, else estimated, else the safest."""
+        return self.rung.rule or self.estimated or 0
 
     @property
     def promises(self) -> tuple[Promise, ...]:
@@ -227,6 +235,28 @@ def choose_rule(
             groups=rows.groups[labelled],
         )
     return ChosenRule(path, target, ladder, tasks)
+
+
+def estimate_rule(rule: ChosenRule, expected: Expectations, rows: Outcomes) -> ChosenRule:
+    """The rule with the cheapest setting that is estimated to keep the promise, where none is certified to.
+
+    A log of what a router chose shows every tier of no request, so nothing can be certified on it. Mean qualities can
+    be estimated all the same; whether the router may take another's place is tested on what comes after
+    (`training.feedback.sequential`).
+
+    Parameters
+    ----------
+    expected : what models that did not see the rows expect of them.
+    rows : with qualities that are right on average.
+    """
+    if rule.certified or rule.target.per_task:
+        return rule
+    reached = [_reached((setting.price_weight, setting.reference_bonus), expected, rows) for setting in rule.path]
+    whole = float(rows.quality[:, rows.reference].mean())
+    allowed = rule.target.loss * (whole if rule.target.relative else 1.0)
+    fitting = [place for place, (_, quality) in enumerate(reached) if whole - quality.mean() <= allowed]
+    cheapest = min(fitting, key=lambda place: float(reached[place][0].mean()), default=0)
+    return replace(rule, estimated=cheapest)
 
 
 def never_chosen(weights: NDArray[np.float64], expected: Expectations) -> tuple[int, ...]:

@@ -86,9 +86,11 @@ def _route_unseen(training: Training, learner: Learner, missing: frozenset[str])
 
 
 def _fitted(data: RoutingData, learner: Learner, fit: NDArray[np.int64], choose: NDArray[np.int64]) -> FittedModel:
-    learned = learner.fit(data.matrix.rows(fit), data.quality[fit], data.costs[fit])
+    weights = data.weights
+    counts = [None if weights is None else weights[rows] for rows in (fit, choose)]
+    learned = learner.fit(data.matrix.rows(fit), data.quality[fit], data.costs[fit], weights=counts[0])
     outputs = learned.outputs(data.matrix.rows(choose))
-    calibration = fit_calibration(outputs, data.quality[choose], data.adequate[choose], data.reference)
+    calibration = fit_calibration(outputs, data.quality[choose], data.adequate[choose], data.reference, counts[1])
     return FittedModel("", learned, calibration, data.reference)
 
 

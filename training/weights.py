@@ -11,15 +11,21 @@ _Float = NDArray[np.float64]
 def effective(values: _Float, weights: _Float) -> _Float:
     """Weights (n,) scaled so that those of known values sum up to their effective sample size.
 
-    That is sum(w)^2 / sum(w^2) (Kish, "Survey Sampling", 1965): n equal weights become ones.
+    So n equal weights become ones.
 
     Parameters
     ----------
     values : (n,), NaN where unknown.
     """
     known = np.where(np.isnan(values), 0.0, weights)
-    squares = float((known**2).sum())
-    return weights * (float(known.sum()) / squares) if squares > 0 else weights
+    total = float(known.sum())
+    return weights * (effective_rows(known) / total) if total > 0 else weights
+
+
+def effective_rows(weights: _Float) -> float:
+    """Effective sample size, sum(w)^2 / sum(w^2) (Kish, "Survey Sampling", 1965); 0 where all weights are 0."""
+    squares = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def weighted_mean(values: _Float, weights: _Float | None, otherwise: float) -> _Float:

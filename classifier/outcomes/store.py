@@ -105,6 +105,11 @@ class OutcomeStore:
     ) -> None:
         self.close()
 
+    @property
+    def name(self) -> str:
+        """The URL without user, password and options: it may be shown."""
+        return self._database.shown
+
     def record(self, decision: DecisionRecord) -> None:
         """Keep a decision with the attempts made so far."""
         if decision.messages is not None:  # callers go on with their conversation

@@ -35,6 +35,11 @@ def promise(training: Training) -> str:
     if training.shipped.always == reference:
         return f"Every request still goes to {reference}: no quality can be lost, and no money is saved."
     if training.shipped.strategy == "learned" and not training.rule.certified:
+        if training.rule.estimated is not None:
+            return (
+                f"No quality is promised: what a router in use observes certifies nothing. By estimate, at most "
+                f"{_loss(training)} is lost."
+            )
         return "No quality is promised: the learned router could not be certified."
     if training.shipped.strategy == "learned" and target.per_task:
         kept = sum(rung.rule is not None for rung in training.rule.tasks.values())
@@ -54,8 +59,9 @@ def promise(training: Training) -> str:
 
 def warnings(training: Training) -> Iterator[str]:
     """What someone who decides must know first, a sentence or two each."""
-    yield from _not_certified(training)
-    yield from _not_better(training)
+    if training.rule.estimated is None:
+        yield from _not_certified(training)
+        yield from _not_better(training)
     yield from _doubtful_figures(training)
     if training.crowded is not None and training.shipped.always is None:
         share = percent(max(training.result.shares), 0)
@@ -64,6 +70,8 @@ def warnings(training: Training) -> Iterator[str]:
 
 def _mood(training: Training) -> tuple[str, str]:
     result = training.result
+    if training.rule.estimated is not None:
+        return "caution", "To be judged by what comes"
     if training.shipped.strategy == "learned":
         if not training.learned_won:
             return "stop", "Shipped against the evidence"

@@ -5,6 +5,7 @@
     jsonlines.py      JSON Lines -> raw rows                forms.py      raw rows -> outcomes, form by form
     parquet.py        Parquet -> raw rows                   outcomes.py   where outcomes are gathered
     problems.py       what could not be used, row by row    reading.py    `read_tables`, the way in
+    joining.py        two tables -> one
 
 Forms, recognised by their columns (all may also have ``task``, ``max_tokens``, ``group``, ``timestamp``, ``tools`` and
 ``response_format``; ``messages`` may stand in for ``prompt``, and wins where a row has both):
@@ -24,8 +25,19 @@ is a number not observed. Prompts are kept exactly as they stand.
 """
 
 from training.tables.columns import Columns, Form
-from training.tables.outcomes import FileSummary, OutcomeTable
+from training.tables.joining import join_tables
+from training.tables.outcomes import FileSummary, Logged, OutcomeTable
 from training.tables.problems import RowProblem, Source
 from training.tables.reading import read_tables
 
-__all__ = ["Columns", "FileSummary", "Form", "OutcomeTable", "RowProblem", "Source", "read_tables"]
+__all__ = [
+    "Columns",
+    "FileSummary",
+    "Form",
+    "Logged",
+    "OutcomeTable",
+    "RowProblem",
+    "Source",
+    "join_tables",
+    "read_tables",
+]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.features import Features
 from classifier.request import Request
 from training.tables.columns import Form
 from training.tables.problems import ProblemLog, RowProblem, Source
@@ -22,7 +24,7 @@ class FileSummary:
     ----------
     path : the path as it was given.
     format : "csv", "tsv", "jsonl" or "parquet".
-    form : "wide", "labelled", "long" or "pairwise".
+    form : "wide", "labelled", "long" or "pairwise"; "outcomes" for an outcome store.
     rows_read : data rows in the file.
     rows_kept : data rows that were used; the difference is listed in `OutcomeTable.problems`.
     repeats : scores of a request and tier that already had one (long and pairwise); the mean is taken.
@@ -33,13 +35,31 @@ class FileSummary:
 
     path: str
     format: str
-    form: Form
+    form: Form | Literal["outcomes"]
     rows_read: int
     rows_kept: int
     repeats: int
     sha256: str
     ignored: tuple[str, ...]
     hints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logged:
+    """What is to be known of a table's rows that a router in use observed: by its own choice, not of every tier.
+
+    Their scores are expected adequacies, 0..1, whatever makes an answer adequate elsewhere.
+
+    Attributes
+    ----------
+    rows : (n,) whether the row is one.
+    weights : (n, t) how many rows' worth a score counts, by the inverse probability of being seen; 1 in all other rows.
+    features : of rows whose requests were not kept, by row; their entry among the requests is empty.
+    """
+
+    rows: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+    features: Mapping[int, Features] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +80,7 @@ class OutcomeTable:
     sources : where each row came from.
     problems : skipped rows, ignored cells and, with row 0, tiers left out.
     files : one summary a file.
+    logged : where rows come from an outcome store; None: none do.
     """
 
     requests: list[Request]
@@ -74,6 +95,7 @@ class OutcomeTable:
     sources: list[Source]
     problems: list[RowProblem]
     files: list[FileSummary]
+    logged: Logged | None = None
 
 
 class Observations:

@@ -1,0 +1,175 @@
+"""Training on what a router in use observed: from an outcome store to a table, and from a run to a kept candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from classifier.artifact import read_artifact
+from classifier.catalog import Menu
+from classifier.errors import InputError, RouterError
+from classifier.keywords import KeywordGroups
+from classifier.outcomes import Outcome, OutcomeStore
+from classifier.router import find_artifact
+from training.compile import compile_artifact
+from training.feedback.labels import LabelOptions
+from training.feedback.lessons import Lessons, read_lessons
+from training.feedback.table import Kept, outcome_table
+from training.pipeline import Training
+from training.tables import OutcomeTable
+from training.versions import Version, add_version, note_of
+from training.weights import effective_rows
+
+_BATCH = 500
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """An outcome store, read to be learned from.
+
+    Attributes
+    ----------
+    name : of the store, without a password.
+    decisions : that were read.
+    lessons : what they teach.
+    table : its rows, and those of the tables given beside it.
+    kept : what the store kept of the requests.
+    """
+
+    name: str
+    decisions: int
+    lessons: Lessons
+    table: OutcomeTable
+    kept: Kept
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is weak or missing in it, a sentence each."""
+        return (*self.kept.costs, *self.lessons.notes)
+
+
+def read_store(
+    url: str,
+    menu: Menu,
+    keywords: KeywordGroups,
+    *,
+    tables: OutcomeTable | None = None,
+    models: Mapping[str, str] | None = None,
+    since: datetime | None = None,
+    options: LabelOptions | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Read a store, alone or beside tables.
+
+    Parameters
+    ----------
+    models : the tables' names of tiers, to tiers or models of the menu.
+    since : aware; None: all outcomes.
+
+    Raises
+    ------
+    InputError : the URL is wrong, or the store has nothing to learn from.
+    StoreError : the store cannot be read.
+    """
+    store = OutcomeStore(url)
+    total = store.count(since=since)
+    if not total:
+        raise InputError(f"{store.name}: found no decisions, expected some; check --outcomes and --since")
+    read = _counted(store.outcomes(since=since), progress, total)
+    try:
+        lessons = read_lessons(read, menu, options=options, tables=tables, models=models)
+    except InputError as error:
+        raise InputError(f"{store.name}: {error}") from error
+    table, kept = outcome_table(
+        lessons.observed, lessons.labels, store.name, keywords, tables, menu=menu, models=models
+    )
+    return Store(store.name, total, lessons, table, kept)
+
+
+def running_reference(folder: Path, store: Store) -> str | None:
+    """The reference of the artifact in use, where the store knows enough of it; None: the data shall say.
+
+    Parameters
+    ----------
+    folder : the working directory of the programs that route.
+    """
+    try:
+        rule = read_artifact(find_artifact(folder)).header.get("rule")
+    except RouterError:
+        return None
+    name = rule.get("reference") if isinstance(rule, dict) else None
+    return name if isinstance(name, str) and name in store.table.tiers else None
+
+
+def learned_until(training: Training) -> datetime | None:
+    """The time of the latest logged row that something was learned from; None where no row was logged.
+
+    What was logged after it may judge the artifact.
+    """
+    data, split = training.data, training.split
+    rows = np.concatenate([split.fit, split.choose])
+    logged = rows[data.logged[rows]]
+    if not len(logged):
+        return None
+    return datetime.fromtimestamp(float(data.table.timestamps[logged].max()), UTC)
+
+
+def keep_candidate(
+    training: Training,
+    keywords: KeywordGroups,
+    tokens: str,
+    folder: Path,
+    store: Store,
+    *,
+    dated: bool,
+    provenance: Mapping[str, Any],
+) -> Version:
+    """Write the artifact and keep it among the versions, as a candidate.
+
+    A run that is cut leaves nothing there but a draft, which ``tierwise-models prune`` removes.
+
+    Raises
+    ------
+    RouterError : another command is changing the folder.
+    """
+    with TemporaryDirectory() as place:
+        path = Path(place) / "candidate.safetensors"
+        compile_artifact(training, keywords, tokens, path, dated=dated, provenance=provenance)
+        until = learned_until(training)
+        why = "" if until is None else f"outcomes up to {until:%Y-%m-%d %H:%M} UTC"
+        origin = [Path(file.path).name if file.form != "outcomes" else file.path for file in training.data.table.files]
+        return add_version(folder, path, note_of(read_artifact(path), why=why, origin=origin))
+
+
+def provenance(store: Store, training: Training, options: LabelOptions) -> dict[str, Any]:
+    """What an artifact says of the outcomes that it was learned from."""
+    until, data = learned_until(training), training.data
+    weights = np.ones(data.quality.shape) if data.weights is None else data.weights
+    known = np.where(np.isnan(data.quality) | ~data.logged[:, None], 0.0, weights)
+    return {
+        "outcomes": {
+            "store": store.name,
+            "decisions": store.decisions,
+            "learned_until": None if until is None else until.isoformat(),
+            "labels": store.lessons.sources,
+            "effective_rows": {name: effective_rows(column) for name, column in zip(data.names, known.T, strict=True)},
+            "half_life_days": options.half_life,
+            "largest_weight": options.clip,
+            "by_task_only": store.kept.by_task,
+        }
+    }
+
+
+def _counted(outcomes: Iterable[Outcome], progress: Progress | None, total: int) -> Iterator[Outcome]:
+    for number, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if progress is not None and number % _BATCH == 0:
+            progress(number, max(number, total))
