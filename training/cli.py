@@ -32,7 +32,7 @@ from training.linear import LinearLearner
 from training.options import columns_of, days, moment, pairs, price_pair, run_command, write_json
 from training.pipeline import train
 from training.report import report_data, report_json, write_report
-from training.retrain import keep_candidate, provenance, read_store, running_reference
+from training.retrain import keep_candidate, provenance, read_store, running_artifact, running_gate, running_reference
 from training.rule import Target
 from training.tables import read_tables
 from training.unseen import UnseenTask, leave_tasks_out
@@ -306,7 +306,7 @@ def train_router(
     columns = columns_of(column)
     with progress_bars(console) as progress:
         table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading")) if tables else None
-        store = None
+        store, running = None, None
         if outcomes is not None:
             store = read_store(
                 outcomes,
@@ -318,7 +318,8 @@ def train_router(
                 options=label_options,
                 progress=partial(progress, "outcomes"),
             )
-            table, options = store.table, replace(options, reference=reference or running_reference(Path(), store))
+            running = running_artifact()
+            table, options = store.table, replace(options, reference=reference or running_reference(running, store))
         assert table is not None
         data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
     show_data(console, data)
@@ -348,10 +349,19 @@ def train_router(
     show_result(console, training, monthly_spend)
     kept: Version | None = None
     path = out or TRAINED_ARTIFACT
+    compiled = partial(
+        compile_artifact,
+        training,
+        keywords,
+        options.tokens,
+        dated=seed is None,
+        provenance=told,
+        inherited=running_gate(running, data.names),
+    )
     if store is None or out is not None:
-        compile_artifact(training, keywords, options.tokens, path, dated=seed is None, provenance=told)
+        compiled(path)
     if store is not None:
-        kept = keep_candidate(training, keywords, options.tokens, models, store, dated=seed is None, provenance=told)
+        kept = keep_candidate(training, models, compiled)
         path = kept.path if out is None else out
     if report is not None or json_file is not None:
         read = read_artifact(path)

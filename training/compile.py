@@ -25,6 +25,7 @@ from classifier.novelty import NOVEL, dump_novelty
 from classifier.router import Router
 from classifier.rule import Rule, dump_rule
 from classifier.version import __version__
+from training.drafts import draft_of
 from training.gate.answers import table_answers
 from training.gate.trained import TrainedGate
 from training.pipeline import Training, shipped_menu
@@ -41,6 +42,7 @@ def compile_artifact(
     *,
     dated: bool,
     provenance: Mapping[str, Any] | None = None,
+    inherited: StoredGate | None = None,
 ) -> str:
     """Write the artifact, then read it back and check that it predicts what the training side predicts.
 
@@ -49,6 +51,7 @@ def compile_artifact(
     tokens : name of the token counter that the features were made with.
     dated : note today's date (``SOURCE_DATE_EPOCH``'s where that is set); without, equal runs give equal bytes.
     provenance : further fields for the header's training summary.
+    inherited : the gate of the artifact before, where the run has learned none.
 
     Returns
     -------
@@ -71,20 +74,17 @@ def compile_artifact(
         "training": {**summary(training), **_made(dated), **(provenance or {})},
     }
     all_tensors = {**tensors, **dump_novelty(training.novelty)}
-    if training.gate is not None:
-        gate_header, gate_tensors = dump_gate(_stored_gate(training, training.gate))
+    gate = inherited if training.gate is None else _stored_gate(training, training.gate)
+    if gate is not None:
+        gate_header, gate_tensors = dump_gate(gate)
         header |= gate_header
         all_tensors |= gate_tensors
-    draft = path.with_name(f".{path.name}.draft")
-    try:
+    with draft_of(path) as draft:
         digest = write_artifact(draft, header, all_tensors)
         router = Router.load(draft, menu=shipped_menu(training))
         _prove(router, training)
         if training.gate is not None:
             _prove_gate(LearnedGate.load(router), training, training.gate)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
     return digest
 
 

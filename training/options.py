@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console
 
 from classifier.errors import InputError, RouterError
+from training.drafts import draft_of
 from training.tables import Columns
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -137,6 +137,5 @@ def moment(option: str, text: str | None) -> datetime | None:
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write figures to a file that appears whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    with draft_of(path) as draft:
+        draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

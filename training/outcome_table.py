@@ -10,10 +10,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import polars as pl
 from classifier.errors import InputError
 from classifier.outcomes import Outcome
 from classifier.outcomes.records import ANSWERING, AUDIT
+from training.drafts import draft_of
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -154,17 +153,6 @@ def check_format(out: Path, formats: Sequence[str]) -> None:
     """
     if out.suffix not in formats:
         raise InputError(f"{out}: found extension {out.suffix or 'none'}, expected one of {', '.join(formats)}")
-
-
-@contextmanager
-def draft_of(out: Path) -> Iterator[Path]:
-    """A file beside it that takes its place in the end, or is removed where an error ends the block."""
-    draft = out.with_name(f".{out.name}.draft")
-    try:
-        yield draft
-        os.replace(draft, out)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _nothing(written: Written) -> str:

@@ -24,8 +24,9 @@ from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
 from training.console import progress_bars
+from training.drafts import draft_of
 from training.options import age, moment, run_command
-from training.outcome_table import check_format, draft_of, write_table
+from training.outcome_table import check_format, write_table
 
 STORE_VARIABLE = "TIERWISE_OUTCOMES"
 

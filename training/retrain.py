@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from classifier.artifact import read_artifact
+from classifier.artifact import Artifact, read_artifact
 from classifier.catalog import Menu
 from classifier.errors import InputError, RouterError
+from classifier.gates.stored import StoredGate, inherit_gate
 from classifier.keywords import KeywordGroups
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.router import find_artifact
-from training.compile import compile_artifact
 from training.feedback.labels import LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import Kept, outcome_table
@@ -94,19 +94,27 @@ def read_store(
     return Store(store.name, total, lessons, table, kept)
 
 
-def running_reference(folder: Path, store: Store) -> str | None:
-    """The reference of the artifact in use, where the store knows enough of it; None: the data shall say.
-
-    Parameters
-    ----------
-    folder : the working directory of the programs that route.
-    """
+def running_artifact(folder: Path = Path()) -> Artifact | None:
+    """The artifact in use by programs that route in a working directory; None where it cannot be read."""
     try:
-        rule = read_artifact(find_artifact(folder)).header.get("rule")
+        return read_artifact(find_artifact(folder))
     except RouterError:
         return None
+
+
+def running_reference(running: Artifact | None, store: Store) -> str | None:
+    """The reference of the artifact in use, where the store knows enough of it; None: the data shall say."""
+    rule = None if running is None else running.header.get("rule")
     name = rule.get("reference") if isinstance(rule, dict) else None
     return name if isinstance(name, str) and name in store.table.tiers else None
+
+
+def running_gate(running: Artifact | None, tiers: Sequence[str]) -> StoredGate | None:
+    """The learned gate of the artifact in use, where an artifact of these learned tiers can take it over."""
+    try:
+        return None if running is None else inherit_gate(running, tiers)
+    except RouterError:
+        return None
 
 
 def learned_until(training: Training) -> datetime | None:
@@ -122,19 +130,14 @@ def learned_until(training: Training) -> datetime | None:
     return datetime.fromtimestamp(float(data.table.timestamps[logged].max()), UTC)
 
 
-def keep_candidate(
-    training: Training,
-    keywords: KeywordGroups,
-    tokens: str,
-    folder: Path,
-    store: Store,
-    *,
-    dated: bool,
-    provenance: Mapping[str, Any],
-) -> Version:
-    """Write the artifact and keep it among the versions, as a candidate.
+def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], str]) -> Version:
+    """Write an artifact and keep it among the versions of a folder, as a candidate.
 
     A run that is cut leaves nothing there but a draft, which ``tierwise-models prune`` removes.
+
+    Parameters
+    ----------
+    compiled : writes the artifact to a path.
 
     Raises
     ------
@@ -142,7 +145,7 @@ def keep_candidate(
     """
     with TemporaryDirectory() as place:
         path = Path(place) / "candidate.safetensors"
-        compile_artifact(training, keywords, tokens, path, dated=dated, provenance=provenance)
+        compiled(path)
         until = learned_until(training)
         why = "" if until is None else f"outcomes up to {until:%Y-%m-%d %H:%M} UTC"
         origin = [Path(file.path).name if file.form != "outcomes" else file.path for file in training.data.table.files]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class CascadePromise:
     target : quality that may be lost: a share of the reference's where ``relative``, else points of score.
     confidence : with which it holds.
     certified : whether it could be certified.
+    inherited : the gate is that of the artifact before, for which it was certified; this one has proven no worse on
+        requests that both were compared on, which is another promise.
     """
 
     setting: CascadeSetting
@@ -59,6 +61,12 @@ class CascadePromise:
     relative: bool
     confidence: float
     certified: bool
+    inherited: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a cascade may rely on it unasked."""
+        return self.certified or self.inherited
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,22 @@ def _load_promise(artifact: Artifact, tiers: Sequence[str]) -> CascadePromise:
         header_field(artifact, FIELD, "cascade", "relative", kind=bool),
         number("confidence"),
         header_field(artifact, FIELD, "cascade", "certified", kind=bool),
+        artifact.header[FIELD]["cascade"].get("inherited") is True,
     )
+
+
+def inherit_gate(before: Artifact, ladder: Sequence[str]) -> StoredGate | None:
+    """The gate of the artifact before, for one that takes its place.
+
+    None where it has none that a cascade would rely on, or its learned tiers are others than ``ladder``: what it sees
+    of an answer depends on them.
+    """
+    if not has_gate(before) or header_field(before, "tiers", kind=list) != list(ladder):
+        return None
+    gate = load_gate(before)
+    if not gate.promise.usable:
+        return None
+    return replace(gate, promise=replace(gate.promise, certified=False, inherited=True))
 
 
 def _load_prospect(artifact: Artifact, tier: str) -> Prospect:

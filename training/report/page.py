@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from training.drafts import draft_of
 from training.report.data import ReportData
 from training.report.markup import Html, printable, tag
 from training.report.sections import SECTIONS, Section, opening
@@ -40,12 +40,8 @@ def report_json(data: ReportData) -> dict[str, Any]:
 
 def write_report(data: ReportData, path: Path) -> None:
     """Write the page in one piece: whoever reads the file sees the old one or the new one."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
+    with draft_of(path) as draft:
         draft.write_text(report_html(data), encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _contents(sections: list[Section]) -> Html:
