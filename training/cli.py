@@ -18,6 +18,7 @@ from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
+from classifier.pointer import POINTER
 from classifier.router import MODELS, TRAINED_ARTIFACT
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
@@ -384,6 +385,11 @@ def train_router(
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
     console.print(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
+    if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
+        console.print(
+            f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
+            f"tierwise-models add {path} --promote[/]"
+        )
 
 
 def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:

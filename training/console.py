@@ -220,7 +220,7 @@ def _promise(training: Training) -> str:
 def _show_ladder(console: Console, training: Training) -> None:
     """What else is certified, and can be asked for at run time."""
     steps = list(ladder_steps(training))
-    if not steps or training.rule.estimated is not None:
+    if not steps:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("max_quality_loss", "saves", "keeps", ""):

@@ -33,9 +33,10 @@ class LadderStep:
 def ladder_steps(training: Training) -> Iterator[LadderStep]:
     """The steps by ascending loss, as the artifact offers them at run time.
 
-    There are none where a floor is shipped, or each task has a setting of its own.
+    There are none where a floor is shipped, each task has a setting of its own, or nothing can be certified since a
+    router in use observed the rows.
     """
-    if training.shipped.strategy != "learned" or training.target.per_task:
+    if training.shipped.strategy != "learned" or training.target.per_task or training.rule.estimated is not None:
         return
     test, tiers = training.test, training.test.quality.shape[1]
     for rung in training.rule.ladder:

@@ -22,7 +22,8 @@ def headline(training: Training) -> str:
     result, reference = training.result, _reference(training)
     if training.shipped.always == reference:
         return f"Nothing cheaper than always {reference} could be shown to keep its quality."
-    name = {"learned": "The learned router", "length": "The length rule, tuned,"}.get(
+    learned = "The learned router" if training.rule.estimated is None else "By estimate, the learned router"
+    name = {"learned": learned, "length": "The length rule, tuned,"}.get(
         training.shipped.strategy, f"Always {training.shipped.always}"
     )
     saved = f"saves {percent(result.saving)}" if result.saving >= 0 else f"costs {percent(-result.saving)} more"
