@@ -1,18 +1,23 @@
-"""The file that says which artifact is in use: ``models/current``.
+"""The files that say which artifact is in use, ``models/current``, and which may be next, ``models/candidate``.
 
-Its first line begins with the path of an artifact in the folder ``versions`` beside it; what follows a tab, and further
-lines, are for people and for ``tierwise-models``, which writes it. It is a file of text and no link, since not every
-file system has links, and so that a switch is one atomic step everywhere: another file is put in its place.
+The first line begins with the path of an artifact in the folder ``versions`` beside it; what follows a tab, and further
+lines, are for people and for ``tierwise-models``. They are files of text and no links, since not every file system has
+links, and so that a switch is one atomic step everywhere: another file is put in its place.
+
+``current`` is always there once a version was promoted. ``candidate`` names the artifact that is being tried against
+it, which cascades direct their exploration by; where there is none, the file is empty or missing.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
-from classifier.errors import ArtifactError
+from classifier.errors import ArtifactError, InputError
 
 POINTER = "current"
+CANDIDATE = "candidate"
 VERSIONS = "versions"
 
 _LINE_BYTES = 512
@@ -47,3 +52,59 @@ def follow(path: Path) -> Path:
             "promote a version with tierwise-models"
         )
     return path.parent / named
+
+
+def find_candidate(path: Path) -> Path | None:
+    """The artifact that a path leads to, as `follow` finds it; None: there is no file, or an empty one.
+
+    Raises
+    ------
+    ArtifactError : the pointer is damaged, or cannot be read.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    return follow(path)
+
+
+def write_candidate(folder: Path, version: str) -> None:
+    """Say which version is tried against the one in use; only where nothing else changes the folder.
+
+    Parameters
+    ----------
+    folder : holds ``versions``, such as ``models``.
+    version : the artifact's file name in ``versions``, without ``.safetensors``.
+
+    Raises
+    ------
+    InputError : there is no such version.
+    OSError : the folder cannot be written.
+    """
+    named = f"{VERSIONS}/{version}.safetensors"
+    if not _PATH.fullmatch(named) or not (folder / named).is_file():
+        raise InputError(
+            f"{version}: no such version in {folder / VERSIONS}; expected one that tierwise-models list shows"
+        )
+    _replace(folder / CANDIDATE, f"{named}\n")
+
+
+def clear_candidate(folder: Path) -> None:
+    """Say that no version is tried; only where nothing else changes the folder.
+
+    The file is emptied and not removed, so that what copies the folder elsewhere copies this, too.
+
+    Raises
+    ------
+    OSError : the folder cannot be written.
+    """
+    path = folder / CANDIDATE
+    if path.is_file():
+        _replace(path, "")
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", encoding="ascii", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)

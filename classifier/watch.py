@@ -28,7 +28,7 @@ from classifier.router import Router, find_artifact, shipped_artifact
 
 _log = logging.getLogger(__name__)
 
-_TRIAL = Request("A short request.")
+TRIAL = Request("A short request.")
 _SKIPPED_LOOKS = 60  # after a file was refused: reading it costs time, and memory or a disk may have been short
 
 Identity = tuple[str | int, ...]
@@ -70,7 +70,7 @@ class WatchedRouter(Router):
             raise InputError(f"interval is {interval:g}; expected a number of seconds above 0, such as 5")
         self._find, self._load, self._interval, self._on_change = find, load, interval, on_change
         self._path = find()
-        self._seen = _identity(self._path)  # before it is read: what takes its place meanwhile is seen at the next look
+        self._seen = identity(self._path)  # before it is read: what takes its place meanwhile is seen at the next look
         self.current = load(self._path)
         self.refused: str | None = None
         self._doubted: tuple[Identity, str] | None = None
@@ -93,6 +93,10 @@ class WatchedRouter(Router):
         """Look no more; the artifact in force stays."""
         _WATCHING.discard(self)
         self._stop.set()
+
+    def load_beside(self, path: Path) -> Router:
+        """A router of another artifact, with the menu and wishes that all get here; raises as `Router.load`."""
+        return self._load(path)
 
     def refresh(self) -> bool:
         """Look now instead of waiting for the next time.
@@ -124,7 +128,7 @@ class WatchedRouter(Router):
         seen: Identity = ()
         try:
             path = self._find()
-            seen = _identity(path)
+            seen = identity(path)
             if seen == self._seen:
                 self.refused = None
                 return False
@@ -146,7 +150,7 @@ class WatchedRouter(Router):
         if path == shipped_artifact() != self._path:
             raise ArtifactError(f"{self._path}: the artifact is gone; put one in its place, or restart to go without")
         new = self._load(path)
-        new.decide(_TRIAL)
+        new.decide(TRIAL)
         return new
 
     def _refuse(self, seen: Identity, why: str) -> None:
@@ -186,7 +190,7 @@ def _watch(reference: weakref.ref[WatchedRouter], stop: threading.Event, interva
         del watched  # or it would live as long as this thread waits
 
 
-def _identity(path: Path) -> Identity:
+def identity(path: Path) -> Identity:
     """What differs when another file is in place, or the file was changed; of none, its path alone."""
     try:
         status = os.stat(path)
