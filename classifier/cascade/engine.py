@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -17,10 +18,12 @@ from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import REFUSE
 from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, Steps
+from classifier.cascade.candidate import Candidate
+from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import failure, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
-from classifier.cascade.route import Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.route import Route, fallbacks, find_route, start_tier
 from classifier.cascade.run import Policy, Run
 from classifier.cascade.streams import Collected
 from classifier.errors import BudgetExceededError, ConfigError
@@ -44,11 +47,12 @@ class Engine:
         router: Router,
         policy: Policy,
         *,
+        candidate: Candidate | None = None,
         record: Callable[[Run], None] | None = None,
         random: Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; ``record`` is told of every run that has ended, in whichever way.
+        """Prepare; ``record`` is told of every run that has ended, in whichever way; ``candidate`` directs exploration.
 
         Where there is one, the last tier's answers are judged as well, though nothing depends on it but what is learned
         later.
@@ -57,6 +61,7 @@ class Engine:
         self._ledger = Ledger(policy.budget)
         self._records, self._record = record is not None, record or (lambda run: None)
         self._random, self._clock = random or Random(), clock
+        self._explorer = Explorer(policy, candidate, self._random)
 
     def check_start(self) -> None:
         """Refuse a start that the menu does not know.
@@ -158,19 +163,20 @@ class Engine:
         policy, model = self.policy, given.get("model")
         if not isinstance(model, str) or model == "auto":
             route = find_route(decision, policy.odds, policy.start)
-            route = explore(route, decision, policy.odds, policy.explore, policy.explore_floor, self._random)
+            route = self._explorer.explore(route, decision)
         else:
             start_tier(self.router, model, "model")
             route = find_route(decision, policy.odds, model)
         wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
-            route = Route(route.places[:1], route.propensity, route.explored)
+            route = replace(route, places=route.places[:1])
         limit = given.get("timeout")
         if isinstance(limit, openai.Timeout):
             limit = limit.read
         return Run(
             id=new_id(),
             time=time.time(),
+            policy=policy,
             decision=decision,
             route=route,
             arguments={name: value for name, value in given.items() if name not in _OWN},

@@ -91,13 +91,13 @@ class Recorder:
 
 def decision_record(run: Run, features: bytes | None = None) -> DecisionRecord:
     """All that is known of a run; ``features`` as `classifier.outcomes.dump_features` makes them."""
-    decision, arguments = run.decision, run.arguments
+    decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
     router, expected = decision.router, decision.prediction
     setting = decision.plan.setting
     return DecisionRecord(
         id=run.id,
         time=datetime.fromtimestamp(run.time, UTC),
-        chosen=router.tiers[run.route.places[0]].name,
+        chosen=router.tiers[route.places[0]].name,
         rule=decision.strategy,
         artifact=router.artifact.digest,
         setting={} if setting is None else {**asdict(setting), "promise": decision.plan.promise},
@@ -112,11 +112,17 @@ def decision_record(run: Run, features: bytes | None = None) -> DecisionRecord:
         expected_quality=expected.quality,
         expected_cost=expected.cost,
         novelty=decision.novelty,
-        propensity=run.route.propensity,
-        explored=run.route.explored,
+        propensity=route.propensity,
+        explored=route.explored,
         audited=run.audited,
         answered=None if run.kept is None else run.kept.tier,
         key=run.key,
+        planned=router.tiers[route.planned].name,
+        start_probabilities={router.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
+        candidate=None if route.draw is None else route.draw.candidate,
+        explore_share=policy.explore,
+        audit_share=0.0 if run.stream is not None else policy.audit,
+        gate=getattr(policy.gate, "name", type(policy.gate).__name__),
         attempts=tuple(attempt_record(place, attempt) for place, attempt in enumerate(run.attempts)),
     )
 

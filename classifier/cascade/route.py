@@ -18,10 +18,9 @@ which was certified together with the gate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from random import Random
 from typing import TypeAlias
 
 from classifier.catalog import Tier
@@ -55,19 +54,53 @@ class GateRates:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """How a start was drawn.
+
+    Attributes
+    ----------
+    planned : place where the route would begin if nothing were explored.
+    chances : by place, the probability that it begins there; the sum is 1.
+    candidate : digest of the artifact whose start was asked for; None: none was asked.
+    """
+
+    planned: int
+    chances: Mapping[int, float]
+    candidate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """The tiers to try, in order.
 
     Attributes
     ----------
     places : of the tiers in the menu; the last one's answer is taken as it is.
-    propensity : probability with which the first was chosen, 0..1.
-    explored : it was drawn, not chosen.
+    draw : how the first was drawn; None: it was certain.
     """
 
     places: tuple[int, ...]
-    propensity: float = 1.0
-    explored: bool = False
+    draw: Draw | None = None
+
+    @property
+    def planned(self) -> int:
+        """Place where it would begin if nothing were explored."""
+        return self.places[0] if self.draw is None else self.draw.planned
+
+    @property
+    def explored(self) -> bool:
+        """Whether it begins elsewhere than planned."""
+        return self.places[0] != self.planned
+
+    @property
+    def starts(self) -> Mapping[int, float]:
+        """By place, the probability that it begins there; the sum is 1."""
+        return {self.places[0]: 1.0} if self.draw is None else self.draw.chances
+
+    @property
+    def propensity(self) -> float:
+        """Probability that it begins where it does."""
+        return self.starts[self.places[0]]
 
 
 Odds: TypeAlias = GateRates | CascadeSetting
@@ -82,7 +115,7 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     start : "router", "cheapest", or a tier's name: where to begin.
     """
     first = _first(decision, start)
-    learned = _learned(decision)
+    learned = learned_places(decision)
     if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
         first = decision.position
     if first is not None and first >= len(decision.prediction.quality):
@@ -93,24 +126,9 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     return Route(_best(decision, odds, learned, first))
 
 
-def explore(route: Route, decision: Decision, odds: Odds, share: float, floor: float, random: Random) -> Route:
-    """The same route, or with probability ``share`` one that begins at another tier.
-
-    Parameters
-    ----------
-    floor : only tiers whose expected quality is at least this share of the reference's are drawn, all alike.
-    """
-    router = decision.router
-    quality = decision.prediction.quality
-    least = floor * quality[router.model.reference]
-    learned = _learned(decision)
-    others = [place for place in learned if place != route.places[0] and quality[place] >= least]
-    if not others or share <= 0:
-        return route
-    if random.random() >= share:
-        return Route(route.places, 1.0 - share)
-    drawn = random.choice(others)
-    return Route(_best(decision, odds, learned, drawn), share / len(others), explored=True)
+def route_from(decision: Decision, odds: Odds, first: int) -> tuple[int, ...]:
+    """Places of the best route that begins at a learned tier."""
+    return _best(decision, odds, learned_places(decision), first)
 
 
 def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
@@ -118,6 +136,11 @@ def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
     left = [place for place in decision.feasible if place not in tried]
     last = tried[-1] if tried else -1
     return [place for place in left if place > last] + [place for place in reversed(left) if place < last]
+
+
+def learned_places(decision: Decision) -> list[int]:
+    """Places of the tiers that can serve the request and that the model has learned about."""
+    return [place for place in decision.feasible if place < len(decision.prediction.quality)]
 
 
 def start_tier(router: Router, start: str, option: str = "start") -> Tier | None:
@@ -135,11 +158,6 @@ def start_tier(router: Router, start: str, option: str = "start") -> Tier | None
         others = f"'{ROUTER}', '{CHEAPEST}'" if option == "start" else "'auto'"
         raise InputError(f"{option} '{start}' is no tier; expected {others} or one of: {names}")
     return tier
-
-
-def _learned(decision: Decision) -> list[int]:
-    """Places of the tiers that can serve the request and that the model has learned about."""
-    return [place for place in decision.feasible if place < len(decision.prediction.quality)]
 
 
 def _first(decision: Decision, start: str) -> int | None:

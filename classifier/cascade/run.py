@@ -27,6 +27,7 @@ class Policy:
     retries: int = 2
     explore: float = 0.0
     explore_floor: float = 0.9
+    explore_directed: float = 0.75
     audit: float = 0.0
     audit_gate: Gate | None = None
     budget: Budget | None = None
@@ -41,6 +42,7 @@ class Run:
     ----------
     id : of its outcome.
     time : when it came, seconds since 1970.
+    policy : how it is treated.
     ends : when its time is up, by the engine's clock; None: never.
     attempts : every call that was made, in order.
     tried : places of the tiers that were asked for an answer, in order.
@@ -54,6 +56,7 @@ class Run:
 
     id: str
     time: float
+    policy: Policy
     decision: Decision
     route: Route
     arguments: Mapping[str, Any] = field(repr=False)

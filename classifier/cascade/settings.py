@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 from openai import AsyncOpenAI, OpenAI
 
 from classifier.cascade.budget import Budget
+from classifier.cascade.candidate import make_candidate
 from classifier.cascade.engine import Engine
 from classifier.cascade.recording import Recorder, Store
 from classifier.cascade.route import GateRates
@@ -36,6 +38,11 @@ class Options(TypedDict, total=False):
     store : a `classifier.outcomes.OutcomeStore` or its URL; None: nothing is kept.
     explore : share of the requests that begin at another tier than the chosen one, drawn at random among those whose
         expected quality is at least ``explore_floor`` (0.9) of the reference's.
+    candidate : an artifact that may come into use: a path, such as ``models/candidate`` (a pointer that retraining
+        writes and empties; it may be missing, and is looked at every few seconds), a `Router`, or one that is watched.
+        Where it would begin elsewhere, requests explore that start, whatever ``explore_floor`` is; the share that
+        explores stays ``explore``. One that is broken, missing or slow is as none.
+    explore_directed : part of ``explore`` that is spent so, 0.75 by default and below 1; the rest is drawn as without.
     audit : share of the answers passed by the gate for which the reference is asked as well, in the background, so that
         the gate's false-pass rate is known. ``audit_gate`` judges both; without one they are compared.
     budget : spend limits.
@@ -52,6 +59,8 @@ class Options(TypedDict, total=False):
     store: Store | str | None
     explore: float
     explore_floor: float
+    candidate: Router | str | Path | None
+    explore_directed: float
     audit: float
     audit_gate: Gate | None
     budget: Budget | None
@@ -70,6 +79,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "store": (object,),
     "explore": _NUMBER,
     "explore_floor": _NUMBER,
+    "candidate": (Router, str, Path, _NONE),
+    "explore_directed": _NUMBER,
     "audit": _NUMBER,
     "audit_gate": (Gate, _NONE),
     "budget": (Budget, _NONE),
@@ -110,13 +121,19 @@ class Settings:
             retries=options.get("retries", defaults.retries),
             explore=options.get("explore", defaults.explore),
             explore_floor=options.get("explore_floor", defaults.explore_floor),
+            explore_directed=options.get("explore_directed", defaults.explore_directed),
             audit=options.get("audit", defaults.audit),
             audit_gate=options.get("audit_gate"),
             budget=options.get("budget"),
             stream_optimistically=options.get("stream_optimistically", False),
         )
         self.recorder = Recorder(self.store)
-        self.engine = Engine(router, policy, record=self.recorder if self.store is not None else None)
+        self.engine = Engine(
+            router,
+            policy,
+            candidate=make_candidate(options.get("candidate"), router),
+            record=self.recorder if self.store is not None else None,
+        )
         self.engine.check_start()
 
     def record_feedback(self, outcome: str | None, score: float, tier: str | None) -> None:
@@ -196,6 +213,9 @@ def _check(options: Options) -> None:
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise InputError(f"{name} is {share}; expected a share from 0 to 1, such as 0.02")
+    directed = options.get("explore_directed", 0.0)
+    if not 0 <= directed < 1:
+        raise InputError(f"explore_directed is {directed}; expected a part from 0 to below 1, such as 0.75")
     deadline, retries = options.get("deadline"), options.get("retries", 0)
     if deadline is not None and not (isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline is {deadline}; expected seconds, a number above 0, or None")

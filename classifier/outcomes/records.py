@@ -102,7 +102,16 @@ class DecisionRecord:
     explored : the start was drawn to explore. audited : the answer was drawn to be audited.
     answered : tier whose answer the caller got; None: no answer.
     key : a label of who pays, given by the caller; never an API key.
+    planned : tier that the policy would have started with, had it not explored.
+    start_probabilities : by tier, the probability that the policy started there, where it is above 0; they sum to 1,
+        and that of ``chosen`` is the propensity.
+    candidate : SHA-256 of the artifact whose start was asked for, to direct exploration; None: none was asked.
+    explore_share : share of the requests that the policy explores. audit_share : probability that the answer, if by
+        another tier than the reference, was drawn to be audited.
+    gate : name of the whole gate in force, such as "finished & learned".
     attempts : in order of their positions.
+
+    Of what an older release recorded, these are None from ``planned`` to ``gate``.
     """
 
     id: str
@@ -129,6 +138,12 @@ class DecisionRecord:
     audited: bool = False
     answered: str | None = None
     key: str | None = None
+    planned: str | None = None
+    start_probabilities: Mapping[str, float] | None = None
+    candidate: str | None = None
+    explore_share: float | None = None
+    audit_share: float | None = None
+    gate: str | None = None
     attempts: tuple[AttemptRecord, ...] = ()
 
 

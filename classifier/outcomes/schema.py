@@ -45,7 +45,7 @@ from sqlalchemy import (
 from classifier.errors import StoreError
 from classifier.outcomes.encoding import dump_json, escape, load_json, unescape
 
-VERSION = 2
+VERSION = 3
 HASH_KEY = "hash_key"
 
 _LOCK = 0x74696572  # of PostgreSQL's advisory locks; any number that others will not take
@@ -163,6 +163,12 @@ decisions = Table(
     Column("audited", Flag, nullable=False),
     Column("answered", AnyText),
     Column("key", AnyText),
+    Column("planned", AnyText),
+    Column("start_probabilities", JsonText),
+    Column("candidate", AnyText),
+    Column("explore_share", Number),
+    Column("audit_share", Number),
+    Column("gate", AnyText),
 )
 by_time = Index("decisions_by_time", decisions.c.time, decisions.c.id)
 
@@ -217,7 +223,15 @@ def _to_version_2(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE attempts ADD COLUMN answer_features TEXT"))
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2}
+def _to_version_3(connection: Connection) -> None:
+    """Keep how the start was drawn, the shares that explore and are audited, and the gate."""
+    number = Double().compile(dialect=connection.dialect)
+    kinds = {"planned": "TEXT", "start_probabilities": "TEXT", "candidate": "TEXT", "gate": "TEXT"}
+    for name, kind in {**kinds, "explore_share": number, "audit_share": number}.items():
+        connection.execute(text(f"ALTER TABLE decisions ADD COLUMN {name} {kind}"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3}
 
 
 def found_version(connection: Connection) -> int | None:

@@ -1,12 +1,11 @@
 import dataclasses
 from itertools import combinations
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.cascade.route import GateRates, Route, explore, fallbacks, find_route, start_tier
+from classifier.cascade.route import GateRates, fallbacks, find_route, start_tier
 from classifier.errors import InputError
 from classifier.model import Prediction
 from classifier.request import make_request
@@ -103,28 +102,6 @@ def test_a_fixed_rule_goes_on_at_the_reference(router, strategy):
 def test_a_request_that_no_learned_tier_can_serve_goes_to_one_that_can(router):
     decision = decided(router, (0.5, 0.5, 0.5), (0.1, 0.2, 1.0), feasible=(GEMINI,), position=GEMINI)
     assert find_route(decision, GateRates()).places == (GEMINI,)
-
-
-def test_exploring_draws_alike_among_tiers_that_are_good_enough(router):
-    decision = decided(router, (0.9, 0.92, 0.95), (0.03, 0.2, 1.0))
-    route, gate = Route((OPUS,)), GateRates(0.95, 0.1)
-    drawn = [explore(route, decision, gate, 0.3, 0.9, Random(seed)) for seed in range(3000)]
-    explored = [each for each in drawn if each.explored]
-    assert len(explored) == pytest.approx(900, rel=0.15)
-    assert {each.propensity for each in explored} == {0.15}
-    starts = [each.places[0] for each in explored]
-    assert starts.count(HAIKU) == pytest.approx(starts.count(SONNET), rel=0.2)
-    assert OPUS not in starts
-    kept = [each for each in drawn if not each.explored]
-    assert {(each.places, each.propensity) for each in kept} == {((OPUS,), 0.7)}
-
-
-def test_exploring_stays_above_the_floor(router):
-    decision, gate = decided(router, (0.5, 0.9, 0.95), (0.03, 0.2, 1.0)), GateRates(0.95, 0.1)
-    drawn = [explore(Route((OPUS,)), decision, gate, 0.9, 0.9, Random(seed)) for seed in range(300)]
-    assert {each.places[0] for each in drawn} == {SONNET, OPUS}
-    strict = [explore(Route((OPUS,)), decision, gate, 0.9, 1.0, Random(seed)) for seed in range(300)]
-    assert set(strict) == {Route((OPUS,))}
 
 
 @given(st.sets(st.integers(0, 3), min_size=1), st.data())

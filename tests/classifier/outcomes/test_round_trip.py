@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -75,6 +76,12 @@ decisions = st.builds(
     audited=st.booleans(),
     answered=maybe_text,
     key=maybe_text,
+    planned=maybe_text,
+    start_probabilities=st.none() | st.dictionaries(any_text, st.floats(0, 1), max_size=4),
+    candidate=maybe_text,
+    explore_share=maybe_number,
+    audit_share=maybe_number,
+    gate=maybe_text,
     attempts=st.lists(attempts, max_size=2).map(
         lambda found: tuple(AttemptRecord(**{**fields(each), "position": n}) for n, each in enumerate(found))
     ),
@@ -143,6 +150,17 @@ def test_a_line_of_another_format_or_kind_is_no_record() -> None:
     ):
         with pytest.raises(LineError):
             from_line(line)
+
+
+def test_a_line_of_an_older_release_lacks_what_it_did_not_know() -> None:
+    newer = ("planned", "start_probabilities", "candidate", "explore_share", "audit_share", "gate")
+    record = decision(START, id="old")
+    content = json.loads(
+        to_line(replace(record, planned="haiku", start_probabilities={"haiku": 0.95}, gate="finished"))
+    )
+    line = json.dumps({name: value for name, value in content.items() if name not in newer})
+    assert from_line(line) == record
+    assert [getattr(record, name) for name in newer] == [None] * len(newer)
 
 
 def test_a_time_of_another_zone_comes_back_as_the_same_moment(shared: OutcomeStore) -> None:

@@ -35,6 +35,14 @@ INSERT INTO decisions VALUES ('old', '2026-03-01 12:00:00.000000', 'haiku', 'lea
     'hello', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '[0.5]', '[]', '[]', NULL, 1.0, {false}, {false}, 'haiku', NULL);
 INSERT INTO attempts VALUES ('old', 0, 'answer', 'haiku', 'm', {true}, 0.9, '[]', 1, 2, 0.1, 0.2, 'stop', NULL, NULL)
 """
+VERSION_2 = f"""{VERSION_1};
+CREATE INDEX decisions_by_time ON decisions (time, id);
+CREATE TABLE deleted (id TEXT NOT NULL PRIMARY KEY);
+ALTER TABLE attempts ADD COLUMN answer_features TEXT;
+UPDATE schema_version SET version = 2
+"""
+OLDER = {1: VERSION_1, 2: VERSION_2}
+NEW_IN_3 = ("planned", "start_probabilities", "candidate", "explore_share", "audit_share", "gate")
 TYPES = {
     "sqlite": {"time": "DATETIME", "float": "DOUBLE", "bytes": "BLOB", "true": "1", "false": "0"},
     "postgresql": {
@@ -82,10 +90,11 @@ def another(url: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("reader", [False, True])
-def test_version_1_becomes_what_is_made_today(
-    url: str, tmp_path: Path, open_store: Opener, request: pytest.FixtureRequest, reader: bool
+@pytest.mark.parametrize("version", OLDER)
+def test_an_older_version_becomes_what_is_made_today(
+    url: str, tmp_path: Path, open_store: Opener, request: pytest.FixtureRequest, version: int, reader: bool
 ) -> None:
-    run_sql(url, VERSION_1)
+    run_sql(url, OLDER[version])
     store = open_store(url)
     if not reader:
         store.record(decision(START + timedelta(days=1), attempts=(attempt(0, answer_features={"words": 3.0}),)))
@@ -93,14 +102,16 @@ def test_version_1_becomes_what_is_made_today(
     old = next(iter(store.outcomes())).decision
     assert (old.id, old.time, old.prompt, old.attempts[0].passed) == ("old", START, "hello", True)
     assert old.attempts[0].answer_features is None
+    assert [getattr(old, name) for name in NEW_IN_3] == [None] * len(NEW_IN_3)
     assert store.count() == (1 if reader else 2)
     fresh = another(url, request, tmp_path)
     open_store(fresh).write([])
     assert structure(url) == structure(fresh)
 
 
-def test_many_processes_may_begin_at_once(url: str, open_store: Opener) -> None:
-    run_sql(url, VERSION_1)
+@pytest.mark.parametrize("version", OLDER)
+def test_many_processes_may_begin_at_once(url: str, open_store: Opener, version: int) -> None:
+    run_sql(url, OLDER[version])
     stores = [open_store(url) for _ in range(6)]
     begin = threading.Barrier(6)
 
