@@ -92,6 +92,13 @@ def artifact_content(model: FittedModel) -> tuple[dict[str, Any], Mapping[str, N
     return header, {**tensors, **dump_novelty(scale)}
 
 
+def with_rule(trained: Trained, path: Path, **rule: Any) -> Path:
+    """The artifact with another rule, as a file."""
+    header, tensors = artifact_content(trained.model)
+    write_artifact(path, {**header, "rule": {**header["rule"], **rule}}, tensors)
+    return path
+
+
 def decided(router: Router, request: Request, strategy: str | None = None) -> Decision:
     """The decision for a drawn request; one that is too long for every tier is drawn anew."""
     try:

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cascade import BAD, GOOD, ask, by_tier
 from made_requests import CODE, LANGUAGES, MATH
-from made_router import Trained, artifact_content
+from made_router import Trained, with_rule
 from openai_server import OpenAIServer, Reply
 
 from classifier import Router, predict_model, route, set_shared_router
@@ -53,9 +53,7 @@ class Files:
 
 
 def made(trained: Trained, path: Path, **rule: object) -> bytes:
-    header, tensors = artifact_content(trained.model)
-    write_artifact(path, {**header, "rule": {**header["rule"], **rule}}, tensors)
-    return path.read_bytes()
+    return with_rule(trained, path, **rule).read_bytes()
 
 
 @pytest.fixture

@@ -37,21 +37,30 @@ _Float = NDArray[np.float64]
 
 
 def start_chances(
-    start: NDArray[np.int64], propensity: _Float, explored: NDArray[np.bool_], artifact: NDArray[np.int64], tiers: int
+    start: NDArray[np.int64],
+    propensity: _Float,
+    explored: NDArray[np.bool_],
+    artifact: NDArray[np.int64],
+    tiers: int,
+    recorded: _Float | None = None,
 ) -> _Float:
     """(n, t) probability that the route begins at each tier.
 
-    That of the logged start is its propensity. Another tier's is the mean propensity that drawn starts there have in
-    the same artifact's log, 0 where there are none. Where the start was drawn, the tier that would have been chosen is
-    one of the others, which were chosen as often as the log shows.
+    Where the record says it, that is exact. Of rows that older releases recorded, it is estimated: that of the logged
+    start is its propensity. Another tier's is the mean propensity that drawn starts there have in such rows of the same
+    artifact, 0 where there are none. Where the start was drawn, the tier that would have been chosen is one of the
+    others, which were chosen as often as these rows show.
 
     Parameters
     ----------
     start : (n,) places; -1: outside the menu. propensity : (n,). explored : (n,) drawn. artifact : (n,) numbers.
+    recorded : (n, t) what the records say; NaN in the rows of those that do not; None: none does.
     """
-    chance = np.zeros((len(start), tiers))
+    chance = np.full((len(start), tiers), np.nan) if recorded is None else recorded.copy()
+    told = np.equal(np.isnan(chance).sum(axis=1), 0)
     inside, places = start >= 0, np.arange(tiers)
-    for rows in _by_artifact(artifact):
+    for every in _by_artifact(artifact):
+        rows = every[~told[every]]
         own, drawn, within = start[rows], explored[rows], inside[rows]
         sums = np.bincount(own[drawn & within], propensity[rows][drawn & within], tiers)
         counts = np.bincount(own[drawn & within], minlength=tiers)
@@ -62,7 +71,8 @@ def start_chances(
         others = np.where(own[:, None] == places, 0, chosen)
         share = np.where(drawn[:, None], others / np.maximum(others.sum(axis=1, keepdims=True), 1), 0.0)
         chance[rows] = np.minimum(share * usual + (1.0 - share) * by_draw, 1.0 - propensity[rows, None])
-    chance[inside, start[inside]] = propensity[inside]
+    known = inside & ~told
+    chance[known, start[known]] = propensity[known]
     return chance
 
 
@@ -73,7 +83,7 @@ def tried_chances(
     begins: _Float,
     artifact: NDArray[np.int64],
     reference: int | None,
-    audit_share: float,
+    audit_share: float | _Float,
 ) -> _Float:
     """(n, t) probability that each tier is tried, by the formula above.
 
@@ -86,6 +96,7 @@ def tried_chances(
     begins : (n, t) from `start_chances`.
     artifact : (n,) numbers.
     reference : place of the tier that audits ask; None: there are none.
+    audit_share : of the answers that are audited; one for all, or (n,).
     """
     rows, tiers = tried.shape
     answered = tried & ~by_audit
@@ -100,8 +111,8 @@ def tried_chances(
         elsewhere = other.sum(axis=1)
         reached = (other * _reach(answered, start, artifact, place)).sum(axis=1)
         share = np.divide(reached, elsewhere, out=np.zeros(rows), where=elsewhere > 0)
-        audited = audit_share if place == reference else 0.0
-        path = np.where(by_audit[:, place], own * max(audited, _RAREST), own)
+        audited = np.broadcast_to(audit_share if place == reference else 0.0, rows)
+        path = np.where(by_audit[:, place], own * np.maximum(audited, _RAREST), own)
         weight = share / np.maximum(path + elsewhere, _RAREST) + (1.0 - share) / np.maximum(path, _RAREST)
         chance[:, place] = np.where(tried[:, place], 1.0 / weight, reached + own * audited)
     return np.minimum(chance, 1.0)

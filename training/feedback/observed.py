@@ -26,6 +26,8 @@ from training.outcome_table import feedback_scores
 
 _MEASURES = ("verdict", "score", "cost", "feedback", "audit", "expected", "expected_quality", "expected_cost")
 
+_ROUNDING = 1e-6
+
 _KEPT = ("id", "task", "checks", "request", "features", "hash")
 
 
@@ -37,7 +39,8 @@ class Asked:
     ----------
     ids : of the decisions.
     tasks : normalised labels.
-    checks : names of the gates that looked at the row's answers, joined by " & "; None: none did.
+    checks : name of the whole gate in force; of rows that older releases recorded, names of the gates that looked at
+        the row's answers, joined by " & ", and None where none did.
     requests : where prompts are kept. features : as `classifier.outcomes.load_features` reads them. hashes : equal for
         equal requests of one store.
     """
@@ -85,6 +88,8 @@ class Observed:
     time : (n,) seconds since 1970-01-01 UTC.
     artifact : (n,) numbers of ``artifacts``, the digests of the artifacts in force.
     start : (n,) place of the tier where the route began; -1: today's menu does not have it.
+    planned : (n,) place where it would have begun, had it not explored; -1: today's menu does not have it, or nobody
+        recorded it.
     answered : (n,) place of the tier whose answer was given; -1: none of today's menu.
     propensity : (n,) probability with which that start was chosen. explored : (n,) it was drawn.
     tried : (n, t) the tier answered, audits included.
@@ -94,6 +99,7 @@ class Observed:
     audit : (n, t) scores of audits, 0..1. Where an audit only compares, the reference's own is 1.
     cost : (n, t) USD of the tier's answers. spent : (n,) USD of all of a row's attempts whose cost is known.
     expected, expected_quality, expected_cost : (n, t) P(adequate), 0..1 and USD, as the artifact in force saw them.
+    audit_share : (n,) probability that the answer, if by another tier than the reference, was audited.
     start_chance : (n, t) probability that the route begins there, see `training.feedback.chances.start_chances`.
     chance : (n, t) probability that the tier is tried, see `training.feedback.chances.tried_chances`.
     """
@@ -106,6 +112,7 @@ class Observed:
     time: NDArray[np.float64]
     artifact: NDArray[np.int64]
     start: NDArray[np.int64]
+    planned: NDArray[np.int64]
     answered: NDArray[np.int64]
     propensity: NDArray[np.float64]
     explored: NDArray[np.bool_]
@@ -120,6 +127,7 @@ class Observed:
     expected: NDArray[np.float64]
     expected_quality: NDArray[np.float64]
     expected_cost: NDArray[np.float64]
+    audit_share: NDArray[np.float64]
     start_chance: NDArray[np.float64]
     chance: NDArray[np.float64]
 
@@ -152,7 +160,7 @@ def observe(
     outcomes : of `classifier.outcomes.OutcomeStore.outcomes`; read once, as a stream.
     menu : today's; its tiers are the columns.
     reference : the tier that audits ask, by name; None: the one that most of them asked.
-    audit_share : share of the answers that are audited; None: the share that was.
+    audit_share : share of the answers that are audited, for records that do not say it; None: the share that was.
 
     Raises
     ------
@@ -209,6 +217,11 @@ class _Reader:
             for name, value in zip(decision.menu, values, strict=False):
                 row.put(measure, self._named_place(decision, name), value)
         row.start = self._named_place(decision, decision.chosen)
+        if decision.planned is not None:
+            row.planned = self._named_place(decision, decision.planned)
+        elif not decision.explored:
+            row.planned = row.start
+        row.starts = self._starts(decision)
         row.answered = -1 if decision.answered is None else self._named_place(decision, decision.answered)
         row.artifact = self._artifacts.setdefault(decision.artifact, len(self._artifacts))
         row.task = canonical_task(decision.task, self._menu) or normalise_label(decision.task)
@@ -232,12 +245,9 @@ class _Reader:
         start, answered = np.array([row.start for row in rows]), np.array([row.answered for row in rows])
         artifact = np.array([row.artifact for row in rows])
         propensity, explored = (np.array([getattr(row, name) for row in rows]) for name in ("propensity", "explored"))
-        elsewhere = (answered >= 0) & (answered != place)
-        share = audit_share
-        if share is None:
-            audited = np.array([row.audited for row in rows])
-            share = float(audited[elsewhere].mean()) if elsewhere.any() else 0.0
-        begins = start_chances(start, propensity, explored, artifact, len(names))
+        share = _audit_shares(rows, (answered >= 0) & (answered != place), audit_share)
+        recorded = np.array([row.starts or [math.nan] * len(names) for row in rows])
+        begins = start_chances(start, propensity, explored, artifact, len(names), recorded)
         return Observed(
             tiers=names,
             reference=place,
@@ -247,12 +257,14 @@ class _Reader:
             time=np.array([row.time for row in rows]),
             artifact=artifact,
             start=start,
+            planned=np.array([row.planned for row in rows]),
             answered=answered,
             propensity=propensity,
             explored=explored,
             tried=tried,
             by_audit=by_audit,
             spent=np.array([row.spent for row in rows]),
+            audit_share=share,
             start_chance=begins,
             chance=tried_chances(tried, by_audit, start, begins, artifact, place, share),
             **table,
@@ -279,6 +291,20 @@ class _Reader:
             row.put("score", place, attempt.score)
             row.note_checks(attempt.gates)
 
+    def _starts(self, decision: DecisionRecord) -> list[float] | None:
+        """Probabilities of starting at each tier of today's menu; None where the record does not say them."""
+        recorded = decision.start_probabilities
+        if not recorded or not recorded.get(decision.chosen, 0.0) > 0 or min(recorded.values()) < 0:
+            return None
+        if abs(math.fsum(recorded.values()) - 1.0) > _ROUNDING:
+            return None
+        starts = [0.0] * len(self._menu.tiers)
+        for name, chance in recorded.items():
+            place = self._named_place(decision, name)
+            if place >= 0:
+                starts[place] += chance
+        return starts
+
     def _place(self, model: str) -> int:
         if model not in self._places:
             tier = self._menu.find(model)
@@ -298,18 +324,22 @@ class _Row:
         "answered",
         "artifact",
         "artifact_digest",
+        "audit_share",
         "audited",
         "audits",
         "cells",
         "checks",
         "explored",
         "features",
+        "gate",
         "hash",
         "id",
+        "planned",
         "propensity",
         "request",
         "spent",
         "start",
+        "starts",
         "task",
         "time",
         "tried",
@@ -324,9 +354,11 @@ class _Row:
         self.cells = {name: [math.nan] * tiers for name in _MEASURES}
         self.tried: set[int] = set()
         self.audits: set[int] = set()
-        self.start = self.answered = self.artifact = -1
+        self.start = self.planned = self.answered = self.artifact = -1
+        self.starts: list[float] | None = None
+        self.audit_share = decision.audit_share
         self.task: str | None = None
-        self.checks: str | None = None
+        self.gate = self.checks = decision.gate
         self.request: Request | None = None
         self.spent = 0.0
 
@@ -339,9 +371,9 @@ class _Row:
         self.put(measure, place, value if value is None or math.isnan(before) else before + value)
 
     def note_checks(self, gates: Sequence[Mapping[str, Any]]) -> None:
-        """Keep the longest list: a check that fails ends the others' work."""
+        """Where the gate's name is not known, keep the longest list: a check that fails ends the others' work."""
         names = [str(gate.get("gate")) for gate in gates]
-        if names and (self.checks is None or len(names) > self.checks.count(" & ") + 1):
+        if self.gate is None and names and (self.checks is None or len(names) > self.checks.count(" & ") + 1):
             self.checks = " & ".join(names)
 
 
@@ -351,6 +383,16 @@ def _flags(rows: Sequence[_Row], tiers: int) -> tuple[NDArray[np.bool_], NDArray
         tried[number, list(row.tried | row.audits)] = True
         by_audit[number, list(row.audits - row.tried)] = True
     return tried, by_audit
+
+
+def _audit_shares(rows: Sequence[_Row], elsewhere: NDArray[np.bool_], given: float | None) -> NDArray[np.float64]:
+    """(n,) shares as recorded; where they are not, the one given or, of answers by other tiers, the one that was."""
+    recorded = np.array([math.nan if row.audit_share is None else row.audit_share for row in rows])
+    silent = np.isnan(recorded)
+    if given is None:
+        audited = np.array([row.audited for row in rows])[silent & elsewhere]
+        given = float(audited.mean()) if len(audited) else 0.0
+    return np.where(silent, given, recorded)
 
 
 def _request(decision: DecisionRecord) -> Request | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from classifier.cascade.route import GateRates
 from classifier.catalog import Tier
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord, FeedbackRecord, Outcome
-from training.feedback.chances import start_chances, tried_chances
+from training.feedback.chances import tried_chances
 from training.feedback.observed import Asked, LeftOut, Observed
 
 _BEGIN = 1_767_225_600.0  # 2026-01-01
@@ -33,7 +33,7 @@ class SimulatedLog:
     Attributes
     ----------
     observed : what the log shows.
-    start_chance : (n, t) the probabilities that the starts were drawn with.
+    start_chance : (n, t) the probabilities that the starts were drawn with; the log shows them, too.
     chance : (n, t) the probability that each tier was tried, all verdicts being known.
     """
 
@@ -93,7 +93,6 @@ def simulate_log(
     propensity = starts[index, start]
     unknown = np.full((rows, tiers), np.nan)
     artifact = np.zeros(rows, np.int64)
-    begins = start_chances(start, propensity, explored, artifact, tiers)
     observed = Observed(
         tiers=tuple(names or (f"tier {tier}" for tier in places)),
         reference=place,
@@ -103,6 +102,7 @@ def simulate_log(
         time=_BEGIN + _APART * index.astype(np.float64),
         artifact=artifact,
         start=start,
+        planned=policy.astype(np.int64),
         answered=answered,
         propensity=propensity,
         explored=explored,
@@ -117,8 +117,9 @@ def simulate_log(
         expected=unknown if expected is None else expected,
         expected_quality=unknown if expected is None else expected,
         expected_cost=cost,
-        start_chance=begins,
-        chance=tried_chances(seen, by_audit, start, begins, artifact, place, audit),
+        audit_share=np.full(rows, audit),
+        start_chance=starts,
+        chance=tried_chances(seen, by_audit, start, starts, artifact, place, audit),
     )
     ends = tiers - 1 - np.argmax(leads[:, :, ::-1], axis=2)
     audits = (starts * (ends != place) * ~leads[:, :, place]).sum(axis=1) * audit
@@ -190,6 +191,14 @@ def _outcome(observed: Observed, row: int, tiers: Sequence[Tier], prompt: str | 
         explored=bool(observed.explored[row]),
         audited=bool(np.isfinite(observed.audit[row]).any()),
         answered=tiers[observed.answered[row]].name,
+        planned=tiers[observed.planned[row]].name,
+        start_probabilities={
+            tier.name: float(chance)
+            for tier, chance in zip(tiers, observed.start_chance[row], strict=False)
+            if chance > 0
+        },
+        audit_share=float(observed.audit_share[row]),
+        gate=observed.asked.checks[row],
         attempts=tuple(attempts),
     )
     given = int(observed.answered[row])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_cascade import ask, by_tier
 from made_requests import made_table
-from made_router import Trained, artifact_content
+from made_router import Trained, artifact_content, with_rule
 from test_route import HAIKU, OPUS, SONNET, decided
 
 from classifier import Router
@@ -33,26 +33,14 @@ OTHER = "20261125T154403Z-ba9876543210"
 REQUESTS = made_table(600, seed=7)[0]
 
 
-@pytest.fixture(scope="module")
-def cheaper(linear: Trained, tmp_path_factory: pytest.TempPathFactory) -> Router:
-    """The same model with more weight on prices: a third of the starts are other ones."""
-    return Router(read_artifact(made(linear, tmp_path_factory.mktemp("cheaper") / "router.safetensors", chosen=3)))
-
-
 @pytest.fixture
 def folder(linear: Trained, tmp_path: Path) -> Path:
     """Where versions are kept: the router in force, and a cheaper one."""
     versions = tmp_path / "models" / "versions"
     versions.mkdir(parents=True)
     (versions / f"{OTHER}.safetensors").write_bytes(linear.path.read_bytes())
-    made(linear, versions / f"{NAME}.safetensors", chosen=3)
+    with_rule(linear, versions / f"{NAME}.safetensors", chosen=3)
     return versions.parent
-
-
-def made(trained: Trained, path: Path, **rule: object) -> Path:
-    header, tensors = artifact_content(trained.model)
-    write_artifact(path, {**header, "rule": {**header["rule"], **rule}}, tensors)
-    return path
 
 
 def explorer(candidate: Router | None = None, seed: int = 0, **policy: float) -> Explorer:
@@ -189,7 +177,7 @@ def test_another_candidate_is_counted_anew(router: Router, cheaper: Router, line
     asked = [cheaper]
     found = Explorer(Policy(GATE, explore=0.02), Candidate(lambda: asked[0]), Random(0))
     first = explored(found, router)
-    asked[0] = Router(read_artifact(made(linear, tmp_path / "r.safetensors", chosen=3, target=0.05)))
+    asked[0] = Router(read_artifact(with_rule(linear, tmp_path / "r.safetensors", chosen=3, target=0.05)))
     assert asked[0].artifact.digest != cheaper.artifact.digest
     assert [route.starts for route in explored(found, router)] == [route.starts for route in first]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -53,16 +54,17 @@ def test_a_log_comes_back_from_a_store(sqlite_url: str, open_store: Opener) -> N
     store = open_store(sqlite_url)
     for outcome in as_outcomes(log, MENU.tiers, [f"prompt {row}" for row in range(400)]):
         store.write([outcome.decision, *outcome.feedback])
-    found = observe(store.outcomes(), MENU, audit_share=0.2)
+    found = observe(store.outcomes(), MENU)
     assert found.reference == log.reference == 2
     assert found.artifacts == ("simulated",)
-    for name in ("start", "answered", "explored", "tried", "by_audit", "artifact"):
+    for name in ("start", "planned", "answered", "explored", "tried", "by_audit", "artifact"):
         assert (getattr(found, name) == getattr(log, name)).all(), name
     for name in ("time", "propensity", "verdict", "score", "feedback", "audit", "cost", "spent"):
         assert getattr(found, name) == pytest.approx(getattr(log, name), nan_ok=True), name
-    for name in ("expected", "expected_quality", "expected_cost", "start_chance", "chance"):
+    for name in ("expected", "expected_quality", "expected_cost", "audit_share", "start_chance", "chance"):
         assert getattr(found, name) == pytest.approx(getattr(log, name)), name
     assert found.asked.tasks == log.asked.tasks
+    assert set(found.asked.checks) == {"simulated"}
     assert found.asked.requests[7] is not None
     assert found.asked.requests[7].text == "prompt 7"
     assert found.left_out.rows == found.left_out.without_propensity == 0
@@ -171,11 +173,59 @@ def test_weighted_audits_count_for_all_that_might_have_been() -> None:
     assert weights == pytest.approx(cheap.sum(), rel=0.1)
 
 
-def test_start_chances_are_those_of_the_draw() -> None:
-    log = World(5000, 6).log(6, explore=0.1)
+def old(outcome: Outcome) -> Outcome:
+    """The same as an older release recorded it."""
+    new = ("planned", "start_probabilities", "candidate", "explore_share", "audit_share", "gate")
+    return replace(outcome, decision=replace(outcome.decision, **dict.fromkeys(new)))
+
+
+def test_what_older_releases_recorded_is_estimated() -> None:
+    log = World(5000, 6).log(6, explore=0.1, audit=0.2)
+    found = observe(map(old, as_outcomes(log.observed, MENU.tiers)), MENU)
     chosen = ~log.observed.explored
-    assert log.observed.start_chance[chosen] == pytest.approx(log.start_chance[chosen], rel=1e-6)
-    assert log.observed.start_chance.sum(axis=1) == pytest.approx(1.0)
+    assert found.start_chance[chosen] == pytest.approx(log.start_chance[chosen], rel=1e-6)
+    assert found.start_chance.sum(axis=1) == pytest.approx(1.0)
+    assert np.abs(found.start_chance[~chosen] - log.start_chance[~chosen]).max() > 0.1
+    assert (found.planned == np.where(chosen, found.start, -1)).all()
+    assert found.audit_share == pytest.approx(np.full(5000, 0.2), abs=0.02)
+    assert set(found.asked.checks) == {"simulated"}
+
+
+def test_what_is_recorded_is_exact_beside_older_rows() -> None:
+    """Two ways to explore under one artifact: newer rows do not disturb the estimate for older ones."""
+    world = World(4000, 8)
+    before, after = (world.log(8, explore=explore, audit=audit) for explore, audit in ((0.1, 0.3), (0.4, 0.1)))
+    first = [old(outcome) for outcome in as_outcomes(before.observed, MENU.tiers)]
+    found = observe([*first, *as_outcomes(after.observed, MENU.tiers)], MENU)
+    chosen = np.flatnonzero(~before.observed.explored)
+    assert found.start_chance[chosen] == pytest.approx(before.start_chance[chosen], rel=1e-6)
+    assert found.start_chance[4000:] == pytest.approx(after.start_chance, rel=1e-12)
+    assert found.audit_share[:4000] == pytest.approx(np.full(4000, 0.3), abs=0.02)
+    assert set(found.audit_share[4000:]) == {0.1}
+    assert (found.planned[4000:] == world.start).all()
+
+
+def test_recorded_starts_follow_the_models() -> None:
+    """Another menu called today's small tier "cheap"; what today's menu lacks leaves less than 1."""
+    renamed = made(
+        chosen="cheap",
+        planned="large",
+        answered="cheap",
+        gate="finished & learned",
+        start_probabilities={"cheap": 0.25, "large": 0.5, "huge": 0.25},
+        propensity=0.25,
+        attempts=(answer(0, "cheap", model="vendor/small-1", gates=({"gate": "finished", "passed": True},)),),
+    )
+    found = observe([Outcome(renamed)], MENU)
+    assert found.start_chance.tolist() == [[0.25, 0.0, 0.5]]
+    assert (found.start.tolist(), found.planned.tolist()) == ([0], [2])
+    assert found.asked.checks == ("finished & learned",)
+
+
+@pytest.mark.parametrize("starts", [{}, {"small": 0.7}, {"medium": 1.0}, {"small": 1.5, "large": -0.5}])
+def test_recorded_starts_that_cannot_be_are_not_believed(starts: dict[str, float]) -> None:
+    found = observe([Outcome(made(start_probabilities=starts))], MENU)
+    assert found.start_chance.tolist() == [[0.98, 0.0, 0.0]]
 
 
 def test_artifacts_are_not_mixed() -> None:

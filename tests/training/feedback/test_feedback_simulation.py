@@ -57,8 +57,10 @@ def test_exploration_can_be_directed() -> None:
     assert not log.observed.explored[~hard].any()
     assert (log.observed.start[log.observed.explored] == 1).all()
     assert log.observed.explored[hard].mean() == pytest.approx(0.4, abs=0.05)
-    chosen = ~log.observed.explored
-    assert log.observed.start_chance[chosen] == pytest.approx(log.start_chance[chosen])
+    assert np.array_equal(log.observed.start_chance, log.start_chance)
+    assert np.array_equal(log.observed.planned, world.start)
+    own = log.observed.start_chance[np.arange(3000), log.observed.start]
+    assert np.array_equal(own, log.observed.propensity)
 
 
 def test_a_reference_may_be_any_tier() -> None:
