@@ -66,7 +66,7 @@ def find_candidate(path: Path) -> Path | None:
     return follow(path)
 
 
-def write_candidate(folder: Path, version: str) -> None:
+def write_candidate(folder: str | Path, version: str) -> None:
     """Say which version is tried against the one in use; only where nothing else changes the folder.
 
     Parameters
@@ -79,7 +79,7 @@ def write_candidate(folder: Path, version: str) -> None:
     InputError : there is no such version.
     OSError : the folder cannot be written.
     """
-    named = f"{VERSIONS}/{version}.safetensors"
+    folder, named = Path(folder), f"{VERSIONS}/{version}.safetensors"
     if not _PATH.fullmatch(named) or not (folder / named).is_file():
         raise InputError(
             f"{version}: no such version in {folder / VERSIONS}; expected one that tierwise-models list shows"
@@ -87,7 +87,7 @@ def write_candidate(folder: Path, version: str) -> None:
     _replace(folder / CANDIDATE, f"{named}\n")
 
 
-def clear_candidate(folder: Path) -> None:
+def clear_candidate(folder: str | Path) -> None:
     """Say that no version is tried; only where nothing else changes the folder.
 
     The file is emptied and not removed, so that what copies the folder elsewhere copies this, too.
@@ -96,7 +96,7 @@ def clear_candidate(folder: Path) -> None:
     ------
     OSError : the folder cannot be written.
     """
-    path = folder / CANDIDATE
+    path = Path(folder) / CANDIDATE
     if path.is_file():
         _replace(path, "")
 

@@ -44,11 +44,11 @@ def folder(linear: Trained, tmp_path: Path) -> Path:
 
 
 def explorer(candidate: Router | None = None, seed: int = 0, **policy: float) -> Explorer:
-    return Explorer(Policy(GATE, **policy), make_candidate(candidate, candidate), Random(seed))  # type: ignore[arg-type]
+    return Explorer(Policy(GATE, **policy), make_candidate(candidate, candidate), Random(seed))
 
 
 def planned(router: Router, request: object) -> Route:
-    return find_route(router.decide(request), GateRates())  # type: ignore[arg-type]
+    return find_route(router.decide(request), GateRates())
 
 
 def explored(explorer: Explorer, router: Router) -> list[Route]:
@@ -411,7 +411,7 @@ def test_a_candidate_is_loaded_as_the_watched_router_is(folder: Path, linear: Tr
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_cascade_explores_by_a_candidate(kind, router, cheaper, folder, upstream, open_store, sqlite_url) -> None:  # type: ignore[no-untyped-def]
+def test_a_cascade_explores_by_a_candidate(kind, router, cheaper, folder, upstream, open_store, sqlite_url) -> None:
     """The candidate's start is recorded with exactly the probability of its draw."""
     upstream.answer_with(by_tier())
     write_candidate(folder, NAME)
@@ -437,7 +437,7 @@ def test_a_cascade_explores_by_a_candidate(kind, router, cheaper, folder, upstre
 
 
 @pytest.mark.parametrize("candidate", ["nowhere/candidate", Path("nowhere")])
-def test_a_missing_candidate_is_as_none(router, upstream, candidate) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_candidate_is_as_none(router, upstream, candidate) -> None:
     upstream.answer_with(by_tier())
     assert ask("sync", upstream, {"router": router, "candidate": candidate, "explore": 1.0}).tier != "haiku"
 
@@ -450,7 +450,7 @@ def test_a_missing_candidate_is_as_none(router, upstream, candidate) -> None:  #
         ({"explore_directed": -0.1}, "explore_directed is -0.1"),
     ],
 )
-def test_wrong_options_are_one_line(router, upstream, options, words) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_options_are_one_line(router, upstream, options, words) -> None:
     with pytest.raises(InputError, match=words) as caught:
         ask("sync", upstream, {"router": router, **options})
     assert "\n" not in str(caught.value)

@@ -35,6 +35,8 @@ def test_a_decision_is_kept_with_every_attempt(kind, router, upstream, open_stor
     assert list(decision.menu) == ["haiku", "sonnet", "opus"]
     assert list(decision.probabilities) == pytest.approx(list(result.decision.probabilities.values()))
     assert (decision.propensity, decision.explored, decision.audited) == (1.0, False, False)
+    assert (decision.start_probabilities, decision.planned, decision.candidate) == ({"haiku": 1.0}, "haiku", None)
+    assert (decision.explore_share, decision.audit_share, decision.gate) == (0.0, 0.0, "good")
     first, second = decision.attempts
     assert (first.tier, first.passed, first.score, first.response) == ("haiku", False, 0.0, BAD)
     assert (first.tokens_in, first.tokens_out, first.cost) == (9, 4, pytest.approx(result.attempts[0].cost))
@@ -58,9 +60,10 @@ def test_a_stream_is_kept_when_it_has_ended(kind, router, upstream, open_store, 
         stream = await cascade.create(messages=MESSAGES, stream=True)
         assert [chunk async for chunk in stream]
 
-    options = {"router": router, "store": store, "start": "opus"}
+    options = {"router": router, "store": store, "start": "opus", "audit": 0.5}
     with_cascade(kind, upstream, options, read if kind == "sync" else read_later)
     (outcome,) = kept(store)
+    assert outcome.decision.audit_share == 0.0
     (attempt,) = outcome.decision.attempts
     assert (attempt.tokens_in, attempt.tokens_out, attempt.passed, attempt.error) == (9, 4, True, None)
 
@@ -95,6 +98,8 @@ def test_exploring_is_kept_with_its_propensity(kind, router, upstream, open_stor
     result = ask(kind, upstream, options)
     (outcome,) = kept(store)
     assert (outcome.decision.explored, outcome.decision.propensity) == (True, 0.5)
+    assert outcome.decision.start_probabilities == {"haiku": 0.5, "sonnet": 0.5}
+    assert (outcome.decision.planned, outcome.decision.explore_share) == ("opus", 1.0)
     assert outcome.decision.attempts[0].purpose == "explore"
     assert outcome.decision.chosen == result.attempts[0].tier != "opus"
 
