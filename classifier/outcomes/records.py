@@ -104,7 +104,7 @@ class DecisionRecord:
     key : a label of who pays, given by the caller; never an API key.
     planned : tier that the policy would have started with, had it not explored.
     start_probabilities : by tier, the probability that the policy started there, where it is above 0; they sum to 1,
-        and that of ``chosen`` is the propensity.
+        and that of ``chosen`` is the propensity. Where a spend limit was reached, the cheapest tier counts as certain.
     candidate : SHA-256 of the artifact whose start was asked for, to direct exploration; None: none was asked.
     explore_share : share of the requests that the policy explores. audit_share : probability that the answer, if by
         another tier than the reference, was drawn to be audited.

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 
 from classifier import Router
 from classifier.cascade.calls import Call
-from classifier.cascade.candidate import make_candidate
+from classifier.cascade.candidate import Candidate
 from classifier.cascade.engine import Engine
 from classifier.cascade.recording import decision_record
 from classifier.cascade.route import find_route
@@ -41,7 +41,7 @@ class Upstream:
         engine = Engine(
             router,
             POLICY,
-            candidate=make_candidate(candidate, router),
+            candidate=None if candidate is None else Candidate(lambda: candidate, lambda: 0.0),
             record=lambda run: outcomes.append(Outcome(decision_record(run))),
             random=Random(seed),
             clock=lambda: 0.0,
