@@ -162,7 +162,7 @@ def _usual_gate(router: Router) -> Gate:
     if not has_gate(router.artifact):
         return default_gate()
     learned = LearnedGate.load(router)
-    return default_gate() & learned if learned.promise.certified else default_gate()
+    return default_gate() & learned if learned.promise.usable else default_gate()
 
 
 def _learned_odds(gate: Gate) -> CascadeSetting | None:

@@ -92,6 +92,7 @@ def test_each_gate_is_believed_by_its_own_audits() -> None:
             decision=replace(
                 outcome.decision,
                 id=f"other {outcome.decision.id}",
+                gate="blind",
                 attempts=tuple(
                     replace(attempt, gates=({"gate": "blind", "passed": True},))
                     for attempt in outcome.decision.attempts
