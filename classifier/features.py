@@ -321,6 +321,28 @@ def _form(request: Request) -> tuple[float, ...]:
     )
 
 
+def request_form(features: Features) -> Request:
+    """A request with these features as far as its form goes: sizes, limits, tools, images. Its text is not known."""
+    first = 2 * _N_CLASSES  # shares and numbers of the classes come before
+    last = first + len(_SIZES) + len(_MARKS) + len(_FORM)
+    counts = np.rint(np.expm1(features.dense[first:last])).astype(np.int64).tolist()
+    limit, turns, system, tools, tool_chars, calls, images, limited, json_format, schema, _ = counts[-len(_FORM) :]
+    return Request(
+        text="",
+        max_tokens=limit if limited else None,
+        task=features.task,
+        turns=turns,
+        system_chars=system,
+        tools=tools,
+        tool_chars=tool_chars,
+        tool_calls=calls,
+        images=images,
+        json_format=bool(json_format),
+        json_schema=bool(schema),
+        unread_chars=counts[0],
+    )
+
+
 def _frame_tokens(request: Request) -> float:
     """Tokens of what surrounds the text, at the constants above."""
     return (

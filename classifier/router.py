@@ -23,7 +23,7 @@ from classifier.batch import by_chunks, choose_rows
 from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header, normalise_label
 from classifier.decision import Decision
 from classifier.errors import ArtifactError, InputError
-from classifier.features import FEATURE_VERSION, FeatureExtractor, Features, dense_names
+from classifier.features import FEATURE_VERSION, FeatureExtractor, Features, dense_names, request_form
 from classifier.forecast import Forecaster
 from classifier.heuristic import length_tier
 from classifier.keywords import KeywordGroups, parse_keywords
@@ -263,17 +263,42 @@ class Router:
         tier = self.tiers[position]
         return Decision(tier.name, tier.model, plan, novelty, prediction, position, feasible, request, tokens, self)
 
+    def decide_on(self, features: Features) -> Decision:
+        """Pick the tier for a request of which only the features are known, such as a store may keep them.
+
+        The decision's ``request`` has the form that they tell of, and no text.
+
+        Raises
+        ------
+        InputError : they are not of this artifact's kind.
+        NoFeasibleTierError : no tier of the menu can serve the request.
+        """
+        wanted = len(self._model.weights.dense_mean)
+        if len(features.dense) != wanted:
+            raise InputError(f"features: found {len(features.dense)} dense ones, expected the artifact's {wanted}")
+        request, prediction = request_form(features), self._model.predict(features)
+        novelty, feasible = self.novelty.score(features), self._feasible(request, features.tokens)
+        place = self._chosen(request, self.plan, prediction, novelty, feasible)
+        tier = self.tiers[place]
+        return Decision(
+            tier.name, tier.model, self.plan, novelty, prediction, place, feasible, request, features.tokens, self
+        )
+
     def _pick(self, request: Request, plan: Plan) -> tuple[int, tuple[int, ...], float, Prediction, float]:
         """Position of the tier, of all that can serve the request, and the forecast that led there."""
         tokens, prediction, novelty = self._forecast(request)
         feasible = self._feasible(request, tokens)
+        return self._chosen(request, plan, prediction, novelty, feasible), feasible, tokens, prediction, novelty
+
+    def _chosen(
+        self, request: Request, plan: Plan, prediction: Prediction, novelty: float, feasible: tuple[int, ...]
+    ) -> int:
+        """Position of the tier for a request of which all is known that decides."""
         if feasible[0] >= self._ladder:
-            position = feasible[0]
-        elif plan.strategy == "learned":
-            position = self._learned(plan, request.task, prediction, novelty, feasible)
-        else:
-            position = self._nearest(self._fixed(plan, request), feasible)
-        return position, feasible, tokens, prediction, novelty
+            return feasible[0]
+        if plan.strategy == "learned":
+            return self._learned(plan, request.task, prediction, novelty, feasible)
+        return self._nearest(self._fixed(plan, request), feasible)
 
     def _feasible(self, request: Request, tokens: float) -> tuple[int, ...]:
         if misfit(self._least, request, tokens) is None:

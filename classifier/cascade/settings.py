@@ -13,7 +13,7 @@ from classifier.cascade.budget import Budget
 from classifier.cascade.candidate import make_candidate
 from classifier.cascade.engine import Engine
 from classifier.cascade.recording import Recorder, Store
-from classifier.cascade.route import GateRates
+from classifier.cascade.route import GateRates, Odds
 from classifier.cascade.run import Policy
 from classifier.errors import InputError
 from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
@@ -115,7 +115,7 @@ class Settings:
         defaults = Policy(gate)
         policy = Policy(
             gate=gate,
-            odds=options.get("rates") or _learned_odds(gate) or defaults.odds,
+            odds=options.get("rates") or _odds(gate),
             start=options.get("start", defaults.start),
             deadline=options.get("deadline", defaults.deadline),
             retries=options.get("retries", defaults.retries),
@@ -155,6 +155,15 @@ class Settings:
         """Finish what the cascade's own store has not yet written."""
         if self.owns_store and self.store is not None:
             self.store.close()
+
+
+def usual_odds(router: Router) -> Odds:
+    """What a cascade that is made with a router alone takes the odds of a try to be, see `find_route`."""
+    return _odds(_usual_gate(router))
+
+
+def _odds(gate: Gate) -> Odds:
+    return _learned_odds(gate) or Policy(gate).odds
 
 
 def _usual_gate(router: Router) -> Gate:
