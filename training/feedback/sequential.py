@@ -28,7 +28,7 @@ which is valid as rows become many. It decides about money only; quality rests o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,7 @@ from training.feedback.estimators import Log
 
 _BETS = np.geomspace(3e-3, 0.95, 16)  # shares of the largest bet
 _HALVINGS = 16  # to 3e-5
+_GRID = np.geomspace(5e-4, 0.95, 40)
 _TUNED_FOR = 1000.0  # rows at which the bound on costs is tightest
 _ROUNDING = 1 - 1e-9  # a weight of the clip itself is not clipped
 _FIRST_LOOK = 50  # rows before which a normal limit is not relied on
@@ -185,24 +186,39 @@ def betting_lower_bound(values: _Float, bounds: _Float, level: float) -> float:
     low, high = -1.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _log_capital(values, bounds, middle) >= -math.log(level):
+        if values.size and _log_capital(values, bounds, middle).max() >= -math.log(level):
             low = middle
         else:
             high = middle
     return low
 
 
-def _log_capital(values: _Float, bounds: _Float, mean: float) -> float:
-    """Logarithm of the most that bets against "the mean is at most this" have ever been worth, from 1."""
-    if not values.size:
-        return 0.0
+def lower_bound_path(values: _Float, bounds: _Float, level: float, ends: Sequence[int]) -> _Float:
+    """(k,) what `betting_lower_bound` was at each of k looks, rounded down to a grid that is fine near 0.
+
+    Parameters
+    ----------
+    ends : how many rows each look saw.
+    """
+    path = np.full(len(ends), -1.0)
+    for mean in (*-_GRID[::-1], 0.0, *_GRID):
+        refuted = _log_capital(values, bounds, mean) >= -math.log(level)
+        if not refuted.any():
+            break
+        path[np.asarray(ends) > int(np.argmax(refuted))] = mean
+    return path
+
+
+def _log_capital(values: _Float, bounds: _Float, mean: float) -> _Float:
+    """(n,) logarithm of what bets against "the mean is at most this" are worth after each row, from 1."""
     grown = [
         np.cumsum(np.log1p(np.outer(_BETS / (bound + mean), way - mean)), axis=1)
         for way, bound in zip(values, bounds, strict=True)
     ]
     capital = np.concatenate(grown)
     most = capital.max(axis=0)
-    return float((most + np.log(np.exp(capital - most).mean(axis=0))).max())
+    logarithm: _Float = most + np.log(np.exp(capital - most).mean(axis=0))
+    return logarithm
 
 
 def asymptotic_lower_bound(values: _Float, level: float) -> float:
