@@ -14,7 +14,7 @@ probability was not logged.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -38,6 +38,8 @@ from training.feedback.sequential import (
     lower_bound_path,
     pessimistic_difference,
 )
+
+NO_ROWS = "there are no outcomes to judge it by since it was trained"
 
 _LOOKS = 60
 _LEAST_WIDTH = 0.005
@@ -138,6 +140,8 @@ def challenge(
     before, after = (picks(starts.place, len(recent.tiers)) for starts in (old, new))
     shown = evidence(rows, believed, after, before, new.cost)
     promotion = judge_promotion(shown.quality, shown.cost, after, before, rule)
+    if not len(rows):
+        promotion = replace(promotion, reasons=(NO_ROWS,))
     quality, cost = cascade_values(rows, make_labels(rows, believed).values)
     differs = (before != after).any(axis=1, keepdims=True)
     log = log_of_starts(rows, quality)

@@ -10,12 +10,12 @@ anywhere leaves what was in use in use. Whoever changes the folder holds its loc
     store.py     keep, list, promote, roll back, prune       facts.py     what an artifact says of itself
     notes.py     what is noted of a version                  diff.py      in what two artifacts differ
     switches.py  models/current                              traffic.py   which requests go elsewhere by another one
-    files.py     files that appear whole, and the lock
+    files.py     files that appear whole, and the lock       contest.py   candidates against the one in use, on outcomes
 """
 
 from training.versions.diff import Change, diff
 from training.versions.facts import facts
-from training.versions.notes import Note, note_of
+from training.versions.notes import Note, Verdict, note_of
 from training.versions.store import (
     Version,
     add_version,
@@ -36,6 +36,7 @@ __all__ = [
     "Note",
     "Switch",
     "Traffic",
+    "Verdict",
     "Version",
     "View",
     "add_version",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from classifier.errors import ArtifactError, InputError, RouterError
 from classifier.pointer import POINTER, VERSIONS, follow
 from classifier.router import Router
 from training.versions.files import DRAFT, draft_of, locked, put_in_place, take_place
-from training.versions.notes import Note, dump_note, load_note, note_of
+from training.versions.notes import Note, Verdict, dump_note, load_note, note_of
 from training.versions.switches import NAME, PROMOTE, ROLLBACK, Switch, promoted, read_switches, reason, switch_to
 
 CURRENT, PREVIOUS, EARLIER, WITHDRAWN, CANDIDATE = "current", "previous", "earlier", "withdrawn", "candidate"
@@ -148,6 +148,19 @@ def promote(folder: Path, version: Version, *, why: str = "", instead_of: Versio
         if stack[-1:] != [version.name]:
             switch_to(folder, version.name, PROMOTE, why)
     return _named(folder, version.name)
+
+
+def note_verdict(folder: Path, version: Version, verdict: Verdict) -> None:
+    """Note what came of judging a version; one that was removed meanwhile is passed over.
+
+    Raises
+    ------
+    RouterError : another command is changing the folder.
+    """
+    with locked(folder / VERSIONS):
+        if version.path.is_file():
+            path = version.path.with_suffix(".json")
+            put_in_place(path, dump_note(replace(load_note(path, version.note.time), verdict=verdict)))
 
 
 def rollback(folder: Path, *, why: str = "") -> Version:
