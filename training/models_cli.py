@@ -23,7 +23,9 @@ from classifier.pointer import follow
 from classifier.request import Request
 from classifier.router import MODELS, Router
 from training.console import progress_bars
+from training.judge_cli import JUDGE_HELP, judge
 from training.options import columns_of, run_command
+from training.report.page import plain
 from training.tables import OutcomeTable, Source, read_tables
 from training.versions import (
     Change,
@@ -44,6 +46,7 @@ from training.versions import (
     versions,
 )
 from training.versions.notes import one_line
+from training.versions.store import CANDIDATE
 
 _HELP = """
 Keep versions of the artifact, compare them, put one into use, and go back to the one before.
@@ -61,6 +64,9 @@ by Router.watch() takes it up within seconds, without a restart.
 
   [cyan]tierwise-models promote latest[/]
   Put it into use.
+
+  [cyan]tierwise-models judge --store sqlite:///outcomes.db[/]
+  Promote the first candidate that outcomes since its training show to be no worse, and cheaper or better.
 
   [cyan]tierwise-models rollback[/]
   Go back to the version before.
@@ -181,6 +187,7 @@ def show(
         origin = f"; from {', '.join(kept.note.origin)}" if kept.note.origin else ""
         why = f": {kept.why}" if kept.why else ""
         console.print(escape(f"{kept.state}{why}; kept {kept.note.time:%Y-%m-%d %H:%M} UTC{origin}"), highlight=False)
+        _show_verdict(console, kept)
     table = _plain_table("", "", "")
     for part, texts in facts(router).items():
         for place, (name, text) in enumerate(texts.items()):
@@ -284,6 +291,9 @@ def prune_versions(
         _say("Nothing to remove.")
 
 
+app.command("judge", help=JUDGE_HELP)(judge)
+
+
 def main() -> None:
     """Entry point."""
     run_command(app, "tierwise-models")
@@ -301,6 +311,8 @@ def version_json(version: Version) -> dict[str, Any]:
         "rows": note.rows,
         "figures": dict(note.figures),
         "why": version.why,
+        "learned_until": None if note.learned_until is None else note.learned_until.isoformat(),
+        "verdict": None if note.verdict is None else plain(asdict(note.verdict)),
     }
 
 
@@ -383,6 +395,28 @@ def _drawn(table: OutcomeTable, sample: int | None) -> list[Row]:
     return [rows[place] for place in sorted(Random(0).sample(range(len(rows)), sample))]
 
 
+def _show_verdict(console: Console, version: Version) -> None:
+    """What came of the last time that a version was judged."""
+    verdict = version.note.verdict
+    if verdict is None:
+        return
+    console.print(
+        escape(f"Judged {verdict.time:%Y-%m-%d %H:%M} UTC against {verdict.against}: {verdict.words}"),
+        *(escape(f"- {reason}") for reason in verdict.reasons),
+        sep="\n",
+        highlight=False,
+    )
+    figures = _plain_table("", "")
+    for name, value in verdict.figures.items():
+        figures.add_row(f"  {name.replace('_', ' ')}", f"{value:+.4g}")
+    console.print(figures)
+
+
+def _verdict_words(version: Version) -> str:
+    verdict = version.note.verdict
+    return verdict.words if verdict is not None and version.state == CANDIDATE else ""
+
+
 def _version_table(found: Sequence[Version]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("version", "state", "rows", "saves", "keeps", "from", "why"):
@@ -394,7 +428,8 @@ def _version_table(found: Sequence[Version]) -> Table:
         note = version.note
         shares = [f"{note.figures[name]:.1%}" if name in note.figures else "" for name in ("saving", "kept")]
         rows = "" if note.rows is None else f"{note.rows:,}"
-        cells = (version.name, version.state, rows, *shares, ", ".join(note.origin), version.why)
+        why = "; ".join(filter(None, (version.why, _verdict_words(version))))
+        cells = (version.name, version.state, rows, *shares, ", ".join(note.origin), why)
         table.add_row(*map(escape, cells), style="bold green" if version.state == "current" else None)
     return table
 

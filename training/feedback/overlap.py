@@ -40,7 +40,8 @@ class Gap:
 
     def __str__(self) -> str:
         where = f"task {self.task!r}" if self.task is not None else "requests without a task"
-        seen = "never tried it there" if not self.tried else f"tried it there {self.tried:,} times"
+        times = "once" if self.tried == 1 else f"{self.tried:,} times"
+        seen = f"tried it there {times}" if self.tried else "never tried it there"
         return f"{self.tier}, {where}: picked for {self.picks:,.0f} requests ({self.share:.1%}), the log {seen}"
 
 

@@ -79,7 +79,7 @@ class Promotion:
     saving, saving_low : USD a request that the challenger saves, and the lower bound.
     rows, differing : that the test saw, and on how many of them the two differ.
     rows_needed : about how many would show the challenger to be no worse, were all like these; None: no number would,
-        or these do.
+        these do, or the rule of thumb says fewer than there are.
     unseen : share of the rows where the log is too thin to say anything of what they differ in.
     """
 
@@ -124,6 +124,8 @@ def judge_promotion(
     saving_low = asymptotic_lower_bound(saved, rule.level)
     unseen = int((differs & (quality.chance * clip < _ROUNDING)).any(axis=1).sum()) / max(rows, 1)
     needed = None if low > -rule.margin else _rows_needed(terms[0], rule)
+    if needed is not None and needed <= rows:
+        needed = None
     return Promotion(
         promote=low > -rule.margin and (low > 0 or saving_low > 0),
         reasons=tuple(_reasons(low, saving_low, rule, differing, needed, unseen)),

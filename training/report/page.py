@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,29 +20,39 @@ def report_html(data: ReportData) -> str:
     sections = [(section, section.body(data)) for section in SECTIONS]
     shown = [(section, body) for section, body in sections if body]
     tables = ", ".join(file.name for file in data.notes.files)
+    contents = _contents([section for section, _ in shown])
+    return whole_page(f"Routing report: {tables}", opening(data), contents, *(_framed(*each) for each in shown))
+
+
+def whole_page(title: str, *parts: object) -> str:
+    """A page in the report's style."""
     style = files("training.report").joinpath("report.css").read_text(encoding="utf-8")
     head = [
         Html('<meta charset="utf-8">'),
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Html('<meta name="color-scheme" content="light dark">'),
         Html("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"),
-        tag("title", f"Routing report: {tables}"),
+        tag("title", title),
         tag("style", Html(style)),
     ]
-    main = tag("main", opening(data), _contents([section for section, _ in shown]), *(_framed(*each) for each in shown))
-    return f'<!doctype html>\n<html lang="en">{tag("head", *head)}{tag("body", main)}</html>\n'
+    return f'<!doctype html>\n<html lang="en">{tag("head", *head)}{tag("body", tag("main", *parts))}</html>\n'
 
 
 def report_json(data: ReportData) -> dict[str, Any]:
     """The same figures as plain data that any JSON writer takes: tuples as lists, numbers that are none as None."""
-    plain: dict[str, Any] = _plain(asdict(data))
-    return plain
+    figures: dict[str, Any] = plain(asdict(data))
+    return figures
 
 
 def write_report(data: ReportData, path: Path) -> None:
     """Write the page in one piece: whoever reads the file sees the old one or the new one."""
+    write_page(report_html(data), path)
+
+
+def write_page(page: str, path: Path) -> None:
+    """Write a page in one piece."""
     with draft_of(path) as draft:
-        draft.write_text(report_html(data), encoding="utf-8")
+        draft.write_text(page, encoding="utf-8")
 
 
 def _contents(sections: list[Section]) -> Html:
@@ -54,11 +65,14 @@ def _framed(section: Section, body: Html) -> Html:
     return tag("section", tag("h2", section.title, id=heading), body, id=section.anchor, aria_labelledby=heading)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as data that any JSON writer takes: tuples as lists, times as text, numbers that are none as None."""
     if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, datetime):
+        return value.isoformat()
     return printable(value) if isinstance(value, str) else value
