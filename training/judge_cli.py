@@ -19,6 +19,7 @@ from classifier.outcomes import Outcome, OutcomeStore
 from classifier.outcomes.store import DEFAULT_URL
 from classifier.router import MODELS, Router
 from training.feedback.challenge import Challenge
+from training.feedback.challenge_moves import Moved
 from training.feedback.observed import observe
 from training.feedback.sequential import PromotionRule
 from training.outcomes_cli import STORE_VARIABLE
@@ -27,6 +28,7 @@ from training.report.changes_page import challenge_json, changes_html
 from training.report.figures import percent, points, score, usd
 from training.report.page import write_page
 from training.versions.contest import Contest, contest, in_use, pending
+from training.versions.notes import one_line
 
 JUDGE_HELP = """
 Judge the pending candidates by what a cascade observed since each was trained, and promote the first that passes.
@@ -136,16 +138,21 @@ def show_challenge(console: Console, found: Challenge, monthly_spend: float | No
     if found.moves:
         table = _table("from", "to", "task", "requests", "share")
         for move in found.moves[:_LISTED]:
-            cells = (move.before, move.after, task_name(move.task), f"{move.requests:,}", percent(move.share))
+            cells = (move.before, move.after, _task(move), f"{move.requests:,}", percent(move.share))
             table.add_row(*map(escape, cells))
         console.print(table)
     for move in found.moves[:TOLD]:
         for sentence in why(move):
-            console.print(escape(f"{move.before} -> {move.after}, {task_name(move.task)}: {sentence}"), highlight=False)
+            console.print(escape(f"{move.before} -> {move.after}, {_task(move)}: {sentence}"), highlight=False)
     for gap in found.gaps[:_LISTED]:
         console.print(escape(str(gap)), style="yellow", highlight=False)
     if (found.gaps or not found.promotion.promote) and found.remedies:
         console.print(escape(f"What would mend it: {found.remedies[-1]}"), highlight=False)
+
+
+def _task(move: Moved) -> str:
+    """A task's label, which callers choose, as a terminal may show it."""
+    return one_line(task_name(move.task))
 
 
 def _contest(folder: Path, url: str, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
 import pytest
+from made_challenges import always, log_of, minutes, observed_of, variant
 from parsed_page import Page
 from report_runs import Run
 
+from classifier import Router
+from training.feedback.challenge import Challenge, challenge
 from training.report import report_html
+from training.report.changes_page import changes_html
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = (390, 1280)
@@ -29,12 +35,23 @@ onload = () => {
 </script>"""
 
 
+def _challenges(trained: Path, folder: Path) -> list[tuple[str, Challenge]]:
+    """One that may take over, on a log too thin to tell, with a task and a prompt that hardly break."""
+    old = Router.load(always(trained, folder / "opus.safetensors", "opus"))
+    new = Router.load(variant(trained, folder / "learned.safetensors"))
+    observed = observed_of(old, log_of(old, 400, explore=0.01))
+    found = challenge(observed, old.menu, old, new, minutes(-1), prompts=True)
+    moves = tuple(replace(move, task="task" * 60, prompts=("prompt" * 60,)) for move in found.moves)
+    return [("20260101T000000Z-0123456789ab" * 3, replace(found, moves=moves))]
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-def test_no_page_is_wider_than_its_window(learned_run: Run, hostile_run: Run, tmp_path: Path) -> None:
+def test_no_page_is_wider_than_its_window(learned_run: Run, hostile_run: Run, trained: Path, tmp_path: Path) -> None:
     command = "train-router " + "data.csv " * 40
     pages = [
         report_html(learned_run.report(monthly_spend=10_000.0, command=command)),
         report_html(hostile_run.report(command=command, digest="0f" * 32)),
+        changes_html("the champion's name " * 9, _challenges(trained, tmp_path), "said " * 40, date=datetime.now(UTC)),
     ]
     frames = "".join(
         f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{escape(page)}"></iframe>'
