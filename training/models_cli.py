@@ -24,7 +24,7 @@ from classifier.request import Request
 from classifier.router import MODELS, Router
 from training.console import progress_bars
 from training.judge_cli import JUDGE_HELP, judge
-from training.options import columns_of, run_command
+from training.options import columns_of, moment, run_command
 from training.report.page import plain
 from training.tables import OutcomeTable, Source, read_tables
 from training.versions import (
@@ -106,6 +106,9 @@ Keep a copy of an artifact as a candidate. What is kept already is not kept twic
 
   [cyan]train-router november.csv && tierwise-models add models/router.safetensors --why "November" --promote[/]
   Keep it, and put it into use.
+
+  [cyan]tierwise-models add candidate.safetensors --learned-until 2026-11-24T03:00[/]
+  Learned from a store's outcomes up to then: "judge" may promote it by what came after.
 """
 _PROMOTE_HELP = """
 Put a version into use. It is read and checked first; the switch is one atomic step.
@@ -201,10 +204,18 @@ def add(
     folder: Folder = MODELS,
     why: Why = "",
     promoted: Annotated[bool, typer.Option("--promote", help="Put it into use as well.")] = False,
+    learned_until: Annotated[
+        str | None,
+        typer.Option(
+            help="Time of the last outcome that it was learned from (ISO 8601, UTC): judge takes the ones after it.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Add (typer shows `_ADD_HELP`)."""
+    until = moment("--learned-until", learned_until)
     try:
-        version = add_version(folder, artifact, note_of(read_artifact(artifact), why=why))
+        version = add_version(folder, artifact, note_of(read_artifact(artifact), why=why, learned_until=until))
     except ArtifactError as error:
         raise InputError(str(error)) from error
     _say(f"Kept as {version.name} ({version.state}).")

@@ -90,6 +90,12 @@ def test_keep_promote_and_roll_back(command: Command) -> None:
     assert listed(command)["too [bold]plain"]["state"] == "withdrawn"
 
 
+def test_the_last_outcome_learned_from_is_noted(command: Command) -> None:
+    command("add", "learned.safetensors", "--learned-until", "2026-11-24T03:00")
+    (entry,) = json.loads(command("list", "--json")[1])
+    assert entry["learned_until"] == "2026-11-24T03:00:00+00:00"
+
+
 def test_the_list_for_people(command: Command) -> None:
     fill(command)
     code, out, err = command("list")
@@ -187,6 +193,7 @@ def test_another_folder(command: Command) -> None:
         (("show", "gone.safetensors"), "gone.safetensors: no such file"),
         (("add", "gone.safetensors"), "gone.safetensors: no such file"),
         (("add", "empty.safetensors"), "it is empty"),
+        (("add", "learned.safetensors", "--learned-until", "soon"), "--learned-until soon: expected an ISO 8601 time"),
         (("diff", "learned.safetensors", "empty.safetensors"), "it is empty"),
         (("diff", "learned.safetensors", "always.safetensors", "--sample", "5"), "found no --table"),
         (("diff", "learned.safetensors", "always.safetensors", "--table", "gone.csv"), "gone.csv"),

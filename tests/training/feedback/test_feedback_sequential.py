@@ -20,6 +20,7 @@ from training.feedback.sequential import (
     betting_lower_bound,
     cautious_values,
     judge_promotion,
+    lower_bound_path,
     pessimistic_difference,
 )
 from training.feedback.simulation import simulate_log
@@ -213,6 +214,16 @@ def test_the_lower_bound_closes_in() -> None:
 def test_a_later_look_never_takes_back_what_was_shown(seed: int) -> None:
     values, bound = walk(seed, 200, 0.3)[None], np.array([1.0])
     assert betting_lower_bound(values[:, :100], bound, 0.05) <= betting_lower_bound(values, bound, 0.05)
+
+
+def test_the_path_of_the_lower_bound_is_what_each_look_would_have_found() -> None:
+    values, bound, ends = walk(1, 2000, 0.1)[None], np.array([1.0]), [1, 50, 400, 1000, 2000]
+    path = lower_bound_path(values, bound, 0.05, ends)
+    looked = [betting_lower_bound(values[:, :end], bound, 0.05) for end in ends]
+    assert path[0] == -1.0
+    for shown, found in zip(path.tolist(), looked, strict=True):
+        assert shown <= found + 1e-4
+        assert found - shown < max(0.3 * abs(found), 0.05)
 
 
 def test_the_bound_on_costs_holds_at_all_times() -> None:
