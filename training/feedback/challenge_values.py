@@ -73,16 +73,20 @@ class Evidence:
 def value(observed: Observed, truth: GateTruth, challenger: _Float, champion: _Float) -> Values:
     """Estimates for people: the models behind them learn from the same rows, each from the other folds.
 
+    Intervals of quality reach from where the gate's verdicts are worth the least to where they are worth the most, so
+    that they hold the doubt about the gate as well.
+
     Parameters
     ----------
     challenger, champion : (n, t) the probabilities of their starts.
     """
-    labels = make_labels(observed, truth).values
-    quality, spent = cascade_values(observed, labels)
+    answers = [make_labels(observed, each).values for each in (*truth.bounds(), truth)]
+    given = [cascade_values(observed, values)[0] for values in answers]
+    spent = cascade_values(observed, answers[-1])[1]
     return Values(
-        quality=_compared(log_of_starts(observed, quality), challenger, champion),
+        quality=_qualities(observed, given, challenger, champion),
         cost=_compared(log_of_starts(observed, spent, limits=UNLIMITED), challenger, champion),
-        start_quality=_compared(log_of_starts(observed, labels), challenger, champion),
+        start_quality=_qualities(observed, answers, challenger, champion),
     )
 
 
@@ -145,6 +149,33 @@ def _before(values: _Float) -> _Float:
 
 def _ratio(sums: _Float, counts: _Float, otherwise: _Float) -> _Float:
     return np.divide(sums, counts, out=otherwise.copy(), where=counts > 0)
+
+
+def _qualities(
+    observed: Observed, values: Sequence[_Float], challenger: _Float, champion: _Float
+) -> tuple[Compared, ...]:
+    """What both are worth by the likeliest values, the last of three; between the ends by the least and the most."""
+    low, high, likeliest = values
+    sides = (
+        low,
+        high,
+        cautious_values(low, high, challenger, champion),
+        cautious_values(high, low, challenger, champion),
+    )
+    least, most, worst, best = (_compared(log_of_starts(observed, each), challenger, champion) for each in sides)
+    return tuple(
+        Compared(
+            each.estimator,
+            _between(each.champion, least[place].champion, most[place].champion),
+            _between(each.challenger, least[place].challenger, most[place].challenger),
+            _between(each.difference, worst[place].difference, best[place].difference),
+        )
+        for place, each in enumerate(_compared(log_of_starts(observed, likeliest), challenger, champion))
+    )
+
+
+def _between(estimate: Estimate, least: Estimate, most: Estimate) -> Estimate:
+    return replace(estimate, low=min(estimate.low, least.low), high=max(estimate.high, most.high))
 
 
 def _compared(log: Log, challenger: _Float, champion: _Float) -> tuple[Compared, ...]:

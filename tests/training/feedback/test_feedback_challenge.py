@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_challenges import always, fill, log_of, minutes, observed_of, only_features, variant
+from made_challenges import RATES, always, fill, log_of, minutes, observed_of, only_features, variant
 from made_outcomes import Opener
 from made_tables import TIERS, outcome_rows
 
@@ -87,6 +87,25 @@ def test_figures_agree_with_the_truth_within_their_intervals(routers: dict[str, 
         hit += all(each.difference.low <= truth <= each.difference.high for each in found.values.start_quality)
         assert found.of("start_quality").champion.effective_rows > 500
     assert hit >= 6
+
+
+def test_intervals_hold_the_doubt_about_the_gate(routers: dict[str, Router]) -> None:
+    """Whole cascades, of which nothing tells but a gate that is hardly audited."""
+    hit, widths = 0, []
+    for seed in range(5):
+        rows = outcome_rows(800, seed=seed + 100)
+        small, middle, large = np.array([[row[f"score__{tier}"] for tier in TIERS] for row in rows]).T
+        passing = [scores * RATES.pass_adequate + (1 - scores) * RATES.pass_inadequate for scores in (small, middle)]
+        later = passing[1] * middle + (1 - passing[1]) * large
+        truth = float((passing[0] * small + (1 - passing[0]) * later - large).mean())
+        doubtful, known = (
+            contest(routers, "opus", "haiku", 800, seed, feedback=feedback).of("quality").difference
+            for feedback in (0.0, 1.0)
+        )
+        hit += doubtful.low <= truth <= doubtful.high
+        widths.append((doubtful.high - doubtful.low) / (known.high - known.low))
+    assert hit == 5
+    assert min(widths) > 1
 
 
 def test_only_rows_after_the_training_count(routers: dict[str, Router]) -> None:
