@@ -27,7 +27,7 @@ from training.report.challenge_words import TOLD, basis, headline, money_of, moo
 from training.report.changes_page import challenge_json, changes_html
 from training.report.figures import percent, points, score, usd
 from training.report.page import write_page
-from training.versions.contest import Contest, contest, in_use, pending
+from training.versions.contest import Contest, contest, in_use, nothing_pending, pending
 from training.versions.notes import one_line
 
 JUDGE_HELP = """
@@ -158,10 +158,9 @@ def _task(move: Moved) -> str:
 def _contest(folder: Path, url: str, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
     waiting = [version.note.learned_until for version in pending(folder)]
     begins = min((time for time in waiting if time is not None), default=None)
-    path = in_use(folder)
     if begins is None:
-        return Contest(path.stem, (), None, None, ())
-    menu = Router.load(path).menu
+        return nothing_pending(folder)
+    menu = Router.load(in_use(folder)).menu
     observed = observe(_lean(OutcomeStore(url).outcomes(), begins), menu)
     return contest(folder, observed, menu, rule=rule, promoting=promoting, prompts=prompts)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
-from classifier.pointer import POINTER, follow
+from classifier.pointer import POINTER, VERSIONS, follow
 from classifier.router import TRAINED_ARTIFACT, Router, shipped_artifact
 from training.feedback.challenge import Challenge, challenge
 from training.feedback.gate_truth import gate_truth
@@ -72,6 +72,16 @@ def pending(folder: Path) -> list[Version]:
     return found[:MOST][::-1]
 
 
+def newest(folder: Path) -> Version | None:
+    """The newest candidate that is pending; None: none is."""
+    return next(reversed(pending(folder)), None)
+
+
+def nothing_pending(folder: Path) -> Contest:
+    """What comes of judging where no candidate is pending; raises as `in_use`."""
+    return Contest(_called(in_use(folder)), (), None, None, ())
+
+
 def in_use(folder: Path) -> Path:
     """The artifact in use: where ``predict_model`` finds it, were the folder its working directory's ``models``.
 
@@ -110,7 +120,7 @@ def contest(
     RouterError : another command is changing the folder, or another version came into use meanwhile.
     """
     champion, path = current(folder), in_use(folder)
-    router, name = Router.load(path), str(path) if champion is None else champion.name
+    router, name = Router.load(path), _called(path)
     truth = gate_truth(observed)
     judged: list[Judged] = []
     remarks: list[str] = []
@@ -132,8 +142,7 @@ def contest(
         remarks.append(f"no version is in use yet; put it into use with: tierwise-models promote {passed.version.name}")
     elif passed is not None and champion is not None and promoting:
         promoted = _promote(folder, passed, champion)
-    waiting = pending(folder)
-    return Contest(name, tuple(judged), promoted, waiting[-1] if waiting else None, tuple(remarks))
+    return Contest(name, tuple(judged), promoted, newest(folder), tuple(remarks))
 
 
 def verdict_of(found: Challenge, against: str) -> Verdict:
@@ -155,6 +164,11 @@ def verdict_of(found: Challenge, against: str) -> Verdict:
         moved=promotion.differing,
         figures={name: float(value) for name, value in figures.items() if math.isfinite(value)},
     )
+
+
+def _called(path: Path) -> str:
+    """What people call an artifact in use: a version by its name, anything else by its file."""
+    return path.stem if path.parent.name == VERSIONS else str(path)
 
 
 def _promote(folder: Path, passed: Judged, champion: Version) -> Version:

@@ -14,6 +14,7 @@ from made_outcomes import Opener
 
 from classifier import Router
 from classifier.artifact import read_artifact
+from classifier.router import shipped_artifact
 from training.models_cli import main
 from training.versions import Version, add_version, current, note_of, versions
 from training.versions.contest import in_use
@@ -136,7 +137,7 @@ def test_prompts_are_shown_only_where_asked(command: Command, folder: dict[str, 
 def test_without_candidates_the_store_is_not_read(command: Command, trained: Path) -> None:
     code, out, err = command("judge", "--store", "sqlite:////nowhere/at/all.db", "--report", "challenge.html")
     assert (code, err) == (0, "")
-    assert out == "In use stays default: no candidate learned from outcomes is pending.\n"
+    assert out == f"In use stays {shipped_artifact()}: no candidate learned from outcomes is pending.\n"
     assert "There is no candidate to judge." in Path("challenge.html").read_text(encoding="utf-8")
 
 

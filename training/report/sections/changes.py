@@ -65,6 +65,10 @@ def _figures(found: Challenge, money: Money | None) -> Html | None:
                 usd,
             ),
         ),
+        note(
+            "95% intervals. Those of quality reach as far as the gate may be mistaken. The differences are what counts: "
+            "both are valued on the same requests."
+        ),
         _differences(quality, money),
         tag("details", tag("summary", "By every estimator"), _estimates(found)),
     )
