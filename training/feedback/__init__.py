@@ -4,6 +4,6 @@ observed.py     an outcome store -> arrays            estimators.py   what a pol
 chances.py      how likely each tier was tried        overlap.py      what the log is too thin for
 gate_truth.py   what a gate's verdict is worth        sequential.py   whether a challenger may take over
 labels.py       observations -> soft labels           simulation.py   logs of which all outcomes are known
-nesting.py      what one tier's success says      challenge.py    champion against challenger: what both
-                of a dearer one                                   are worth, and what would change
+nesting.py      what one tier's success says          challenge.py    what champion and challenger are
+                of a dearer one                                       worth, and which requests move
 """

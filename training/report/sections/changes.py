@@ -66,8 +66,8 @@ def _figures(found: Challenge, money: Money | None) -> Html | None:
             ),
         ),
         note(
-            "95% intervals. Those of quality reach as far as the gate may be mistaken. The differences are what counts: "
-            "both are valued on the same requests."
+            "95% intervals. Those of quality reach as far as the gate may be mistaken. The differences are what "
+            "counts: both are valued on the same requests."
         ),
         _differences(quality, money),
         tag("details", tag("summary", "By every estimator"), _estimates(found)),
