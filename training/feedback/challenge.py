@@ -25,7 +25,7 @@ from classifier.router import Router
 from training.feedback.challenge_moves import Moved, Side, find_moves
 from training.feedback.challenge_starts import feature_kind, find_starts, tell_problems
 from training.feedback.challenge_values import SHOWN, Compared, Evidence, Values, evidence, value
-from training.feedback.estimators import cascade_values, log_of_starts, picks
+from training.feedback.estimators import Log, cascade_values, log_of_starts, picks
 from training.feedback.gate_truth import GateTruth, gate_truth
 from training.feedback.labels import make_labels
 from training.feedback.observed import Observed
@@ -130,21 +130,12 @@ def challenge(
     """
     rule = rule or PromotionRule()
     believed = truth or gate_truth(observed)
-    later = np.flatnonzero(observed.time > learned_until.timestamp())
-    recent = observed.rows(later[np.argsort(observed.time[later], kind="stable")])
-    kinds = {router.artifact.digest: feature_kind(router) for router in (champion, challenger)}
-    old, new = (find_starts(router, recent, menu, kinds) for router in (champion, challenger))
-    problems = [one or other for one, other in zip(new.problems, old.problems, strict=True)]
-    used = np.flatnonzero([not problem for problem in problems])
-    rows, old, new = recent.rows(used), old.rows(used), new.rows(used)
-    before, after = (picks(starts.place, len(recent.tiers)) for starts in (old, new))
-    shown = evidence(rows, believed, after, before, new.cost)
+    pair = _paired(observed, menu, champion, challenger, learned_until)
+    rows, before, after = pair.rows, pair.policy(pair.champion), pair.policy(pair.challenger)
+    shown = evidence(rows, believed, after, before, pair.challenger.starts.cost)
     promotion = judge_promotion(shown.quality, shown.cost, after, before, rule)
-    if not len(rows):
-        promotion = replace(promotion, reasons=(NO_ROWS,))
     quality, cost = cascade_values(rows, make_labels(rows, believed).values)
-    differs = (before != after).any(axis=1, keepdims=True)
-    log = log_of_starts(rows, quality)
+    gaps, mends = _overlap(rows, log_of_starts(rows, quality), after, before, rule)
     return Challenge(
         champion=champion.artifact.digest,
         challenger=challenger.artifact.digest,
@@ -152,18 +143,58 @@ def challenge(
         since=_moment(rows.time[:1]),
         until=_moment(rows.time[-1:]),
         rows=len(rows),
-        left_out=tell_problems(len(recent), problems),
+        left_out=pair.left_out,
         rule=rule,
-        promotion=promotion,
+        promotion=promotion if len(rows) else replace(promotion, reasons=(NO_ROWS,)),
         values=value(rows, believed, after, before) if len(rows) else None,
-        moves=find_moves(rows, menu, Side(champion, old), Side(challenger, new), quality, cost, prompts=prompts),
+        moves=find_moves(rows, menu, pair.champion, pair.challenger, quality, cost, prompts=prompts),
         looks=_looks(shown, after, before, rule, promotion),
-        gaps=tuple(
-            gap for policy in (after, before) for gap in find_gaps(log, policy * differs, rows.tiers, rows.asked.tasks)
-        ),
-        remedies=remedies(log, after * differs, max(rule.margin, _LEAST_WIDTH)) if differs.any() else (),
-        notes=(*believed.notes, *_limits(champion, challenger, recent)),
+        gaps=gaps,
+        remedies=mends,
+        notes=(*believed.notes, *_limits(champion, challenger, rows)),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """Rows of which both starts are known, in order of time; sentences on the others."""
+
+    rows: Observed
+    champion: Side
+    challenger: Side
+    left_out: tuple[str, ...]
+
+    def policy(self, side: Side) -> _Float:
+        """(n, t) with which probability a side begins at each tier."""
+        return picks(side.starts.place, len(self.rows.tiers))
+
+
+def _paired(observed: Observed, menu: Menu, champion: Router, challenger: Router, learned_until: datetime) -> _Pair:
+    later = np.flatnonzero(observed.time > learned_until.timestamp())
+    recent = observed.rows(later[np.argsort(observed.time[later], kind="stable")])
+    kinds = {router.artifact.digest: feature_kind(router) for router in (champion, challenger)}
+    old, new = (find_starts(router, recent, menu, kinds) for router in (champion, challenger))
+    problems = [one or other for one, other in zip(new.problems, old.problems, strict=True)]
+    used = np.flatnonzero([not problem for problem in problems])
+    return _Pair(
+        rows=recent.rows(used),
+        champion=Side(champion, old.rows(used)),
+        challenger=Side(challenger, new.rows(used)),
+        left_out=tell_problems(len(recent), problems),
+    )
+
+
+def _overlap(
+    rows: Observed, log: Log, challenger: _Float, champion: _Float, rule: PromotionRule
+) -> tuple[tuple[Gap, ...], tuple[Remedy, ...]]:
+    """Where the log is too thin among the rows on which the two differ, and what would mend it."""
+    differs = (champion != challenger).any(axis=1, keepdims=True)
+    gaps = tuple(
+        gap
+        for policy in (challenger, champion)
+        for gap in find_gaps(log, policy * differs, rows.tiers, rows.asked.tasks)
+    )
+    return gaps, remedies(log, challenger * differs, max(rule.margin, _LEAST_WIDTH)) if differs.any() else ()
 
 
 def _moment(times: _Float) -> datetime | None:
