@@ -49,6 +49,7 @@ candidate, and "list" and "show" tell of it.
 """
 
 _LISTED = 6
+_CONFIDENCE = 0.95
 
 
 def judge(
@@ -64,17 +65,22 @@ def judge(
     margin: Annotated[
         float, typer.Option(help="Quality that a candidate may lose and still count as no worse, in points of 0..1.")
     ] = PromotionRule().margin,
-    confidence: Annotated[float, typer.Option(help="That no worse candidate is promoted, however often one looks.")] = 1
-    - PromotionRule().level,
+    confidence: Annotated[
+        float, typer.Option(help="That no worse candidate is promoted, however often one looks.")
+    ] = _CONFIDENCE,
     monthly_spend: Annotated[
         float | None,
         typer.Option(min=0, help="USD that the version in use costs a month.", show_default=False),
     ] = None,
-    show_prompts: Annotated[bool, typer.Option("--show-prompts", help="Show how examples begin in the page.")] = False,
+    show_prompts: Annotated[
+        bool, typer.Option("--show-prompts", help="Show how examples begin, in page and JSON.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Judge (typer shows `JUDGE_HELP`)."""
     rule = _rule(margin, confidence)
+    if report is not None and not report.parent.is_dir():
+        raise InputError(f"--report {report}: there is no folder {report.parent}; make it, or name another file")
     found = _contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
     said = outcome_of(found)
     if report is not None:
@@ -92,6 +98,8 @@ def outcome_of(found: Contest) -> str:
     """What was done, in a sentence."""
     if found.promoted is not None:
         return f"In use: {found.promoted.name}, instead of {found.champion}."
+    if not found.judged and found.remarks:
+        return f"In use stays {found.champion}: no candidate could be judged."
     if not found.judged:
         return f"In use stays {found.champion}: no candidate learned from outcomes is pending."
     passed = [one for one in found.judged if one.challenge.promotion.promote]

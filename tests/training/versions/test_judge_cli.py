@@ -160,7 +160,7 @@ def test_nothing_new_since_the_training(
         (("--confidence", "0.3"), 2, "--confidence is 0.3; expected a share above 0.5"),
         (("--store", "mysql://x/y"), 2, "expected sqlite"),
         (("--store", "sqlite:////nowhere/at/all.db"), 1, "all.db"),
-        (("--report", "nowhere/x.html"), 1, "nowhere"),
+        (("--report", "nowhere/x.html"), 2, "--report nowhere/x.html: there is no folder nowhere"),
     ],
 )
 def test_failures_are_one_line_and_leave_what_was_in_use(
@@ -171,6 +171,17 @@ def test_failures_are_one_line_and_leave_what_was_in_use(
     assert len(err.strip().splitlines()) == 1
     assert words in err
     assert current(FOLDER).name == folder["opus"].name
+
+
+def test_candidates_that_cannot_be_read_are_told_of(
+    command: Command, folder: dict[str, Version], sqlite_url: str
+) -> None:
+    for name in ("haiku", "learned"):
+        folder[name].path.write_bytes(b"half")
+    code, out, _ = command("judge", "--store", sqlite_url)
+    assert code == 0
+    assert out.startswith(f"In use stays {folder['opus'].name}: no candidate could be judged.\n")
+    assert folder["haiku"].name in out
 
 
 def test_a_store_that_is_not_there_yet_is_told_of(command: Command, folder: dict[str, Version]) -> None:
