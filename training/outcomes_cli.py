@@ -18,15 +18,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.outcomes import Outcome, OutcomeStore, Stats
 from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
+from classifier.router import Router
 from training.console import progress_bars
 from training.drafts import draft_of
+from training.drift.console import show_drift
+from training.drift.look import look_for_drift
+from training.drift.monitor import BASELINE, LEVEL, DriftOptions
+from training.drift.page import drift_json, drift_page
 from training.options import age, moment, run_command
 from training.outcome_table import check_format, write_table
+from training.report.page import write_page
 
 STORE_VARIABLE = "TIERWISE_OUTCOMES"
 
@@ -44,7 +51,7 @@ Look into an outcome store, and keep it in order.
   [cyan]export TIERWISE_OUTCOMES=postgresql://router@db/outcomes[/]
   From here on every command uses this store.
 
-[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
+[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input; 3 drift (command "drift").
 """
 _STATS_HELP = """
 What a store holds: decisions, tiers, gates, costs, errors, feedback.
@@ -121,7 +128,32 @@ What arrives of them later, such as an audit, is not stored.
   [cyan]tierwise-outcomes delete 0195a7c4-93b2-7d52-8f2c-3f0d3a0f8b11[/]
 """
 
+_DRIFT_HELP = """
+Has the world changed since the router was trained? For cron.
+
+The requests that the artifact in use decided are taken in order of time. The first ones show what is usual; each later
+one is weighed for a change of what is asked, of how good answers are, of what the gate lets pass, and of what calls
+cost. Prices of router.toml are compared with those that the artifact was trained with.
+
+While nothing changes, a false alarm comes within n requests with a probability of at most n / 20,000 (--level), however
+often one looks. An alarm stays until another artifact decides, or --since leaves out what came before.
+
+[bold]Examples[/]
+
+  [cyan]tierwise-outcomes drift[/]
+  The requests that the artifact in use decided, from the first to the last.
+
+  [cyan]tierwise-outcomes drift --report drift.html || mail -s "the router's world has changed" ops < /dev/null[/]
+  For cron; the page shows everything over time.
+
+  [cyan]tierwise-outcomes drift --since 2026-03-01 --baseline 2000[/]
+  From March on, by what is usual in the first 2,000 requests of it.
+
+[bold]Exit codes[/]: 0 no drift; 1 failure; 2 bad usage or bad input; 3 drift.
+"""
+
 _BATCH = 500
+_DRIFTED = 3
 
 
 class Scores(StrEnum):
@@ -241,6 +273,40 @@ def delete(
     for decision in decisions:
         there = store.delete(decision)
         console.print(f"{escape(decision)}: {'deleted' if there else 'not stored, and will not be'}", highlight=False)
+
+
+@app.command(help=_DRIFT_HELP)
+def drift(
+    url: Url = DEFAULT_URL,
+    since: Since = None,
+    until: Until = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The artifact.", show_default="where predict_model finds it")
+    ] = None,
+    menu: Annotated[Path | None, typer.Option(help="Today's menu.", show_default="router.toml")] = None,
+    baseline: Annotated[int, typer.Option(min=1, help="Requests that show what is usual.")] = BASELINE,
+    level: Annotated[float, typer.Option(help="False alarms a request, at most.")] = LEVEL,
+    report: Annotated[Path | None, typer.Option(metavar="HTML", help="Write a page.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Look for drift (typer shows `_DRIFT_HELP`)."""
+    if not 0 < level < 1:
+        raise InputError(f"--level {level:g}: expected a number above 0 and below 1, such as {LEVEL:g}")
+    store, console = OutcomeStore(url), Console()
+    begin, end = moment("--since", since), moment("--until", until)
+    router = Router.load(model, menu=None if menu is None else load_menu(menu))
+    total = store.count(since=begin, until=end)
+    with progress_bars(console) as progress:
+        outcomes = _counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
+        found = look_for_drift(outcomes, router, DriftOptions(baseline, level), strict=model is not None)
+    if report is not None:
+        write_page(drift_page(found), report)
+    if as_json:
+        typer.echo(json.dumps(drift_json(found), indent=2, ensure_ascii=False))
+    else:
+        show_drift(console, found)
+    if found.drifted:
+        raise typer.Exit(_DRIFTED)
 
 
 def main() -> None:

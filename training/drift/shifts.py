@@ -161,7 +161,7 @@ def _mix(labels: tuple[str | None, ...], codes: NDArray[np.int64], later: NDArra
     shares = [np.bincount(codes[part], minlength=len(labels)) / max(int(part.sum()), 1) for part in (~later, later)]
     order = np.argsort(-np.abs(shares[1] - shares[0]), kind="stable")[:_LISTED]
     listed = ", ".join(
-        f"{NO_TASK if labels[code] is None else labels[code]} {shares[0][code]:.0%} -> {shares[1][code]:.0%}"
+        f"{NO_TASK if labels[code] is None else labels[code]} from {shares[0][code]:.0%} to {shares[1][code]:.0%}"
         for code in order
     )
     return f"the mix of tasks has changed: {listed}"

@@ -1,0 +1,68 @@
+"""What a look for drift found, in the terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from training.drift.data import DriftReport, TierView
+from training.drift.words import amount, headline, how_far, moment, moved_far, promise, when
+from training.report.data import Estimate
+
+_LISTED = 6
+
+
+def show_drift(console: Console, report: DriftReport) -> None:
+    """The findings first, then the figures they rest on."""
+    named = "" if report.artifact is None else f" by artifact {report.artifact[:12]}"
+    console.print(
+        f"{report.rows:,} requests decided{named}, {moment(report.first)} to {moment(report.last)}; "
+        f"the first {min(report.baseline, report.rows):,} show what is usual",
+        highlight=False,
+    )
+    style = "bold red" if report.findings else "bold green"
+    console.print(f"[{style}]{escape(headline(report))}[/]", highlight=False)
+    for finding in report.findings:
+        console.print(f"\n[bold]{finding.kind}[/]: {escape(finding.sentence)}", highlight=False)
+        for line in filter(None, (when(finding), f"what to do: {finding.remedy}")):
+            console.print(f"  {escape(line)}", highlight=False)
+    if any(tier.answers or tier.cost for tier in report.tiers):
+        console.print(_tiers(report))
+    for moved in moved_far(report)[:_LISTED]:
+        means = f": {amount(moved, moved.before)} before, {amount(moved, moved.after)} lately" if moved.unit else ""
+        console.print(f"Moved {how_far(moved)} (PSI {moved.psi:.2f}): {escape(moved.what)}{means}", highlight=False)
+    for note in report.notes:
+        console.print(f"[yellow]{escape(note[:1].upper() + note[1:])}[/]", highlight=False)
+    console.print(promise(report), highlight=False)
+
+
+def _tiers(report: DriftReport) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=f"Lately: from request {report.split + 1:,} on", title_justify="left")
+    table.add_column("Tier")
+    for name in ("answers", "passed", "usual", "adequate: expected", "seen", "cost / expected", "before"):
+        table.add_column(name, justify="right")
+    for tier in report.tiers:
+        table.add_row(escape(tier.name), *_cells(tier))
+    return table
+
+
+def _cells(tier: TierView) -> tuple[str, ...]:
+    return (
+        f"{tier.answers:,}",
+        _share(tier.passes),
+        "" if tier.usual is None else f"{tier.usual:.1%}",
+        "" if tier.expected is None else f"{tier.expected:.1%}",
+        _share(tier.adequate),
+        _times(tier.cost),
+        _times(tier.cost_before),
+    )
+
+
+def _share(found: Estimate | None) -> str:
+    return "" if found is None else f"{found.value:.1%} [{found.low:.0%}, {found.high:.0%}]"
+
+
+def _times(found: Estimate | None) -> str:
+    return "" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
