@@ -131,19 +131,21 @@ What arrives of them later, such as an audit, is not stored.
 _DRIFT_HELP = """
 Has the world changed since the router was trained? For cron.
 
-The requests that the artifact in use decided are taken in order of time. The first ones show what is usual; each later
-one is weighed for a change of what is asked, of how good answers are, of what the gate lets pass, and of what calls
-cost. Prices of router.toml are compared with those that the artifact was trained with.
+The requests that the artifact in use decided are taken in order of time.
+The first ones show what is usual. Each later one is weighed for a change of what is asked,
+of how good answers are, of what the gate lets pass, and of what calls cost.
+Prices of router.toml are compared with those that the artifact was trained with.
 
-While nothing changes, a false alarm comes within n requests with a probability of at most n / 20,000 (--level), however
-often one looks. An alarm stays until another artifact decides, or --since leaves out what came before.
+While nothing changes, a false alarm comes within n requests with a probability of at most
+n / 20,000 (--level), however often one looks.
+An alarm stays until another artifact decides, or --since leaves out what came before.
 
 [bold]Examples[/]
 
   [cyan]tierwise-outcomes drift[/]
   The requests that the artifact in use decided, from the first to the last.
 
-  [cyan]tierwise-outcomes drift --report drift.html || mail -s "the router's world has changed" ops < /dev/null[/]
+  [cyan]tierwise-outcomes drift --report drift.html > drift.txt || mail -s drift ops < drift.txt[/]
   For cron; the page shows everything over time.
 
   [cyan]tierwise-outcomes drift --since 2026-03-01 --baseline 2000[/]

@@ -26,7 +26,7 @@ def show_drift(console: Console, report: DriftReport) -> None:
     console.print(f"[{style}]{escape(headline(report))}[/]", highlight=False)
     for finding in report.findings:
         console.print(f"\n[bold]{finding.kind}[/]: {escape(finding.sentence)}", highlight=False)
-        for line in filter(None, (when(finding), f"what to do: {finding.remedy}")):
+        for line in filter(None, (when(finding), f"what to do: {'; '.join(finding.remedy)}")):
             console.print(f"  {escape(line)}", highlight=False)
     if any(tier.answers or tier.cost for tier in report.tiers):
         console.print(_tiers(report))

@@ -16,7 +16,7 @@ class Finding:
     kind : "requests", "quality", "gate", "cost" or "price".
     what : what was watched. tier : whose; None: of no tier in particular.
     sentence : what changed, from what to what.
-    remedy : what to do about it.
+    remedy : what to do about it, step by step.
     since, alarm : times (seconds since 1970 UTC) from which on things were probably other than before, and of the
         request at which that was certain enough; None: no matter of time.
     since_row, alarm_row : the same as numbers of requests in the log, from 0.
@@ -27,7 +27,7 @@ class Finding:
     what: str
     tier: str | None
     sentence: str
-    remedy: str
+    remedy: tuple[str, ...]
     since: float | None = None
     alarm: float | None = None
     since_row: int | None = None

@@ -31,8 +31,8 @@ def drift_json(report: DriftReport) -> dict[str, Any]:
     for finding in figures["findings"]:
         for name in ("since", "alarm"):
             finding[name] = None if finding[name] is None else _iso(finding[name])
-    plain: dict[str, Any] = plain({"drifted": report.drifted, **figures})
-    return plain
+    told: dict[str, Any] = plain({"drifted": report.drifted, **figures})
+    return told
 
 
 def _opening(report: DriftReport) -> Html:

@@ -51,7 +51,7 @@ def _finding(finding: Finding) -> Html:
         "li",
         tag("p", tag("b", f"{capital(finding.kind)}: "), user(finding.sentence), "."),
         None if known is None else tag("p", capital(known), ".", class_="where"),
-        tag("p", "What to do: ", finding.remedy, "."),
+        tag("p", f"What to do: {'; '.join(finding.remedy)}."),
     )
 
 

@@ -25,11 +25,11 @@ _LISTED = 3
 
 _RETRAIN = "retrain: train-router --outcomes URL"
 _REMEDIES = {
-    "requests": _RETRAIN,
-    "quality": f"{_RETRAIN}; look whether the provider has changed the model, or somebody the gate",
-    "gate": f"audit more, then {_RETRAIN}, which weighs verdicts by audits",
-    "cost": f"put today's prices into router.toml, then {_RETRAIN}",
-    "price": f"{_RETRAIN}, so that the rule weighs today's prices",
+    "requests": (_RETRAIN,),
+    "quality": ("look whether the provider has changed the model, or somebody the gate", _RETRAIN),
+    "gate": ("audit more answers", _RETRAIN),
+    "cost": ("put today's prices into router.toml", _RETRAIN),
+    "price": (_RETRAIN,),
 }
 
 _Float = NDArray[np.float64]

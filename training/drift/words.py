@@ -36,10 +36,12 @@ def advice(report: DriftReport) -> str:
     """When it began, and what to do about all of it."""
     if not report.findings:
         return promise(report)
-    remedies = "; ".join(dict.fromkeys(finding.remedy for finding in report.findings))
+    each = [finding.remedy for finding in report.findings]
+    first_steps = dict.fromkeys(step for remedy in each for step in remedy[:-1])
+    last_steps = dict.fromkeys(remedy[-1] for remedy in each)
     first = next((finding for finding in report.findings if finding.since is not None), None)
     begun = "" if first is None or first.since is None else f"The first change began about {moment(first.since)}. "
-    return f"{begun}What to do: {remedies}."
+    return f"{begun}What to do: {'; '.join((*first_steps, *last_steps))}."
 
 
 def when(finding: Finding) -> str | None:

@@ -40,7 +40,7 @@ def test_a_mix_of_tasks_is_told_with_its_shares() -> None:
     assert abs(finding.since_row - AT) < 100
     assert report.split == finding.since_row
     assert moved_far(report)[0].what == "task"
-    assert "--outcomes" in finding.remedy
+    assert finding.remedy == ("retrain: train-router --outcomes URL",)
 
 
 @pytest.mark.parametrize(("drop", "words", "low", "high"), [(0.25, "fewer", 0.55, 0.72), (-0.2, "more", 0.85, 1.0)])
@@ -73,7 +73,7 @@ def test_dearer_calls_are_told_as_a_multiple() -> None:
     cost = report.tiers[1].cost
     assert cost is not None
     assert cost.low < 1.3 < cost.high
-    assert "router.toml" in finding.remedy
+    assert "router.toml" in finding.remedy[0]
 
 
 def test_without_a_change_nothing_is_found() -> None:
