@@ -139,6 +139,7 @@ Prices of router.toml are compared with those that the artifact was trained with
 While nothing changes, a false alarm comes within n requests with a probability of at most
 n / 20,000 (--level), however often one looks.
 An alarm stays until another artifact decides, or --since leaves out what came before.
+Traffic with a rhythm of day and night gives alarms of its own: --rhythm 1d compares whole days.
 
 [bold]Examples[/]
 
@@ -287,6 +288,9 @@ def drift(
     ] = None,
     menu: Annotated[Path | None, typer.Option(help="Today's menu.", show_default="router.toml")] = None,
     baseline: Annotated[int, typer.Option(min=1, help="Requests that show what is usual.")] = BASELINE,
+    rhythm: Annotated[
+        str | None, typer.Option(metavar="PERIOD", help="Compare whole periods, such as 1d or 7d.", show_default=False)
+    ] = None,
     level: Annotated[float, typer.Option(help="False alarms a request, at most.")] = LEVEL,
     report: Annotated[Path | None, typer.Option(metavar="HTML", help="Write a page.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
@@ -296,11 +300,15 @@ def drift(
         raise InputError(f"--level {level:g}: expected a number above 0 and below 1, such as {LEVEL:g}")
     store, console = OutcomeStore(url), Console()
     begin, end = moment("--since", since), moment("--until", until)
+    period = None if rhythm is None else age("--rhythm", rhythm)
+    if period is not None and not period:
+        raise InputError(f"--rhythm {rhythm}: expected a time above 0, such as 1d")
     router = Router.load(model, menu=None if menu is None else load_menu(menu))
     total = store.count(since=begin, until=end)
     with progress_bars(console) as progress:
         outcomes = _counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
-        found = look_for_drift(outcomes, router, DriftOptions(baseline, level), strict=model is not None)
+        options = DriftOptions(baseline, level)
+        found = look_for_drift(outcomes, router, options, strict=model is not None, rhythm=period)
     if report is not None:
         write_page(drift_page(found), report)
     if as_json:

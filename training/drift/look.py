@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
@@ -17,13 +19,19 @@ from training.drift.gather import drift_report, lately_from
 from training.drift.monitor import DriftOptions, monitor
 from training.drift.movement import feature_table
 from training.drift.prices import price_changes
+from training.drift.rhythm import by_periods
 from training.feedback.observed import Observed, observe
 
 _DIGITS = 12
 
 
 def look_for_drift(
-    outcomes: Iterable[Outcome], router: Router, options: DriftOptions | None = None, *, strict: bool = False
+    outcomes: Iterable[Outcome],
+    router: Router,
+    options: DriftOptions | None = None,
+    *,
+    strict: bool = False,
+    rhythm: timedelta | None = None,
 ) -> DriftReport:
     """What has changed since an artifact began to decide, by what came of its decisions.
 
@@ -33,6 +41,7 @@ def look_for_drift(
     router : of the artifact; its menu has today's prices.
     strict : only this artifact's outcomes will do. Else, where it has none, those of the artifact that decided the
         latest request are looked at, and the report says so.
+    rhythm : period of the traffic's rhythm, above 0: `training.drift.rhythm`; None: it has none.
 
     Raises
     ------
@@ -43,6 +52,8 @@ def look_for_drift(
     everything = observe(_noting(outcomes, novelty), router.menu)
     observed, notes = _in_force(everything, router, strict)
     observed = observed.rows(np.argsort(observed.time, kind="stable"))
+    if rhythm is not None:
+        observed, options = _whole_periods(observed, options or DriftOptions(), rhythm)
     known = np.array([novelty[row] for row in observed.asked.ids])
     drift = monitor(observed, options, known)
     trained = menu_from_header(header_field(router.artifact, "menu", kind=dict), router.artifact.source)
@@ -54,6 +65,14 @@ def look_for_drift(
         table=feature_table(observed, router, lately_from(drift, len(observed))),
         notes=notes,
     )
+
+
+def _whole_periods(observed: Observed, options: DriftOptions, rhythm: timedelta) -> tuple[Observed, DriftOptions]:
+    """The requests of whole periods; while there are none, all, which then only show what is usual."""
+    places = by_periods(observed.time, rhythm.total_seconds())
+    if len(places):
+        return observed.rows(places), options
+    return observed, replace(options, baseline=max(options.baseline, len(observed)))
 
 
 def _noting(outcomes: Iterable[Outcome], novelty: dict[str, float]) -> Iterator[Outcome]:

@@ -131,7 +131,7 @@ def _sentence(observed: Observed, track: Track, tier: str | None) -> str:
     if stream.what == COST:
         ratio, low, high = (math.exp(each) for each in (found.value, found.low, found.high))
         return f"a call of {tier} costs {ratio:.2f} times [{low:.2f}, {high:.2f}] what it did for like requests"
-    return f"{_NAMES[stream.what]} are {_more(found.value, 'better', 'worse')} by {_points(found)}"
+    return f"{_NAMES[stream.what]} are {_more(found.value, 'better', 'worse')} than before: {_points(found)}"
 
 
 _NAMES = {

@@ -189,3 +189,14 @@ def test_help_tells_the_exit_codes_and_examples(command: Command) -> None:
     assert code == 0
     assert "tierwise-outcomes drift" in out.split("Examples", 1)[1]
     assert "3 drift" in out
+
+
+def test_whole_periods_can_be_compared(command: Command, fill: Any, router: Router) -> None:
+    fill(log_of(router, later_mix=(0.85, 0.15)))  # of 21 hours
+    code, out, _ = command("--rhythm", "1d")
+    assert code == 0
+    assert "Too early to tell" in out
+    code, out, _ = command("--rhythm", "2h")
+    assert code == 3
+    assert "1,200 requests decided by" in out
+    assert command("--rhythm", "0h")[0] == 2
