@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drift.data import DriftReport, EvidenceLine, PriceChange
+from training.drift.findings import findings
 from training.drift.monitor import Drift, Track
 from training.drift.movement import FeatureTable, movements
-from training.drift.shifts import findings
 from training.drift.tables import gate_views, series, task_views, tier_views
 from training.drift.watched import ANSWERS
 from training.feedback.observed import Observed
@@ -59,13 +59,13 @@ def drift_report(
 
 
 def lately_from(drift: Drift, rows: int) -> int:
-    """The first row that counts as "lately": where the first change began, else as many last rows as the baseline has.
+    """The first row that counts as "lately": where what gave the first alarm began, else the last rows.
 
-    Rows of the baseline never do.
+    These are as many as the baseline has. Rows of the baseline never do.
     """
-    baseline = min(drift.options.baseline, rows)
-    begun = [track.since for track in drift.tracks if track.since is not None]
-    return max(min(begun), baseline) if begun else max(rows - baseline, baseline)
+    baseline, first = min(drift.options.baseline, rows), next(iter(drift.alarms), None)
+    begun = rows - baseline if first is None or first.since is None else first.since
+    return max(begun, baseline)
 
 
 def _line(observed: Observed, track: Track) -> EvidenceLine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.drift.charts import evidence_chart, series_chart
 from training.drift.data import DriftReport, Finding, GateView, PriceChange, TierView
-from training.drift.shifts import NO_TASK
+from training.drift.findings import NO_TASK
 from training.drift.words import amount, headline, moved_far, promise, when
 from training.report.charts import value_bar
 from training.report.data import Estimate

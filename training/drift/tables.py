@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.drift.data import GateView, Series, TaskView, TierView, Window
-from training.drift.shifts import mean_ratio, mean_share
+from training.drift.estimates import mean_ratio, mean_share
 from training.drift.watched import alike, cost_ratio, task_codes
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import make_labels

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_drift import changing_log
 
+from classifier.cascade.route import GateRates
 from classifier.catalog import LengthRule, Menu, Tier
 from training.drift import DriftOptions, monitor
 from training.drift.data import DriftReport, Finding
+from training.drift.estimates import difference, mean_ratio, mean_share
 from training.drift.gather import drift_report
 from training.drift.movement import stability_index
 from training.drift.prices import price_changes
-from training.drift.shifts import difference, mean_ratio, mean_share
 from training.drift.words import headline, moved_far, odds
 
 AT = 2000
@@ -74,6 +75,31 @@ def test_dearer_calls_are_told_as_a_multiple() -> None:
     assert cost is not None
     assert cost.low < 1.3 < cost.high
     assert "router.toml" in finding.remedy[0]
+
+
+def test_requests_that_are_other_than_before_are_told_by_what_is_expected_of_them() -> None:
+    log, later = changing_log(3000, 1), (np.arange(3000) >= AT)[:, None]
+    log = replace(
+        log,
+        expected=log.expected - 0.1 * later,
+        expected_cost=log.expected_cost * np.where(later, 2.0, 1.0),
+        cost=log.cost * np.where(later, 2.0, 1.0),
+    )
+    random = np.random.default_rng(0).random(3000)
+    novelty = np.where(later[:, 0], np.sqrt(random), random)
+    report = drift_report(log, monitor(log, novelty=novelty), novelty=novelty)
+    sentences = {finding.what: finding.sentence for finding in report.findings}
+    assert sentences["expected adequacy"].startswith("requests are harder: expected adequacy 82")
+    assert sentences["expected cost"].startswith("requests are dearer: expected to cost $0.01")
+    assert sentences["novelty"].startswith("requests are less like those of the training: 1.")
+    assert {moved.what for moved in moved_far(report)} >= {"novelty", "expected cost", "expected adequacy of small"}
+
+
+def test_a_gate_that_passes_what_is_bad_is_told_by_audits() -> None:
+    later = GateRates(pass_adequate=0.95, pass_inadequate=0.95)
+    finding = first(found(later_rates=later, audit=0.3), "gate")
+    assert finding.sentence.startswith("answers that the gate passes, as audits judge them, are worse than before: -")
+    assert finding.remedy[0] == "audit more answers"
 
 
 def test_without_a_change_nothing_is_found() -> None:

@@ -1,9 +1,4 @@
-"""What changed, from what to what: differences before and after with their intervals, and findings in words.
-
-A difference is taken within groups of like rows and weighted by the groups of the later ones, so that another mix of
-groups is no difference (direct standardisation). Its 95% interval is the normal one, and takes the moment of the change
-as given; it says how large a change is, while the alarm says that there is one.
-"""
+"""Alarms in words: what changed, from what to what, and what to do."""
 
 from __future__ import annotations
 
@@ -14,13 +9,25 @@ from numpy.typing import NDArray
 
 from classifier.novelty import NOVEL
 from training.drift.data import Finding, PriceChange
+from training.drift.estimates import difference
 from training.drift.monitor import Drift, Track
-from training.drift.watched import ADEQUACY, ANSWERS, COST, FAILED, JUDGED, NOVELTY, PASSED, SIZE, TASKS, task_codes
+from training.drift.watched import (
+    ADEQUACY,
+    ANSWERS,
+    COST,
+    FAILED,
+    JUDGED,
+    NOVELTY,
+    PASSED,
+    SIZE,
+    TASKS,
+    Watched,
+    task_codes,
+)
 from training.feedback.observed import Observed
 from training.report.data import Estimate
 
 NO_TASK = "(no task)"
-_Z = 1.959964
 _LISTED = 3
 
 _RETRAIN = "retrain: train-router --outcomes URL"
@@ -31,53 +38,6 @@ _REMEDIES = {
     "cost": ("put today's prices into router.toml", _RETRAIN),
     "price": (_RETRAIN,),
 }
-
-_Float = NDArray[np.float64]
-
-
-def mean_share(values: _Float) -> Estimate | None:
-    """Mean of values in 0..1 with Wilson's score interval ("Probable Inference", JASA 22, 1927); None: of nothing."""
-    count = len(values)
-    if not count:
-        return None
-    mean, square = float(values.mean()), _Z * _Z
-    centre = (mean + square / (2 * count)) / (1 + square / count)
-    half = _Z / (1 + square / count) * math.sqrt(max(mean * (1 - mean), 0.0) / count + square / (4 * count * count))
-    return Estimate(mean, min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
-
-
-def mean_ratio(logs: _Float) -> Estimate | None:
-    """Geometric mean of ratios, given as logarithms, with the normal interval; None: of nothing."""
-    if not len(logs):
-        return None
-    half = _Z * float(logs.std()) / math.sqrt(len(logs))
-    mean = float(logs.mean())
-    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
-
-
-def difference(values: _Float, groups: NDArray[np.int64], later: NDArray[np.bool_]) -> Estimate | None:
-    """How much larger later values are than earlier ones of their groups; None where no group has both.
-
-    Parameters
-    ----------
-    values, groups, later : (m,) each.
-    """
-    _, codes = np.unique(groups, return_inverse=True)
-    size = int(codes.max(initial=-1)) + 1
-    before, after = (np.bincount(codes[part], minlength=size) for part in (~later, later))
-    both = (before > 0) & (after > 0)
-    if not both.any():
-        return None
-    means = [
-        np.bincount(codes[part], values[part], size) / np.maximum(count, 1)
-        for part, count in ((~later, before), (later, after))
-    ]
-    left = values - np.where(later, means[1][codes], means[0][codes])
-    spread = [float((left[part] ** 2).mean()) for part in (~later, later)]
-    weights = after[both] / after[both].sum()
-    value = float(weights @ (means[1] - means[0])[both])
-    half = _Z * math.sqrt(float((weights**2) @ (spread[0] / before[both] + spread[1] / after[both])))
-    return Estimate(value, value - half, value + half)
 
 
 def findings(observed: Observed, drift: Drift, prices: tuple[PriceChange, ...]) -> tuple[Finding, ...]:
@@ -112,30 +72,18 @@ def _sentence(observed: Observed, track: Track, tier: str | None) -> str:
     found = difference(stream.values, stream.groups, later)
     if found is None:
         return f"{_NAMES[stream.what]} are other than before"
-    if stream.what == SIZE:
-        before, after = float(stream.values[~later].mean()), float(stream.values[later].mean())
-        return (
-            f"requests are {_more(found.value, 'dearer', 'cheaper')}: expected to cost ${before:.3g}, now ${after:.3g}"
-        )
-    if stream.what == NOVELTY:
-        novel = [float((stream.values[part] > NOVEL).mean()) for part in (~later, later)]
-        return (
-            f"requests are {_more(found.value, 'less', 'more')} like those of the training: "
-            f"{novel[0]:.1%} of them were unlike any, now {novel[1]:.1%}"
-        )
-    if stream.what == ADEQUACY:
-        before, after = float(stream.values[~later].mean()), float(stream.values[later].mean())
-        return f"requests are {_more(found.value, 'easier', 'harder')}: expected adequacy {before:.1%}, now {after:.1%}"
     if stream.what == ANSWERS:
         return _answers(observed, track, found, tier)
     if stream.what == COST:
         ratio, low, high = (math.exp(each) for each in (found.value, found.low, found.high))
         return f"a call of {tier} costs {ratio:.2f} times [{low:.2f}, {high:.2f}] what it did for like requests"
+    if stream.what in _REQUESTS:
+        return f"requests are {_more(found.value, *_REQUESTS[stream.what])}: {_means(stream, later)}"
     return f"{_NAMES[stream.what]} are {_more(found.value, 'better', 'worse')} than before: {_points(found)}"
 
 
 _NAMES = {
-    SIZE: "sizes of requests",
+    SIZE: "expected costs",
     NOVELTY: "requests",
     ADEQUACY: "expectations",
     ANSWERS: "answers",
@@ -144,6 +92,20 @@ _NAMES = {
     PASSED: "answers that the gate passes, as audits judge them,",
     FAILED: "answers that the gate does not pass, as audits judge them,",
 }
+_REQUESTS = {
+    SIZE: ("dearer", "cheaper"),
+    NOVELTY: ("less like those of the training", "more like those of the training"),
+    ADEQUACY: ("easier", "harder"),
+}
+
+
+def _means(stream: Watched, later: NDArray[np.bool_]) -> str:
+    before, after = (stream.values[part] for part in (~later, later))
+    if stream.what == SIZE:
+        return f"expected to cost ${before.mean():.3g}, now ${after.mean():.3g}"
+    if stream.what == NOVELTY:
+        return f"{(before > NOVEL).mean():.1%} of them were unlike any, now {(after > NOVEL).mean():.1%}"
+    return f"expected adequacy {before.mean():.1%}, now {after.mean():.1%}"
 
 
 def _answers(observed: Observed, track: Track, found: Estimate, tier: str | None) -> str:
