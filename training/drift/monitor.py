@@ -5,10 +5,11 @@ with the share w of the error rate gives alarm when its evidence reaches 1 / (w 
 tiers' answers, where changes are small and matter most; the other streams share the other half. So while nothing
 changes, there is an alarm within the first n rows with probability n * level at most, whatever the streams have to do
 with each other (Doob's inequality, and a sum over the streams), and whenever and however often one looks. With the
-default, this is 1 in 20,000 rows. It is less where a stream has a value for some of the rows only.
+default, this is 1 in 20,000 rows, and the mean number of rows up to a false alarm is 10,000 at the very least. What is
+met in practice is far from both, since many streams have a value for few of the rows only.
 
-"Nothing changes" means that rows come in no particular order (they are exchangeable). A rhythm that is longer than the
-baseline, such as that of day and night, is a change.
+"Nothing changes" means that rows come in no particular order (they are exchangeable). In traffic of day and night they
+do not: `training.drift.rhythm`.
 """
 
 from __future__ import annotations
