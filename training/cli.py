@@ -13,31 +13,45 @@ from typing import Annotated
 import joblib
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
 from classifier.errors import InputError
+from classifier.gates.stored import inherit_gate
 from classifier.keywords import load_keywords
 from classifier.pointer import POINTER
-from classifier.router import MODELS, TRAINED_ARTIFACT
+from classifier.router import MODELS, TRAINED_ARTIFACT, Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
-from training.console import progress_bars, show_data, show_result, show_store
+from training.console import progress_bars, show_data, show_result
 from training.data import DataOptions, prepare
+from training.drift.words import headline as drift_headline
 from training.effort import Effort, learners_for
+from training.feedback.console import show_store
 from training.feedback.labels import LabelOptions
+from training.feedback.sequential import PromotionRule
 from training.floor import TaskMeansLearner
 from training.gate.train import add_gate
+from training.judge_cli import hold_contest, show_contest
 from training.labels import Adequacy
 from training.linear import LinearLearner
-from training.options import columns_of, days, moment, pairs, price_pair, run_command, write_json
+from training.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command, write_json
 from training.pipeline import train
 from training.report import report_data, report_json, write_report
-from training.retrain import keep_candidate, provenance, read_store, running_artifact, running_gate, running_reference
+from training.retrain import (
+    Retrained,
+    Store,
+    changed_world,
+    keep_candidate,
+    provenance,
+    read_store,
+    running_reference,
+)
 from training.rule import Target
 from training.tables import read_tables
 from training.unseen import UnseenTask, leave_tasks_out
-from training.versions import Version
+from training.versions.contest import in_use
 
 _HELP = """
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
@@ -293,6 +307,8 @@ def train_router(
     effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
     console = Console()
     _check_sources(tables, outcomes, since, half_life)
+    expect_folder("--report", report)
+    expect_folder("--json", json_file)
     label_options = LabelOptions(half_life=None if half_life is None else days("--half-life", half_life))
     options = DataOptions(
         adequacy=Adequacy(adequate_at, tolerance),
@@ -304,22 +320,25 @@ def train_router(
     )
     token_counter(options.tokens)
     menu, keywords = load_menu(menu_file), load_keywords(keywords_file)
-    columns = columns_of(column)
+    columns, begin = columns_of(column), moment("--since", since)
+    running: Router | None = None
+    store: Store | None = None
+    if outcomes is not None:
+        running = Router.load(in_use(models))
+        menu = running.menu if menu_file is None else menu
     with progress_bars(console) as progress:
         table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading")) if tables else None
-        store, running = None, None
-        if outcomes is not None:
+        if outcomes is not None and running is not None:
             store = read_store(
                 outcomes,
                 menu,
                 keywords,
                 tables=table,
                 models=options.models,
-                since=moment("--since", since),
+                since=begin,
                 options=label_options,
                 progress=partial(progress, "outcomes"),
             )
-            running = running_artifact()
             table, options = store.table, replace(options, reference=reference or running_reference(running, store))
         assert table is not None
         data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
@@ -348,7 +367,6 @@ def train_router(
                 training, learners[training.model.learner], jobs=jobs, progress=partial(progress, "unseen tasks")
             )
     show_result(console, training, monthly_spend)
-    kept: Version | None = None
     path = out or TRAINED_ARTIFACT
     compiled = partial(
         compile_artifact,
@@ -357,13 +375,20 @@ def train_router(
         options.tokens,
         dated=seed is None,
         provenance=told,
-        inherited=running_gate(running, data.names),
+        inherited=None if running is None else inherit_gate(running.artifact, data.names),
     )
     if store is None or out is not None:
         compiled(path)
-    if store is not None:
+    retrained: Retrained | None = None
+    if store is not None and running is not None and outcomes is not None:
         kept = keep_candidate(training, models, compiled)
         path = kept.path if out is None else out
+        found = hold_contest(models, outcomes, PromotionRule(), promoting=not no_promote, prompts=not no_prompts)
+        retrained = Retrained(kept, found, changed_world(store, running))
+        console.print()
+        show_contest(console, found, monthly_spend)
+        if retrained.drift is not None and retrained.drift.drifted:
+            console.print(f"[yellow]{escape(drift_headline(retrained.drift))}[/]", highlight=False)
     if report is not None or json_file is not None:
         read = read_artifact(path)
         figures = report_data(
@@ -371,17 +396,18 @@ def train_router(
             keywords,
             monthly_spend=monthly_spend,
             prompts=not no_prompts,
-            command=shlex.join(["train-router", *sys.argv[1:]]),
+            command=_command(outcomes, store),
             artifact=path,
             digest=read.digest,
             date=read.header["training"].get("date"),
             unseen_tasks=unseen,
         )
         if report is not None:
-            write_report(figures, report)
+            write_report(figures, report, () if retrained is None else retrained.sections(monthly_spend))
             console.print(f"Wrote {report}: open it in a browser.")
         if json_file is not None:
-            write_json(json_file, {**summary(training), **told, "report": report_json(figures)})
+            more = {} if retrained is None else retrained.figures()
+            write_json(json_file, {**summary(training), **told, **more, "report": report_json(figures)})
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
     console.print(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
@@ -390,6 +416,12 @@ def train_router(
             f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
             f"tierwise-models add {path} --promote[/]"
         )
+
+
+def _command(outcomes: str | None, store: Store | None) -> str:
+    """The command line, without a password in the store's URL."""
+    given = [part if store is None else part.replace(str(outcomes), store.name) for part in sys.argv[1:]]
+    return shlex.join(["train-router", *given])
 
 
 def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:

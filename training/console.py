@@ -18,7 +18,6 @@ from training.evaluate import Result
 from training.gate.trained import TrainedGate
 from training.ladder import ladder_steps
 from training.pipeline import StageProgress, Training
-from training.retrain import Store
 from training.tables import OutcomeTable
 from training.weights import weighted_mean
 
@@ -68,25 +67,6 @@ def show_data(console: Console, data: RoutingData) -> None:
             "they stay on one side of the split"
         )
     _show_costs(console, data)
-
-
-def show_store(console: Console, store: Store) -> None:
-    """What an outcome store teaches, and what it cannot."""
-    labels = ", ".join(f"{count:,} by {source}" for source, count in store.lessons.sources.items())
-    console.print(escape(f"Answers that can be judged: {labels}"), highlight=False)
-    for name, truth in store.lessons.gates.items():
-        rates = [
-            f"{tier} {truth.passed.value[place]:.0%}"
-            for place, tier in enumerate(store.lessons.observed.tiers)
-            if (store.lessons.observed.verdict[:, place] == 1).any()
-        ]
-        if rates:
-            console.print(
-                escape(f"Of the answers that {name or 'the gate'} passed, adequate are: {', '.join(rates)}"),
-                highlight=False,
-            )
-    for note in store.notes:
-        console.print(f"  [yellow]{escape(note)}[/]", highlight=False)
 
 
 def show_result(console: Console, training: Training, monthly_spend: float | None) -> None:

@@ -22,6 +22,7 @@ from training.feedback.challenge import Challenge
 from training.feedback.challenge_moves import Moved
 from training.feedback.observed import observe
 from training.feedback.sequential import PromotionRule
+from training.options import expect_folder
 from training.outcomes_cli import STORE_VARIABLE
 from training.report.challenge_words import TOLD, basis, headline, money_of, mood, task_name, why, within
 from training.report.changes_page import challenge_json, changes_html
@@ -79,9 +80,8 @@ def judge(
 ) -> None:
     """Judge (typer shows `JUDGE_HELP`)."""
     rule = _rule(margin, confidence)
-    if report is not None and not report.parent.is_dir():
-        raise InputError(f"--report {report}: there is no folder {report.parent}; make it, or name another file")
-    found = _contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
+    expect_folder("--report", report)
+    found = hold_contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
     said = outcome_of(found)
     if report is not None:
         named = [(one.version.name, one.challenge) for one in found.judged]
@@ -163,7 +163,8 @@ def _task(move: Moved) -> str:
     return one_line(task_name(move.task))
 
 
-def _contest(folder: Path, url: str, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
+def hold_contest(folder: Path, url: str, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
+    """Judge what is pending in a folder by all that a store holds; see `training.versions.contest`."""
     waiting = [version.note.learned_until for version in pending(folder)]
     begins = min((time for time in waiting if time is not None), default=None)
     if begins is None:

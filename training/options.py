@@ -135,6 +135,17 @@ def moment(option: str, text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def expect_folder(option: str, path: Path | None) -> None:
+    """Refuse a file to be written where there is no folder for it, before the work is done.
+
+    Raises
+    ------
+    InputError : there is none.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
+
+
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write figures to a file that appears whole or not at all."""
     with draft_of(path) as draft:

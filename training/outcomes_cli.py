@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -31,7 +31,8 @@ from training.drift.console import show_drift
 from training.drift.look import look_for_drift
 from training.drift.monitor import BASELINE, LEVEL, DriftOptions
 from training.drift.page import drift_json, drift_page
-from training.options import age, moment, run_command
+from training.feedback.observed import observe
+from training.options import age, days, moment, run_command
 from training.outcome_table import check_format, write_table
 from training.report.page import write_page
 
@@ -300,15 +301,14 @@ def drift(
         raise InputError(f"--level {level:g}: expected a number above 0 and below 1, such as {LEVEL:g}")
     store, console = OutcomeStore(url), Console()
     begin, end = moment("--since", since), moment("--until", until)
-    period = None if rhythm is None else age("--rhythm", rhythm)
-    if period is not None and not period:
-        raise InputError(f"--rhythm {rhythm}: expected a time above 0, such as 1d")
+    period = None if rhythm is None else timedelta(days=days("--rhythm", rhythm))
     router = Router.load(model, menu=None if menu is None else load_menu(menu))
     total = store.count(since=begin, until=end)
     with progress_bars(console) as progress:
         outcomes = _counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
         options = DriftOptions(baseline, level)
-        found = look_for_drift(outcomes, router, options, strict=model is not None, rhythm=period)
+        observed = observe(outcomes, router.menu)
+    found = look_for_drift(observed, router, options, strict=model is not None, rhythm=period)
     if report is not None:
         write_page(drift_page(found), report)
     if as_json:

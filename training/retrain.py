@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,19 +11,28 @@ from typing import Any
 
 import numpy as np
 
-from classifier.artifact import Artifact, read_artifact
+from classifier.artifact import read_artifact
 from classifier.catalog import Menu
-from classifier.errors import InputError, RouterError
-from classifier.gates.stored import StoredGate, inherit_gate
+from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
 from classifier.outcomes import Outcome, OutcomeStore
-from classifier.router import find_artifact
+from classifier.router import Router
+from training.drift.data import DriftReport
+from training.drift.look import look_for_drift
+from training.drift.page import drift_json
+from training.drift.section import drift_section
+from training.feedback.challenge import Challenge
 from training.feedback.labels import LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import Kept, outcome_table
+from training.judge_cli import contest_json
 from training.pipeline import Training
+from training.report.markup import Html
+from training.report.sections import Heading
+from training.report.sections.changes import changes_section
 from training.tables import OutcomeTable
 from training.versions import Version, add_version, note_of
+from training.versions.contest import Contest
 from training.weights import effective_rows
 
 _BATCH = 500
@@ -54,6 +63,44 @@ class Store:
     def notes(self) -> tuple[str, ...]:
         """What is weak or missing in it, a sentence each."""
         return (*self.kept.costs, *self.lessons.notes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrained:
+    """What a run on outcomes came to.
+
+    Attributes
+    ----------
+    version : the new candidate.
+    contest : of it, and of the others that are pending, with what is in use.
+    drift : what has changed since that began to decide; None: the store does not show it deciding.
+    """
+
+    version: Version
+    contest: Contest
+    drift: DriftReport | None
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """What came of the new candidate's."""
+        return next((one.challenge for one in self.contest.judged if one.version.name == self.version.name), None)
+
+    def sections(self, monthly_spend: float | None) -> list[tuple[Heading, Html]]:
+        """What the report says of it."""
+        found = []
+        if self.challenge is not None:
+            found.append((Heading("changes", "What changes"), changes_section(self.challenge, monthly_spend)))
+        if self.drift is not None:
+            found.append((Heading("drift", "Has the world changed?"), drift_section(self.drift)))
+        return found
+
+    def figures(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "version": self.version.name,
+            "contest": contest_json(self.contest),
+            "drift": None if self.drift is None else drift_json(self.drift),
+        }
 
 
 def read_store(
@@ -94,27 +141,9 @@ def read_store(
     return Store(store.name, total, lessons, table, kept)
 
 
-def running_artifact(folder: Path = Path()) -> Artifact | None:
-    """The artifact in use by programs that route in a working directory; None where it cannot be read."""
-    try:
-        return read_artifact(find_artifact(folder))
-    except RouterError:
-        return None
-
-
-def running_reference(running: Artifact | None, store: Store) -> str | None:
-    """The reference of the artifact in use, where the store knows enough of it; None: the data shall say."""
-    rule = None if running is None else running.header.get("rule")
-    name = rule.get("reference") if isinstance(rule, dict) else None
-    return name if isinstance(name, str) and name in store.table.tiers else None
-
-
-def running_gate(running: Artifact | None, tiers: Sequence[str]) -> StoredGate | None:
-    """The learned gate of the artifact in use, where an artifact of these learned tiers can take it over."""
-    try:
-        return None if running is None else inherit_gate(running, tiers)
-    except RouterError:
-        return None
+def running_reference(running: Router, store: Store) -> str | None:
+    """The reference of the router in use, where the store knows enough of it; None: the data shall say."""
+    return running.rule.reference if running.rule.reference in store.table.tiers else None
 
 
 def learned_until(training: Training) -> datetime | None:
@@ -149,7 +178,7 @@ def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], 
         until = learned_until(training)
         why = "" if until is None else f"outcomes up to {until:%Y-%m-%d %H:%M} UTC"
         origin = [Path(file.path).name if file.form != "outcomes" else file.path for file in training.data.table.files]
-        return add_version(folder, path, note_of(read_artifact(path), why=why, origin=origin))
+        return add_version(folder, path, note_of(read_artifact(path), why=why, origin=origin, learned_until=until))
 
 
 def provenance(store: Store, training: Training, options: LabelOptions) -> dict[str, Any]:
@@ -169,6 +198,14 @@ def provenance(store: Store, training: Training, options: LabelOptions) -> dict[
             "by_task_only": store.kept.by_task,
         }
     }
+
+
+def changed_world(store: Store, running: Router) -> DriftReport | None:
+    """What has changed since the router in use began to decide; None where the store does not show it deciding."""
+    try:
+        return look_for_drift(store.lessons.observed, running, strict=True)
+    except InputError:
+        return None
 
 
 def _counted(outcomes: Iterable[Outcome], progress: Progress | None, total: int) -> Iterator[Outcome]:

@@ -1,9 +1,7 @@
-"""A store's outcomes and the artifact in force -> what has changed."""
+"""What a store's outcomes show, and the artifact in force -> what has changed."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +10,6 @@ import numpy as np
 from classifier.artifact import header_field
 from classifier.catalog import menu_from_header
 from classifier.errors import InputError
-from classifier.outcomes.records import Outcome
 from classifier.router import Router
 from training.drift.data import DriftReport
 from training.drift.gather import drift_report, lately_from
@@ -20,13 +17,13 @@ from training.drift.monitor import DriftOptions, monitor
 from training.drift.movement import feature_table
 from training.drift.prices import price_changes
 from training.drift.rhythm import by_periods
-from training.feedback.observed import Observed, observe
+from training.feedback.observed import Observed
 
 _DIGITS = 12
 
 
 def look_for_drift(
-    outcomes: Iterable[Outcome],
+    observed: Observed,
     router: Router,
     options: DriftOptions | None = None,
     *,
@@ -37,7 +34,7 @@ def look_for_drift(
 
     Parameters
     ----------
-    outcomes : of `classifier.outcomes.OutcomeStore.outcomes`; read once, as a stream.
+    observed : of a store's outcomes, read with the router's menu.
     router : of the artifact; its menu has today's prices.
     strict : only this artifact's outcomes will do. Else, where it has none, those of the artifact that decided the
         latest request are looked at, and the report says so.
@@ -45,24 +42,20 @@ def look_for_drift(
 
     Raises
     ------
-    InputError : there is no outcome of the menu, or none of the artifact.
-    StoreError : the store cannot be read.
+    InputError : there is no outcome of the artifact.
     """
-    novelty: dict[str, float] = {}
-    everything = observe(_noting(outcomes, novelty), router.menu)
-    observed, notes = _in_force(everything, router, strict)
-    observed = observed.rows(np.argsort(observed.time, kind="stable"))
+    rows, notes = _in_force(observed, router, strict)
+    rows = rows.rows(np.argsort(rows.time, kind="stable"))
     if rhythm is not None:
-        observed, options = _whole_periods(observed, options or DriftOptions(), rhythm)
-    known = np.array([novelty[row] for row in observed.asked.ids])
-    drift = monitor(observed, options, known)
+        rows, options = _whole_periods(rows, options or DriftOptions(), rhythm)
+    drift = monitor(rows, options, rows.novelty)
     trained = menu_from_header(header_field(router.artifact, "menu", kind=dict), router.artifact.source)
     return drift_report(
-        observed,
+        rows,
         drift,
-        novelty=known,
+        novelty=rows.novelty,
         prices=price_changes(trained, router.menu),
-        table=feature_table(observed, router, lately_from(drift, len(observed))),
+        table=feature_table(rows, router, lately_from(drift, len(rows))),
         notes=notes,
     )
 
@@ -73,14 +66,6 @@ def _whole_periods(observed: Observed, options: DriftOptions, rhythm: timedelta)
     if len(places):
         return observed.rows(places), options
     return observed, replace(options, baseline=max(options.baseline, len(observed)))
-
-
-def _noting(outcomes: Iterable[Outcome], novelty: dict[str, float]) -> Iterator[Outcome]:
-    """The outcomes as they come, while their decisions' novelty is noted, NaN where unknown."""
-    for outcome in outcomes:
-        noted = outcome.decision.novelty
-        novelty[outcome.decision.id] = math.nan if noted is None else noted
-        yield outcome
 
 
 def _in_force(everything: Observed, router: Router, strict: bool) -> tuple[Observed, list[str]]:

@@ -24,7 +24,6 @@ from training.feedback.observed import Observed
 HASHED = "only a hash of the request is kept"
 FOREIGN = "the features that are kept are of another kind than the artifact's"
 UNSERVED = "no tier of the artifact can serve the request"
-GONE = "it began at a model that is not of today's menu"
 
 _CHUNK = 2000
 
@@ -56,8 +55,8 @@ class Starts:
 def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[str, Any]) -> Starts:
     """Where the router would begin, with the odds that a cascade of its own takes by default.
 
-    Rows logged under its own artifact, and not drawn to explore, began where it begins. Others are decided anew, by the
-    request or by the features that are kept of it.
+    Rows logged under its own artifact say where it meant to begin. Others are decided anew, by the request or by the
+    features that are kept of it.
 
     Parameters
     ----------
@@ -82,8 +81,7 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
         quality[row, sources] = np.array(decision.prediction.quality)[known]
         cost[row, sources] = np.array(decision.prediction.cost)[known]
     for row in np.flatnonzero(_own(router, observed)).tolist():
-        found[row] = observed.start[row]
-        problems[row] = "" if found[row] >= 0 else GONE
+        found[row], problems[row] = observed.planned[row], ""
     return Starts(found, tuple(problems), quality, cost)
 
 
@@ -121,9 +119,9 @@ def _place(menu: Menu, model: str) -> int:
 
 
 def _own(router: Router, observed: Observed) -> NDArray[np.bool_]:
-    """(n,): the row shows where the router itself began."""
+    """(n,): the row says where the router itself meant to begin."""
     digests = np.array([digest == router.artifact.digest for digest in observed.artifacts])
-    own: NDArray[np.bool_] = digests[observed.artifact] & ~observed.explored
+    own: NDArray[np.bool_] = digests[observed.artifact] & (observed.planned >= 0)
     return own
 
 

@@ -262,7 +262,7 @@ def log_of_starts(
 
 
 def cascade_values(observed: Observed, values: _Float) -> tuple[_Float, _Float]:
-    """What the whole cascade gave, put down to the tier where it began: quality of the answer given, USD of all calls.
+    """What the whole cascade gave, put down to the tier where it began: quality of the answer given, USD of its calls.
 
     With these `log_of_starts` values policies of where to begin, under the log's own gate and routes. Two (n, t)
     arrays, NaN where a cascade did not begin or the answer's value is unknown.

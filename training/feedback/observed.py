@@ -97,9 +97,11 @@ class Observed:
     verdict, score : (n, t) of the gate: 1 passed, 0 not; and 0..1.
     feedback : (n, t) scores of users and others, 0..1: the latest of each source, averaged.
     audit : (n, t) scores of audits, 0..1. Where an audit only compares, the reference's own is 1.
-    cost : (n, t) USD of the tier's answers. spent : (n,) USD of all of a row's attempts whose cost is known.
+    cost : (n, t) USD of the tier's answers. spent : (n,) USD of all of a row's attempts whose cost is known, but for
+        audits, which are made to learn.
     expected, expected_quality, expected_cost : (n, t) P(adequate), 0..1 and USD, as the artifact in force saw them.
     audit_share : (n,) probability that the answer, if by another tier than the reference, was audited.
+    novelty : (n,) how unlike its training requests the artifact in force found the request, 0..1; NaN where unknown.
     start_chance : (n, t) probability that the route begins there, see `training.feedback.chances.start_chances`.
     chance : (n, t) probability that the tier is tried, see `training.feedback.chances.tried_chances`.
     """
@@ -128,6 +130,7 @@ class Observed:
     expected_quality: NDArray[np.float64]
     expected_cost: NDArray[np.float64]
     audit_share: NDArray[np.float64]
+    novelty: NDArray[np.float64]
     start_chance: NDArray[np.float64]
     chance: NDArray[np.float64]
 
@@ -171,6 +174,15 @@ def observe(
     for outcome in outcomes:
         reader.add(outcome)
     return reader.finish(reference, audit_share)
+
+
+def latest_gate(observed: Observed) -> Observed:
+    """The rows that the gate of the latest answer looked at: what is known of one gate says nothing of another."""
+    names = np.array([name or "" for name in observed.asked.checks])
+    judged = np.flatnonzero(names != "")
+    if not len(judged):
+        return observed
+    return observed.rows(np.flatnonzero(names == names[judged[int(np.argmax(observed.time[judged]))]]))
 
 
 def _reference(menu: Menu, wanted: str | None, asked: Counter[int]) -> int | None:
@@ -255,6 +267,7 @@ class _Reader:
             left_out=LeftOut(self._empty, dict(self._models), self._without_propensity),
             asked=Asked(*(tuple(getattr(row, part) for row in rows) for part in _KEPT)),
             time=np.array([row.time for row in rows]),
+            novelty=np.array([row.novelty for row in rows]),
             artifact=artifact,
             start=start,
             planned=np.array([row.planned for row in rows]),
@@ -271,7 +284,8 @@ class _Reader:
         )
 
     def _attempt(self, row: _Row, attempt: AttemptRecord, judged: Mapping[str, float]) -> None:
-        row.spent += attempt.cost or 0.0
+        if attempt.purpose != AUDIT:
+            row.spent += attempt.cost or 0.0
         if attempt.purpose not in ANSWERING or attempt.error is not None:
             return
         place = self._place(attempt.model)
@@ -334,6 +348,7 @@ class _Row:
         "gate",
         "hash",
         "id",
+        "novelty",
         "planned",
         "propensity",
         "request",
@@ -361,6 +376,7 @@ class _Row:
         self.gate = self.checks = decision.gate
         self.request: Request | None = None
         self.spent = 0.0
+        self.novelty = math.nan if decision.novelty is None else decision.novelty
 
     def put(self, measure: str, place: int, value: float | None) -> None:
         if place >= 0 and value is not None:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
-from classifier.features import Features, dense_names
+from classifier.features import Features, dense_names, request_form
 from classifier.keywords import KeywordGroups
 from classifier.outcomes import load_features
-from classifier.request import Request
 from training.feedback.labels import Labels
 from training.feedback.observed import Observed
 from training.tables import FileSummary, Logged, OutcomeTable, RowProblem, Source, join_tables
@@ -106,10 +105,9 @@ def outcome_table(
     ------
     InputError : no row can be learned from, or the tables have no tier of the log.
     """
-    columns = dense_names(keywords)
+    columns = len(dense_names(keywords))
     read = [
-        _features(data, task, len(columns))
-        for data, task in zip(observed.asked.features, observed.asked.tasks, strict=True)
+        _features(data, task, columns) for data, task in zip(observed.asked.features, observed.asked.tasks, strict=True)
     ]
     known = np.array([request is not None for request in observed.asked.requests])
     stored = ~known & np.array([isinstance(features, Features) for features in read])
@@ -171,15 +169,15 @@ def _table(
     tiers: list[int],
     names: Sequence[str],
     read: Sequence[Features | bool | None],
-    columns: Sequence[str],
+    columns: int,
 ) -> OutcomeTable:
     asked, cells = observed.asked, np.ix_(rows, np.array(tiers, np.int64))
     requests, features = [], {}
     for place, row in enumerate(rows.tolist()):
         request, stored = asked.requests[row], read[row]
         if request is None:
-            seen = stored if isinstance(stored, Features) else _of_task(asked.tasks[row], len(columns))
-            features[place], request = seen, _form(seen, columns)
+            seen = stored if isinstance(stored, Features) else _of_task(asked.tasks[row], columns)
+            features[place], request = seen, request_form(seen)
         requests.append(request)
     summary = FileSummary(
         path=source,
@@ -215,29 +213,6 @@ def _table(
 
 def _of_task(task: str | None, columns: int) -> Features:
     return Features(np.empty(0, np.uint32), 0, np.zeros(columns), task, 0.0)
-
-
-def _form(features: Features, columns: Sequence[str]) -> Request:
-    """All but the text of the request that features were computed of."""
-    numbers = dict(zip(columns, np.rint(np.expm1(features.dense)).astype(np.int64).tolist(), strict=True))
-
-    def number(name: str) -> int:
-        return int(numbers[f"number of {name}"])
-
-    return Request(
-        "",
-        max_tokens=number("tokens allowed (max_tokens)") if number("limits given (max_tokens)") else None,
-        task=features.task,
-        turns=number("turns"),
-        system_chars=number("system prompt characters"),
-        tools=number("tools"),
-        tool_chars=number("tool definition characters"),
-        tool_calls=number("tool calls"),
-        images=number("images"),
-        json_format=bool(number("demands for JSON")),
-        json_schema=bool(number("JSON schemas")),
-        unread_chars=number("characters"),
-    )
 
 
 def _digest(ids: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from importlib.resources import files
@@ -12,15 +13,20 @@ from typing import Any
 from training.drafts import draft_of
 from training.report.data import ReportData
 from training.report.markup import Html, printable, tag
-from training.report.sections import SECTIONS, Section, opening
+from training.report.sections import SECTIONS, Heading, opening
 
 
-def report_html(data: ReportData) -> str:
-    """The page: no scripts, nothing fetched from anywhere."""
-    sections = [(section, section.body(data)) for section in SECTIONS]
-    shown = [(section, body) for section, body in sections if body]
+def report_html(data: ReportData, first: Sequence[tuple[Heading, Html]] = ()) -> str:
+    """The page: no scripts, nothing fetched from anywhere.
+
+    Parameters
+    ----------
+    first : sections that are not of the run itself, before the others.
+    """
+    sections = [(section.heading, section.body(data)) for section in SECTIONS]
+    shown = [(heading, body) for heading, body in (*first, *sections) if body]
     tables = ", ".join(file.name for file in data.notes.files)
-    contents = _contents([section for section, _ in shown])
+    contents = _contents([heading for heading, _ in shown])
     return whole_page(f"Routing report: {tables}", opening(data), contents, *(_framed(*each) for each in shown))
 
 
@@ -44,25 +50,25 @@ def report_json(data: ReportData) -> dict[str, Any]:
     return figures
 
 
-def write_report(data: ReportData, path: Path) -> None:
-    """Write the page in one piece: whoever reads the file sees the old one or the new one."""
-    write_page(report_html(data), path)
+def write_report(data: ReportData, path: Path, first: Sequence[tuple[Heading, Html]] = ()) -> None:
+    """Write the page; see `report_html` and `write_page`."""
+    write_page(report_html(data, first), path)
 
 
 def write_page(page: str, path: Path) -> None:
-    """Write a page in one piece."""
+    """Write a page in one piece: whoever reads the file sees the old one or the new one."""
     with draft_of(path) as draft:
         draft.write_text(page, encoding="utf-8")
 
 
-def _contents(sections: list[Section]) -> Html:
-    links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
+def _contents(headings: list[Heading]) -> Html:
+    links = [tag("li", tag("a", heading.title, href=f"#{heading.anchor}")) for heading in headings]
     return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
-def _framed(section: Section, body: Html) -> Html:
-    heading = f"{section.anchor}-title"
-    return tag("section", tag("h2", section.title, id=heading), body, id=section.anchor, aria_labelledby=heading)
+def _framed(heading: Heading, body: Html) -> Html:
+    named = f"{heading.anchor}-title"
+    return tag("section", tag("h2", heading.title, id=named), body, id=heading.anchor, aria_labelledby=named)
 
 
 def plain(value: Any) -> Any:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
-from classifier.pointer import POINTER, VERSIONS, follow
+from classifier.pointer import CANDIDATE as TRIED
+from classifier.pointer import POINTER, VERSIONS, clear_candidate, find_candidate, follow, write_candidate
 from classifier.router import TRAINED_ARTIFACT, Router, shipped_artifact
 from training.feedback.challenge import Challenge, challenge
 from training.feedback.gate_truth import gate_truth
-from training.feedback.observed import Observed
+from training.feedback.observed import Observed, latest_gate
 from training.feedback.sequential import PromotionRule
+from training.versions.files import locked
 from training.versions.notes import Verdict, moment_of
 from training.versions.store import CANDIDATE, Version, current, note_verdict, promote, versions
 from training.versions.switches import read_switches
@@ -79,7 +81,7 @@ def newest(folder: Path) -> Version | None:
 
 def nothing_pending(folder: Path) -> Contest:
     """What comes of judging where no candidate is pending; raises as `in_use`."""
-    return Contest(_called(in_use(folder)), (), None, None, ())
+    return Contest(_called(in_use(folder)), (), None, _try_newest(folder), ())
 
 
 def in_use(folder: Path) -> Path:
@@ -110,7 +112,7 @@ def contest(
     Parameters
     ----------
     observed : a log, read with ``menu``, today's. Of it, each candidate is judged by the rows after what it was learned
-        from; all of it tells of the gate.
+        from; all rows of the gate in use tell of the gate.
     promoting : False: only judge.
     prompts : show how some requests begin, in what is returned; never in what is noted.
 
@@ -121,7 +123,7 @@ def contest(
     """
     champion, path = current(folder), in_use(folder)
     router, name = Router.load(path), _called(path)
-    truth = gate_truth(observed)
+    truth = gate_truth(latest_gate(observed))
     judged: list[Judged] = []
     remarks: list[str] = []
     for version in pending(folder):
@@ -142,7 +144,20 @@ def contest(
         remarks.append(f"no version is in use yet; put it into use with: tierwise-models promote {passed.version.name}")
     elif passed is not None and champion is not None and promoting:
         promoted = _promote(folder, passed, champion)
-    return Contest(name, tuple(judged), promoted, newest(folder), tuple(remarks))
+    return Contest(name, tuple(judged), promoted, _try_newest(folder), tuple(remarks))
+
+
+def _try_newest(folder: Path) -> Version | None:
+    """Name the newest pending candidate in ``models/candidate``, by which cascades direct their exploration."""
+    if not (folder / VERSIONS).is_dir():
+        return None
+    with locked(folder / VERSIONS):
+        tried = newest(folder)
+        if tried is None:
+            clear_candidate(folder)
+        elif find_candidate(folder / TRIED) != tried.path:
+            write_candidate(folder, tried.name)
+    return tried
 
 
 def verdict_of(found: Challenge, against: str) -> Verdict:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from classifier.artifact import Artifact, read_artifact
 from classifier.errors import ArtifactError, InputError, RouterError
-from classifier.pointer import POINTER, VERSIONS, follow
+from classifier.pointer import CANDIDATE as TRIED
+from classifier.pointer import POINTER, VERSIONS, find_candidate, follow
 from classifier.router import Router
 from training.versions.files import DRAFT, draft_of, locked, put_in_place, take_place
 from training.versions.notes import Note, Verdict, dump_note, load_note, note_of
@@ -184,7 +185,9 @@ def rollback(folder: Path, *, why: str = "") -> Version:
 
 
 def prune(folder: Path, keep: int = 10, *, dry_run: bool = False) -> list[Version]:
-    """Remove old versions, and what runs that were cut left behind; the current and the previous one always stay.
+    """Remove old versions, and what runs that were cut left behind.
+
+    The current and the previous one always stay, and the candidate that is tried.
 
     Parameters
     ----------
@@ -203,7 +206,12 @@ def prune(folder: Path, keep: int = 10, *, dry_run: bool = False) -> list[Versio
     if keep < 0:
         raise InputError(f"keep is {keep}; expected 0 or more versions to keep")
     with locked(folder / VERSIONS):
-        gone = [version for version in versions(folder)[keep:] if version.state not in (CURRENT, PREVIOUS)]
+        tried = find_candidate(folder / TRIED)
+        gone = [
+            version
+            for version in versions(folder)[keep:]
+            if version.state not in (CURRENT, PREVIOUS) and version.path != tried
+        ]
         if not dry_run:
             for version in gone:
                 version.path.unlink()

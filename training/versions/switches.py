@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
-from classifier.pointer import POINTER, VERSIONS
+from classifier.pointer import POINTER, VERSIONS, clear_candidate
 from training.versions.files import put_in_place
 from training.versions.notes import one_line
 
@@ -65,6 +65,7 @@ def switch_to(folder: Path, version: str, action: str, why: str) -> None:
         for switch in (new, *read_switches(folder))
     ]
     put_in_place(folder / POINTER, "".join(lines).encode())
+    clear_candidate(folder)  # what was tried was tried against another version
 
 
 def promoted(switches: Sequence[Switch]) -> list[str]:

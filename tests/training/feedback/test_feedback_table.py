@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_outcomes import Opener
 from made_store import Made, made, tiers_of
 from made_tables import TIERS, outcome_rows, write_csv
@@ -16,15 +14,13 @@ from made_tables import TIERS, outcome_rows, write_csv
 from classifier.cascade.route import GateRates
 from classifier.catalog import default_menu
 from classifier.errors import InputError
-from classifier.features import dense_names, extract
 from classifier.keywords import load_keywords
-from classifier.request import Request, make_request
-from classifier.tokens import estimate_tokens
+from classifier.request import Request
 from training.data import DataOptions, prepare
 from training.feedback.labels import AUDITED, JUDGED, LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.observed import observe
-from training.feedback.table import LEAST_LABELS, _form, outcome_table
+from training.feedback.table import LEAST_LABELS, outcome_table
 from training.floor import TaskMeansLearner
 from training.linear import LinearLearner
 from training.pipeline import train
@@ -243,25 +239,6 @@ def test_other_menus_are_matched_by_model(world: Made) -> None:
     assert any("vendor/retired" in note for note in lessons.notes)
     table, _ = table_of(lessons)
     assert table.tiers == ("haiku", "opus")
-
-
-@given(
-    st.integers(0, 5000),
-    st.none() | st.integers(1, 10**6),
-    st.integers(0, 4),
-    st.integers(0, 3),
-    st.booleans(),
-)
-def test_the_form_of_a_request_comes_back_from_its_features(chars, limit, tools, images, json) -> None:
-    content = [{"type": "text", "text": "x" * chars}, *[{"type": "image_url", "image_url": {"url": "u"}}] * images]
-    request = make_request(
-        messages=[{"role": "system", "content": "be brief"}, {"role": "user", "content": content}],
-        max_tokens=limit,
-        tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}] * tools,
-        response_format={"type": "json_object"} if json else None,
-    )
-    found = _form(extract(request, KEYWORDS, estimate_tokens), dense_names(KEYWORDS))
-    assert replace(request, text="", unread_chars=request.chars) == found
 
 
 def test_joining_keeps_rows_and_answers(tmp_path: Path) -> None:

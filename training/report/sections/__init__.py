@@ -15,28 +15,35 @@ from training.report.sections.opening import opening
 from training.report.sections.predictions import calibration, confusion
 from training.report.sections.tasks import tasks, unseen_tasks
 
-__all__ = ["SECTIONS", "Section", "opening"]
+__all__ = ["SECTIONS", "Heading", "Section", "opening"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A section's anchor and its title."""
+
+    anchor: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section: its anchor, its title, and what writes it; an empty body leaves it out."""
+    """A section: its heading, and what writes it; an empty body leaves it out."""
 
-    anchor: str
-    title: str
+    heading: Heading
     body: Callable[[ReportData], Html]
 
 
 SECTIONS = (
-    Section("curve", "Cost and quality", curve),
-    Section("comparison", "Ways of routing", comparison),
-    Section("promises", "What can be promised", ladder),
-    Section("tasks", "Task by task", tasks),
-    Section("unseen", "Tasks it never saw", unseen_tasks),
-    Section("calibration", "Do predictions hold?", calibration),
-    Section("confusion", "Right tier, wrong tier", confusion),
-    Section("learned", "What it learned", learned),
-    Section("mistakes", "Worst mistakes", mistakes),
-    Section("data", "The data", read_data),
-    Section("method", "How to reproduce", reproduction),
+    Section(Heading("curve", "Cost and quality"), curve),
+    Section(Heading("comparison", "Ways of routing"), comparison),
+    Section(Heading("promises", "What can be promised"), ladder),
+    Section(Heading("tasks", "Task by task"), tasks),
+    Section(Heading("unseen", "Tasks it never saw"), unseen_tasks),
+    Section(Heading("calibration", "Do predictions hold?"), calibration),
+    Section(Heading("confusion", "Right tier, wrong tier"), confusion),
+    Section(Heading("learned", "What it learned"), learned),
+    Section(Heading("mistakes", "Worst mistakes"), mistakes),
+    Section(Heading("data", "The data"), read_data),
+    Section(Heading("method", "How to reproduce"), reproduction),
 )
