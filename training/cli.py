@@ -33,7 +33,7 @@ from training.feedback.labels import LabelOptions
 from training.feedback.sequential import PromotionRule
 from training.floor import TaskMeansLearner
 from training.gate.train import add_gate
-from training.judge_cli import hold_contest, show_contest
+from training.judge_cli import hold_contest, promotion_rule, show_contest
 from training.labels import Adequacy
 from training.linear import LinearLearner
 from training.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command, write_json
@@ -153,6 +153,13 @@ def train_router(
             metavar="FOLDER", help="Where versions are kept, and which of them is in use.", rich_help_panel=_OUTCOMES
         ),
     ] = MODELS,
+    margin: Annotated[
+        float,
+        typer.Option(
+            help="Quality, in points of 0..1, that it may lose against the router in use and still count as no worse.",
+            rich_help_panel=_OUTCOMES,
+        ),
+    ] = PromotionRule().margin,
     no_promote: Annotated[
         bool,
         typer.Option("--no-promote", help="Put nothing into use, whatever the test says.", rich_help_panel=_OUTCOMES),
@@ -309,6 +316,7 @@ def train_router(
     _check_sources(tables, outcomes, since, half_life)
     expect_folder("--report", report)
     expect_folder("--json", json_file)
+    rule = promotion_rule(margin)
     label_options = LabelOptions(half_life=None if half_life is None else days("--half-life", half_life))
     options = DataOptions(
         adequacy=Adequacy(adequate_at, tolerance),
@@ -383,7 +391,7 @@ def train_router(
     if store is not None and running is not None and outcomes is not None:
         kept = keep_candidate(training, models, compiled)
         path = kept.path if out is None else out
-        found = hold_contest(models, outcomes, PromotionRule(), promoting=not no_promote, prompts=not no_prompts)
+        found = hold_contest(models, outcomes, rule, promoting=not no_promote, prompts=not no_prompts)
         retrained = Retrained(kept, found, changed_world(store, running))
         console.print()
         show_contest(console, found, monthly_spend)

@@ -79,7 +79,7 @@ def judge(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Judge (typer shows `JUDGE_HELP`)."""
-    rule = _rule(margin, confidence)
+    rule = promotion_rule(margin, confidence)
     expect_folder("--report", report)
     found = hold_contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
     said = outcome_of(found)
@@ -184,7 +184,13 @@ def _lean(outcomes: Iterable[Outcome], begins: datetime) -> Iterator[Outcome]:
             yield outcome
 
 
-def _rule(margin: float, confidence: float) -> PromotionRule:
+def promotion_rule(margin: float, confidence: float = _CONFIDENCE) -> PromotionRule:
+    """What a candidate has to show.
+
+    Raises
+    ------
+    InputError : a number is out of range.
+    """
     if not 0 <= margin < 1:
         raise InputError(f"--margin is {margin:g}; expected points of quality from 0 to below 1, such as 0.02")
     if not 0.5 < confidence < 1:

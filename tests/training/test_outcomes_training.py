@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from made_challenges import always, fill, log_of
 from made_command import Command, only_line, run
-from made_outcomes import Opener
+from made_outcomes import Opener, wait_for
 from made_store import made
 from made_tables import outcome_rows, write_csv
+from sqlalchemy import make_url
 
+import training
 from classifier import Router
 from classifier.artifact import read_artifact
-from training.versions import versions
+from classifier.router import MODELS
+from training.versions import add_version, current, promote, versions
+from training.versions.contest import newest
 
 __all__ = ["run"]
 
@@ -98,3 +107,125 @@ output_price = 4.0
     assert result.returncode == 2
     line = only_line(result)
     assert "found none that a tier of the menu (one, two) answered" in line
+
+
+@pytest.fixture
+def in_service(
+    trained: Path, sqlite_url: str, open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A store that "always opus", which is in use, has filled, exploring much."""
+    monkeypatch.chdir(tmp_path)
+    artifact = always(trained, tmp_path / "opus.safetensors", "opus")
+    promote(MODELS, add_version(MODELS, artifact))
+    fill(open_store(sqlite_url), log_of(Router.load(artifact), 2500, explore=0.6))
+    return sqlite_url
+
+
+def test_a_better_router_comes_into_use_and_the_report_says_what_changes(
+    run: Command, in_service: str, tmp_path: Path
+) -> None:
+    watched = Router.watch("models/current", interval=0.05)
+    before = watched.artifact.digest
+    result = run("--outcomes", in_service, "--margin", "0.15", "--report", "report.html", "--json", "figures.json")
+    assert result.returncode == 0, result.stderr
+    assert "may take over" in result.stdout
+    now = current(MODELS)
+    assert now is not None
+    assert Router.load("models/current").artifact.digest != before
+    wait_for(lambda: watched.artifact.digest != before)
+    assert now.note.verdict is not None
+    assert now.note.verdict.promote
+    told = json.loads((tmp_path / "figures.json").read_text())
+    assert told["version"] == told["contest"]["promoted"] == now.name
+    assert told["drift"]["drifted"] is False
+    page = (tmp_path / "report.html").read_text()
+    for words in ("What changes", "Has the world changed?", "Which requests go elsewhere"):
+        assert words in page, words
+    moves = {(move["before"], move["after"]) for move in told["contest"]["judged"][0]["moves"]}
+    assert ("opus", "haiku") in moves
+    # What is in use came from this store: the next candidate is judged against it, by what comes.
+    again = run("--outcomes", in_service)
+    assert again.returncode == 0, again.stderr
+    assert current(MODELS) == now
+    watched.close()
+
+
+def test_nothing_comes_into_use_unasked(run: Command, in_service: str, tmp_path: Path) -> None:
+    before = current(MODELS)
+    result = run("--outcomes", in_service, "--no-promote")
+    assert result.returncode == 0, result.stderr
+    assert current(MODELS) == before
+    candidate = newest(MODELS)
+    assert candidate is not None
+    assert (MODELS / "candidate").read_text().strip() == f"versions/{candidate.name}.safetensors"
+    assert candidate.note.verdict is not None
+    # Without a store, what is written is not what is in use, and that is said.
+    write_csv(tmp_path / "table.csv", outcome_rows(300, 7))
+    assert "models/current says what is in use" in run("table.csv").stdout
+
+
+def start(url: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "training.cli",
+        "--outcomes",
+        url,
+        "--fastest",
+        "--tokens",
+        "estimate",
+        "--jobs",
+        "1",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(training.__file__).parents[1]), "COLUMNS": "200"}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_anywhere_leaves_a_router_in_use(in_service: str, tmp_path: Path) -> None:
+    """However far it has come: reading, fitting, writing, judging."""
+    before = current(MODELS)
+    for seconds in (1.0, 2.5, 4.0, 5.5):
+        with start(in_service, tmp_path) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        now = current(MODELS)
+        assert now is not None
+        assert now == before or process.returncode == 0 or now.note.verdict is not None
+        assert Router.load("models/current").predict_model("hello", max_tokens=10)
+    with start(in_service, tmp_path) as process:
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors.decode()
+    assert Router.load("models/current").predict_model("hello", max_tokens=10)
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_do_not_clash(in_service: str, tmp_path: Path) -> None:
+    runs = [start(in_service, tmp_path) for _ in range(2)]
+    for each in runs:
+        _, errors = each.communicate(timeout=180)
+        # The second may find that another version came into use meanwhile, and say so.
+        assert each.returncode == 0 or (each.returncode == 1 and b"is in use by now" in errors), errors.decode()
+    assert any(each.returncode == 0 for each in runs)
+    assert Router.load("models/current").predict_model("hello", max_tokens=10)
+    for version in versions(MODELS):
+        Router.load(version.path)
+    assert not list(tmp_path.rglob("*.draft"))
+
+
+def test_a_password_in_the_stores_url_is_shown_nowhere(
+    run: Command, postgres_url: str, open_store: Opener, tmp_path: Path
+) -> None:
+    made(200).fill(open_store(postgres_url))
+    url = make_url(postgres_url).set(password="marzipan").render_as_string(hide_password=False)
+    result = run("--outcomes", url, "--report", "report.html", "--json", "figures.json")
+    assert result.returncode == 0, result.stderr
+    shown = [result.stdout, *(path.read_text() for path in tmp_path.rglob("*.*") if path.suffix in (".html", ".json"))]
+    assert all("marzipan" not in text for text in shown)
+    for version in versions(MODELS):
+        assert b"marzipan" not in version.path.read_bytes()
+    assert "postgresql://" in (tmp_path / "report.html").read_text()
