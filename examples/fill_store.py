@@ -1,0 +1,64 @@
+"""An outcome store to try retraining on, without traffic of your own.
+
+The router in use takes the requests of the sample table through a cascade that explores and audits. The table's scores
+stand in for the models' answers, and a gate is simulated: it passes 95% of the good answers and 30% of the bad ones.
+Neither a model nor the network is needed:
+
+    python examples/fill_store.py
+    train-router --outcomes sqlite:///outcomes.db --report report.html
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from classifier import Router
+from classifier.cascade.route import GateRates, find_route
+from classifier.cascade.settings import usual_odds
+from classifier.outcomes import OutcomeStore
+from training.feedback.simulation import as_outcomes, simulate_log
+from training.tables import read_tables
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample.csv"
+GATE = GateRates(pass_adequate=0.95, pass_inadequate=0.3)
+
+
+def main() -> None:
+    """Fill a store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", default="sqlite:///outcomes.db", help="its URL (%(default)s)")
+    parser.add_argument("--explore", type=float, default=0.1, help="share of requests that explore (%(default)s)")
+    parser.add_argument("--audit", type=float, default=0.05, help="share of answers that are audited (%(default)s)")
+    given = parser.parse_args()
+    router, table = Router.load(), read_tables([SAMPLE])
+    places = [table.tiers.index(tier.name) for tier in router.learned_tiers]
+    known = np.flatnonzero(~np.isnan(table.scores[:, places]).any(axis=1))
+    requests = [table.requests[row] for row in known]
+    decisions, odds = router.route_many(requests), usual_odds(router)
+    observed = simulate_log(
+        table.scores[np.ix_(known, np.array(places))],
+        table.costs[np.ix_(known, np.array(places))],
+        np.array([find_route(decision, odds).places[0] for decision in decisions]),
+        GATE,
+        explore=given.explore,
+        audit=given.audit,
+        expected=np.array([decision.prediction.adequate for decision in decisions]),
+        tasks=[request.task for request in requests],
+        names=[tier.name for tier in router.learned_tiers],
+    ).observed
+    observed = replace(observed, artifacts=(router.artifact.digest,))
+    with OutcomeStore(given.store) as store:
+        for outcome, request in zip(
+            as_outcomes(observed, router.learned_tiers, [request.text for request in requests]), requests, strict=True
+        ):
+            decision = replace(outcome.decision, max_tokens=request.max_tokens)
+            store.write([decision, *outcome.feedback])
+        print(f"{store.name}: {store.count():,} decisions of {router.artifact.source}")
+
+
+if __name__ == "__main__":
+    main()
