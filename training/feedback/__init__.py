@@ -6,4 +6,6 @@ gate_truth.py   what a gate's verdict is worth        sequential.py   whether a 
 labels.py       observations -> soft labels           simulation.py   logs of which all outcomes are known
 nesting.py      what one tier's success says          challenge.py    what champion and challenger are
                 of a dearer one                                       worth, and which requests move
+learn.py        a log -> a fitted model               verdicts.py     what a verdict says of one request
+completion.py   outcomes that a log does not show
 """

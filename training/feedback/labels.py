@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.feedback.gate_truth import GateTruth
 from training.feedback.observed import Observed
 
-UNKNOWN, VERDICT, AUDITED, JUDGED, IMPLIED = range(5)
+UNKNOWN, VERDICT, AUDITED, JUDGED, IMPLIED, FILLED = range(6)
 
 _DAY = 86_400.0
 
@@ -47,7 +47,7 @@ class Labels:
     values : (n, t) adequacy, 0..1; NaN where the tier was not tried or nothing is known of its answer.
     weights : (n, t) 0 where there is no label.
     source : (n, t) where it comes from: UNKNOWN, VERDICT (a gate's, corrected), AUDITED, JUDGED (by users), IMPLIED
-        (`training.feedback.nesting`).
+        (`training.feedback.nesting`), FILLED (`training.feedback.completion`).
     clipped : share of the labels whose inverse propensity was above the clip.
     """
 
@@ -88,14 +88,20 @@ def make_labels(
         values[there], source[there] = scores[there], kind
     known = source != UNKNOWN
     inverse = np.divide(1.0, observed.chance, out=np.zeros(known.shape), where=known)
-    weights = np.minimum(inverse, options.clip) * _faded(observed.time, options.half_life, now)[:, None]
+    weights = np.minimum(inverse, options.clip) * faded(observed.time, options.half_life, now)[:, None]
     clipped = float((inverse[known] > options.clip).mean()) if known.any() else 0.0
     return Labels(values, weights, source, clipped)
 
 
-def _faded(time: _Float, half_life: float | None, now: float | None) -> _Float:
+def faded(time: _Float, half_life: float | None, now: float | None = None) -> _Float:
+    """0.5 ** (age / half_life) of n rows, half_life in days; ones for None.
+
+    Parameters
+    ----------
+    time : (n,) seconds since 1970. now : what ages are counted from; None: the latest row's time.
+    """
     if half_life is None or not len(time):
         return np.ones(len(time))
     age = np.maximum((float(time.max()) if now is None else now) - time, 0.0)
-    faded: _Float = 0.5 ** (age / (half_life * _DAY))
-    return faded
+    kept: _Float = 0.5 ** (age / (half_life * _DAY))
+    return kept

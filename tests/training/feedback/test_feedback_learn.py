@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_logs import RATES, World
+from numpy.typing import NDArray
+from scipy import sparse
+
+from classifier.features import N_BUCKETS
+from training.feedback.completion import complete_outcomes
+from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
+from training.feedback.learn import completed_labels, learn
+from training.feedback.verdicts import Passing, passing_rates
+from training.linear import LinearLearner
+from training.matrix import FeatureMatrix
+
+REFERENCE = 2
+
+
+def matrix(world: World) -> FeatureMatrix:
+    rows = len(world.hard)
+    return FeatureMatrix(
+        sparse.csr_matrix((rows, N_BUCKETS)), world.hard[:, None], (None,) * rows, np.full(rows, 100.0)
+    )
+
+
+@given(
+    adequate=st.floats(0.5, 0.99),
+    share=st.floats(0.02, 0.9),
+    expected=st.floats(0.02, 0.98),
+)
+def test_verdicts_move_an_expectation_without_changing_its_mean(adequate: float, share: float, expected: float) -> None:
+    passing = Passing(adequate, np.array([share * adequate]))
+    prior = np.array([[expected]])
+    chance = float(passing.inadequate[0] + (adequate - passing.inadequate[0]) * expected)
+    passed, failed = (float(passing.given(np.array([[verdict]]), prior)[0, 0]) for verdict in (1.0, 0.0))
+    assert failed <= expected + 1e-12 <= passed + 2e-12
+    assert chance * passed + (1 - chance) * failed == pytest.approx(expected)
+    assert passing.expected(np.array([[chance]]))[0, 0] == pytest.approx(expected)
+
+
+def test_no_verdict_says_nothing() -> None:
+    passing = Passing(0.9, np.array([0.3]))
+    assert np.isnan(passing.given(np.array([[np.nan]]), np.array([[0.5]]))).all()
+
+
+def test_audits_say_how_often_the_gate_passes_wrong_answers() -> None:
+    world = World(8_000, 3)
+    found = passing_rates(world.log(4, audit=0.1).observed, RATES.pass_adequate)
+    assert np.abs(found.inadequate[:2] - RATES.pass_inadequate).max() < 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_that_leaves_nothing_to_learn_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="pass_adequate"):
+        passing_rates(World(100, 0).log(0).observed, share)
+
+
+def test_a_gate_that_hardly_passes_anything_has_a_rate_below_it() -> None:
+    found = passing_rates(World(200, 0).log(0).observed, 0.03)
+    assert (found.inadequate < 0.03).all()
+
+
+def dealt_by_failure(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Truth, what is seen (the dear tier where the cheap one failed, and rarely else), and a guess of both."""
+    random = np.random.default_rng(seed)
+    ease = random.normal(0, 1, 4_000)
+    luck = random.normal(0, 1.5, 4_000)
+    truth = np.stack([ease + luck > 0, ease + luck + random.normal(1, 1, 4_000) > 0], axis=1).astype(np.float64)
+    seen = truth.copy()
+    seen[(truth[:, 0] > 0.5) & (random.random(4_000) > 0.03), 1] = np.nan
+    expected = 1 / (1 + np.exp(-np.stack([ease, ease + 0.3], axis=1)))
+    return truth, seen, expected
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_outcomes_missing_after_a_success_are_not_taken_for_those_after_a_failure(seed: int) -> None:
+    truth, seen, expected = dealt_by_failure(seed)
+    filled = complete_outcomes(seen, expected, reference=1)
+    known = ~np.isnan(seen)
+    assert np.array_equal(filled[known], seen[known])
+    assert ((filled >= 0) & (filled <= 1)).all()
+    missing = ~known[:, 1]
+    assert abs(filled[missing, 1].mean() - truth[missing, 1].mean()) < 0.12
+    assert abs(np.nanmean(seen[:, 1]) - truth[missing, 1].mean()) > 0.4
+
+
+def test_a_tier_that_was_never_tried_is_expected_to_do_as_well_as_the_reference() -> None:
+    _, seen, expected = dealt_by_failure(1)
+    unseen = np.full((len(seen), 1), np.nan)
+    filled = complete_outcomes(
+        np.hstack([seen, unseen]), np.hstack([expected, np.full(unseen.shape, 0.5)]), reference=1
+    )
+    low, high = (float(filled[part, 2].mean()) for part in (expected[:, 1] < 0.5, expected[:, 1] >= 0.5))
+    assert low < 0.5 < high
+    without_residuals = complete_outcomes(unseen, np.full((len(seen), 1), 0.5), reference=0)
+    assert np.allclose(without_residuals, 0.5)
+
+
+def test_labels_of_a_log_are_complete_and_say_where_they_come_from() -> None:
+    world = World(1_000, 5)
+    observed = world.log(6, audit=0.05).observed
+    labels = completed_labels(
+        LinearLearner(), observed, matrix(world), world.cost, np.arange(1_000), REFERENCE, pass_adequate=0.9
+    )
+    assert not np.isnan(labels.values).any()
+    assert np.array_equal(labels.source == FILLED, ~observed.tried)
+    audited = labels.source == AUDITED
+    assert audited.any()
+    assert np.array_equal(labels.values[audited], observed.audit[audited])
+    assert ((labels.values > 0) & (labels.values < 1))[labels.source == VERDICT].all()
+    assert (labels.weights == 1).all()
+
+
+def test_old_rows_count_less() -> None:
+    world = World(400, 5)
+    labels = completed_labels(
+        LinearLearner(),
+        world.log(6).observed,
+        matrix(world),
+        world.cost,
+        np.arange(400),
+        REFERENCE,
+        options=LabelOptions(half_life=0.1),
+    )
+    assert labels.weights[-1, 0] == 1.0
+    assert (np.diff(labels.weights, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("half_life", [None, 10.0])
+def test_a_model_learned_from_a_log_expects_what_is_true(half_life: float | None) -> None:
+    world = World(4_000, 7)
+    fitted, _, _ = learn(
+        {"linear": LinearLearner(dense_weight=1.0)},
+        world.log(8, audit=0.03).observed,
+        matrix(world),
+        world.cost,
+        np.arange(4_000),
+        REFERENCE,
+        pass_adequate=RATES.pass_adequate,
+        options=LabelOptions(half_life=half_life),
+    )
+    found = fitted.predict(matrix(world)).quality
+    easy, hard = world.hard < 0.3, world.hard > 0.7
+    for part in (easy, hard):
+        assert np.abs(found[part].mean(axis=0) - world.expected[part].mean(axis=0)).max() < 0.15
+    assert found[easy].mean() > found[hard].mean() + 0.3

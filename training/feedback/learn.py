@@ -1,0 +1,120 @@
+"""A model from what a cascade observed: verdicts corrected by request, unseen outcomes filled in, then fitted as ever.
+
+1. The simplest learner, cross-fitted on verdicts, says how likely each tier's answer to a request is to pass, and by
+   the gate's rates how likely it is to be adequate (`training.feedback.verdicts`).
+2. With that as prior, a verdict becomes a label; audits and feedback stand above it (`training.feedback.labels`).
+3. What was not seen is filled in (`training.feedback.completion`).
+4. The learners are fitted on the completed outcomes, all tiers of a request at once, as on a table with every outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.cascade.route import GateRates
+from training.calibrate import cross_fit, fit_calibration
+from training.feedback.completion import complete_outcomes
+from training.feedback.gate_truth import gate_truth
+from training.feedback.labels import FILLED, UNKNOWN, VERDICT, LabelOptions, Labels, faded, make_labels
+from training.feedback.observed import Observed
+from training.feedback.verdicts import passing_rates
+from training.fit import FittedModel, Predictions, calibrated, fit_model
+from training.learner import Learner
+from training.matrix import FeatureMatrix, Progress
+
+_Float = NDArray[np.float64]
+
+
+def learn(
+    learners: Mapping[str, Learner],
+    observed: Observed,
+    matrix: FeatureMatrix,
+    costs: _Float,
+    groups: NDArray[np.int64],
+    reference: int,
+    *,
+    pass_adequate: float = GateRates().pass_adequate,
+    options: LabelOptions | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> tuple[FittedModel, Predictions, Labels]:
+    """Fit on a log; the model, its cross-fitted expectations of the log's rows, and the completed labels behind them.
+
+    The last are also what a rule can be chosen on: every tier has a value in every row. Those filled in are
+    expectations, and know no surprises: a promise must rest on seen outcomes.
+
+    Parameters
+    ----------
+    learners : candidates by name, the simplest first; it makes the expectations that labels start from.
+    matrix, costs, groups : features of the log's rows, (n, t) USD, complete, and (n,) group numbers.
+    reference : place of the reference tier.
+    pass_adequate : how often the gate is assumed to pass adequate answers, above 0 and below 1.
+    options : ``half_life`` counts; ``clip`` does not, as unseen outcomes are filled in instead of weighted for.
+
+    Raises
+    ------
+    ValueError : there are fewer than two groups, or ``pass_adequate`` is out of range.
+    """
+    labels = completed_labels(
+        next(iter(learners.values())),
+        observed,
+        matrix,
+        costs,
+        groups,
+        reference,
+        pass_adequate=pass_adequate,
+        options=options,
+        jobs=jobs,
+    )
+    weights = None if options is None or options.half_life is None else labels.weights
+    fitted, expected = fit_model(
+        learners,
+        matrix,
+        labels.values,
+        labels.values,
+        costs,
+        groups,
+        reference,
+        weights=weights,
+        jobs=jobs,
+        progress=progress,
+    )
+    return fitted, expected, labels
+
+
+def completed_labels(
+    learner: Learner,
+    observed: Observed,
+    matrix: FeatureMatrix,
+    costs: _Float,
+    groups: NDArray[np.int64],
+    reference: int,
+    *,
+    pass_adequate: float = GateRates().pass_adequate,
+    options: LabelOptions | None = None,
+    jobs: int = 1,
+) -> Labels:
+    """Steps 1 to 3 of the module's first lines; parameters and errors as `learn`.
+
+    Values are all known; the weights are those of age alone.
+    """
+    options = options or LabelOptions()
+    passing = passing_rates(observed, pass_adequate)
+    labels = make_labels(observed, gate_truth(observed, pass_adequate), replace(options, clip=1.0, by_request=False))
+    judged = ~np.isnan(observed.verdict).all(axis=0)
+    seen = np.where(judged, observed.verdict, labels.values)
+    outputs = cross_fit(learner, matrix, seen, costs, groups, jobs=jobs)
+    chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference), reference).quality
+    expected = np.where(judged, passing.expected(chances), chances)
+    by_verdict = labels.source == VERDICT
+    values = np.where(by_verdict, passing.given(observed.verdict, expected), labels.values)
+    return Labels(
+        values=complete_outcomes(values, expected, reference),
+        weights=np.repeat(faded(observed.time, options.half_life)[:, None], values.shape[1], axis=1),
+        source=np.where(labels.source == UNKNOWN, FILLED, labels.source),
+        clipped=0.0,
+    )
