@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,12 +95,26 @@ class World:
         """What a cascade writes that begins there; see `simulate_log`."""
         if self.passed is None:
             return simulate_log(
-                self.quality, self.costs, starts, self.rates, seed=seed, reference=self.reference, tasks=self.matrix.tasks, **options
+                self.quality,
+                self.costs,
+                starts,
+                self.rates,
+                seed=seed,
+                reference=self.reference,
+                tasks=self.matrix.tasks,
+                **options,
             )
         # A gate that passes just what is "adequate" gives the real verdicts; audits then find the true adequacy.
         sure = GateRates(pass_adequate=1.0, pass_inadequate=0.0)
         log = simulate_log(
-            self.passed.astype(np.float64), self.costs, starts, sure, seed=seed, reference=self.reference, tasks=self.matrix.tasks, **options
+            self.passed.astype(np.float64),
+            self.costs,
+            starts,
+            sure,
+            seed=seed,
+            reference=self.reference,
+            tasks=self.matrix.tasks,
+            **options,
         )
         audit = np.where(np.isnan(log.observed.audit), np.nan, self.quality)
         return replace(log, observed=replace(log.observed, audit=audit))
@@ -128,7 +141,12 @@ def _simulated_world(folder: Path, name: str) -> World:
     case = SIMULATED[name]
     rows = read_case(folder, case)
     return World(
-        name, rows.matrix, rows.quality, rows.costs, rows.groups, rows.sizes,
+        name,
+        rows.matrix,
+        rows.quality,
+        rows.costs,
+        rows.groups,
+        rows.sizes,
         pick_reference(rows.quality, case.tiers, None),
     )
 
@@ -152,13 +170,17 @@ def _gated_world(folder: Path) -> World:
     mine = np.isin(data.groups, groups[: round(_GATE_SHARE * len(groups))])
     fit = np.flatnonzero(mine)
     router, cross_fitted = fit_model(
-        learners, data.matrix.rows(fit), data.quality[fit], data.adequate[fit], data.costs[fit], data.groups[fit], data.reference
+        learners,
+        data.matrix.rows(fit),
+        data.quality[fit],
+        data.adequate[fit],
+        data.costs[fit],
+        data.groups[fit],
+        data.reference,
     )
     before = router.predict(data.matrix).quality
     before[fit] = cross_fitted.quality
-    gate, judged = fit_gate(
-        learners, answers.of(fit), before, data.quality, data.adequate, data.groups, data.reference
-    )
+    gate, judged = fit_gate(learners, answers.of(fit), before, data.quality, data.adequate, data.groups, data.reference)
     own = answers.of(fit)
     right = data.quality[own.rows, own.places] > 0.5
     threshold = float(np.quantile(judged[right, 0], 1.0 - _GATE_PASSES))
@@ -167,7 +189,14 @@ def _gated_world(folder: Path) -> World:
     rest = np.flatnonzero(~mine)
     sizes = np.array([len(request.text) for request in data.table.requests])
     world = World(
-        GATED, data.matrix, data.quality, data.costs, data.groups, sizes, data.reference,
-        GateRates(pass_adequate=_GATE_PASSES), scores >= threshold,
+        GATED,
+        data.matrix,
+        data.quality,
+        data.costs,
+        data.groups,
+        sizes,
+        data.reference,
+        GateRates(pass_adequate=_GATE_PASSES),
+        scores >= threshold,
     ).rows(rest)
     return replace(world, groups=np.unique(world.groups, return_inverse=True)[1])

@@ -1,0 +1,153 @@
+"""What is learned from a cascade's own log, beside what training on every outcome would give.
+
+    python benchmarks/feedback.py --tables DIR [--table NAME] [--rounds 10] [--seeds 3] [--part rounds] [--json FILE]
+
+Rows of a table with every outcome are dealt by seed into traffic (70%) and test rows, near-duplicates together. Traffic
+comes in rounds. In the first the length rule says where a route begins; it climbs to the reference where the gate fails
+an answer. After each round a router is trained on all that was seen up to then, and begins the next round's routes: 2%
+begin elsewhere, 1% of the answers are audited by the reference. Outcomes that the cascade did not see are used in no
+arm but "all outcomes".
+
+rounds      saving at 98% of the reference's quality on the test rows, along the router's settings, by true outcomes
+promotion   how often a challenger that is worse by more than the margin takes over
+estimates   how often 95% intervals hold the truth, and root mean square errors
+
+The gate passes 95% of the right and 25% of the wrong answers, at random. In "zeroeval, learned gate" answers and verdicts
+are real: the gate was fitted on a quarter of the rows, with all their outcomes, and takes no other part; it passes what
+it expects to be right as surely as 90% of that quarter's right answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from feedback_cases import NAMES, World, read_world
+from feedback_estimates import accuracy
+from feedback_promotion import decisions
+from feedback_rounds import ARMS, FULL, run_arm
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from training.console import StageProgress, progress_bars
+from training.effort import Effort, learners_for
+
+PARTS = ("rounds", "promotion", "estimates")
+PROMOTION_SEEDS, ESTIMATE_RUNS = 100, 300
+
+
+def rounds(world: World, arguments: argparse.Namespace, progress: StageProgress) -> dict[str, Any]:
+    learners = learners_for(Effort(arguments.effort))
+    return {
+        arm: [
+            [
+                asdict(each)
+                for each in run_arm(
+                    arm,
+                    world,
+                    learners,
+                    rounds=arguments.rounds,
+                    seed=seed,
+                    report=partial(progress, f"{arm}, seed {seed}"),
+                )
+            ]
+            for seed in range(arguments.seeds)
+        ]
+        for arm in ARMS
+    }
+
+
+def show_rounds(console: Console, world: World, found: dict[str, Any]) -> None:
+    table = Table(title=f"{world.name}: saving at 98% of the reference's quality", title_justify="left")
+    count = len(found[FULL][0])
+    shown = sorted({0, 1, count // 2, count - 1} & set(range(count)))
+    table.add_column("learned from")
+    for number in shown:
+        table.add_column(f"round {number + 1}", justify="right")
+    for title in ("95% interval", "of all outcomes'", "spent while learning", "quality meanwhile"):
+        table.add_column(title, justify="right")
+    best = _last(found[FULL]).mean()
+    for arm, runs in found.items():
+        curve = np.array([[each["saving"] for each in run] for run in runs])
+        last = _last(runs)
+        half = stats.t.ppf(0.975, len(last) - 1) * last.std(ddof=1) / np.sqrt(len(last)) if len(last) > 1 else np.nan
+        interval = f"{last.mean() - half:.1%} to {last.mean() + half:.1%}" if len(last) > 1 else "one run"
+        means = [f"{np.mean([each[part] for run in runs for each in run]):.1%}" for part in ("spent", "kept")]
+        share = f"{last.mean() / best:.0%}" if best > 0 else "-"
+        table.add_row(
+            arm,
+            *(f"{curve[:, number].mean():.1%}" for number in shown),
+            interval,
+            share,
+            *(("", "") if arm == FULL else means),
+        )
+    console.print(table)
+
+
+def _last(runs: Any) -> Any:
+    return np.array([run[-1]["saving"] for run in runs])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, default=os.environ.get("TIERWISE_TABLES"), help="folder of the tables")
+    parser.add_argument("--table", choices=NAMES, action="append", help="default: all")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3, help="of the rounds; 100 of promotion, 300 of estimates")
+    parser.add_argument("--effort", choices=list(Effort), default="fastest", help="default: fastest")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    if arguments.tables is None:
+        parser.error("name the folder of the outcome tables with --tables or TIERWISE_TABLES")
+    if arguments.rounds < 2 or arguments.seeds < 1:
+        parser.error(f"found {arguments.rounds} rounds, {arguments.seeds} seeds; expected 2 or more, and 1 or more")
+    console = Console(width=None if Console().is_terminal else 200)
+    results: dict[str, Any] = {}
+    for name in arguments.table or NAMES:
+        world = read_world(Path(arguments.tables), name)
+        results[name] = {}
+        for part in arguments.part or PARTS:
+            with progress_bars(console) as progress:
+                results[name][part] = run_part(part, world, arguments, progress)
+            show(console, part, world, results[name][part])
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def run_part(part: str, world: World, arguments: argparse.Namespace, progress: StageProgress) -> dict[str, Any]:
+    report = partial(progress, part)
+    if part == "rounds":
+        return rounds(world, arguments, progress)
+    if part == "promotion":
+        return asdict(decisions(world, seeds=PROMOTION_SEEDS, rounds=arguments.rounds, report=report))
+    return {name: asdict(each) for name, each in accuracy(world, runs=ESTIMATE_RUNS, report=report).items()}
+
+
+def show(console: Console, part: str, world: World, found: dict[str, Any]) -> None:
+    if part == "rounds":
+        show_rounds(console, world, found)
+    elif part == "promotion":
+        worse, harmful, others, promoted = found.values()
+        console.print(
+            f"{world.name}: of {worse} rounds with a challenger that is worse by more than the margin, {harmful} promoted "
+            f"it ({harmful / max(worse, 1):.1%}); of {others} with another, {promoted} ({promoted / max(others, 1):.1%})"
+        )
+    else:
+        table = Table(title=f"{world.name}: value of a policy from a log", title_justify="left")
+        for column in ("estimator", "intervals that hold the truth", "root mean square error"):
+            table.add_column(column, justify="left" if column == "estimator" else "right")
+        for name, each in found.items():
+            table.add_row(name, f"{each['coverage']:.1%}", f"{each['error']:.4f}")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

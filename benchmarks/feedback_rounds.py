@@ -1,0 +1,181 @@
+"""Ten rounds of traffic: each is answered by the cascade of the router before, which then learns from what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from feedback_cases import World, deal
+from numpy.typing import NDArray
+
+from classifier.catalog import Tier
+from classifier.policy import choose_many
+from training.costs import fill_costs
+from training.curves import Curve
+from training.feedback.learn import learn
+from training.feedback.observed import Asked, Observed
+from training.fit import FittedModel, fit_model
+from training.learner import Learner
+from training.rule import price_weights
+
+TARGET = 0.98
+EXPLORE, AUDIT = 0.02, 0.01
+FULL, OURS, NAIVE, RANDOM = "all outcomes", "from the log", "naive", "random starts"
+ARMS = (FULL, OURS, NAIVE, RANDOM)
+_BONUSES = np.geomspace(0.002, 1.0, 100)
+
+_Float = NDArray[np.float64]
+Learners = dict[str, Learner]
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A router in force: its model, and the price weight that it decides by."""
+
+    model: FittedModel
+    price_weight: float
+
+    def starts(self, world: World) -> tuple[NDArray[np.int64], _Float]:
+        """Where routes begin, (n,), and the expected quality, (n, t)."""
+        found = self.model.predict(world.matrix)
+        share = found.cost / found.cost[:, world.reference].mean()
+        return choose_many(found.quality, share, self.price_weight), found.quality
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """After one round.
+
+    Attributes
+    ----------
+    saving : on the test rows at 98% of the reference's quality, by their true outcomes; 0: the reference alone keeps it.
+    spent, kept : what the round's cascades cost and what their answers were worth, as shares of the reference's.
+    """
+
+    saving: float
+    spent: float
+    kept: float
+
+
+def run_arm(arm: str, world: World, learners: Learners, *, rounds: int, seed: int, report: Report) -> list[Round]:
+    """One way of learning, over all rounds."""
+    traffic, test = deal(world, seed)
+    parts = np.array_split(np.arange(len(traffic)), rounds)
+    running: Running | None = None
+    logs: list[Observed] = []
+    found = []
+    for number, rows in enumerate(parts):
+        part = traffic.rows(rows)
+        starts, expected = (part.by_length(), None) if running is None else running.starts(part)
+        explore = EXPLORE
+        if arm == RANDOM:
+            tiers = part.quality.shape[1]
+            starts = np.random.default_rng((seed, number)).integers(tiers, size=len(rows))
+            explore = (tiers - 1) / tiers
+        logs.append(part.log(starts, seed * rounds + number, explore=explore, audit=AUDIT, expected=expected).observed)
+        running = LEARN[arm](learners, joined(logs), traffic.rows(np.concatenate(parts[: number + 1])))
+        given = part.quality[np.arange(len(rows)), logs[-1].answered]
+        spent = float(logs[-1].spent.sum() / part.costs[:, world.reference].sum())
+        kept = float(given.sum() / part.quality[:, world.reference].sum())
+        found.append(Round(saving_at(running.model, test), spent, kept))
+        report(number + 1, rounds)
+    return found
+
+
+def joined(logs: list[Observed]) -> Observed:
+    """Logs one after another, each under an artifact of its own."""
+    arrays = {
+        part.name: np.concatenate([getattr(log, part.name) for log in logs])
+        for part in fields(Observed)
+        if isinstance(getattr(logs[0], part.name), np.ndarray)
+    }
+    arrays["artifact"] = np.repeat(np.arange(len(logs)), [len(log) for log in logs])
+    begins = np.cumsum([0.0] + [float(np.ptp(log.time)) + 60.0 for log in logs[:-1]])
+    arrays["time"] = np.concatenate([log.time + begin for log, begin in zip(logs, begins, strict=True)])
+    asked = Asked(*(tuple(one for log in logs for one in getattr(log.asked, part.name)) for part in fields(Asked)))
+    return replace(
+        logs[0], asked=asked, artifacts=tuple(f"round {number + 1}" for number in range(len(logs))), **arrays
+    )
+
+
+def saving_at(model: FittedModel, test: World, target: float = TARGET) -> float:
+    """1 - the least cost whose quality reaches the target, as shares of the reference's; settings as in training.
+
+    Beside the price weights these are bonuses for the reference at the weight that is best for quality.
+    """
+    found = model.predict(test.matrix)
+    rows, reference = np.arange(len(test)), test.reference
+    share = found.cost / found.cost[:, reference].mean()
+    base = test.costs[:, reference].sum(), test.quality[:, reference].sum()
+
+    def point(quality: _Float, weight: float) -> tuple[float, float]:
+        chosen = choose_many(quality, share, weight)
+        return test.costs[rows, chosen].sum() / base[0], test.quality[rows, chosen].sum() / base[1]
+
+    weights = price_weights(share)
+    points = [point(found.quality, weight) for weight in weights]
+    best = max(range(len(points)), key=lambda place: (points[place][0] <= 1.0, points[place][1]))
+    for bonus in _BONUSES:
+        lifted = found.quality.copy()
+        lifted[:, reference] += bonus
+        points.append(point(lifted, weights[best]))
+    cost, quality = np.array([*points, (1.0, 1.0)]).T
+    return max(0.0, 1.0 - Curve(cost, quality).cost_at(target))
+
+
+def known_costs(log: Observed, world: World) -> _Float:
+    """(n, t) USD: what the log shows, others estimated from it; of a tier never tried, its price list's mean."""
+    known = log.cost.copy()
+    for tier in np.flatnonzero(np.isnan(known).all(axis=0)):
+        known[:, tier] = world.costs[:, tier].mean()
+    rows = len(log)
+    tiers = [Tier(name, name, None, None) for name in log.tiers]
+    nothing = np.full(rows, np.nan)
+    return fill_costs(known, np.full(known.shape, np.nan), world.matrix.tokens, nothing, world.matrix.tasks, tiers).usd
+
+
+def from_all(learners: Learners, log: Observed, world: World) -> Running:
+    """What training on every outcome gives."""
+    model, expected = fit_model(
+        learners, world.matrix, world.quality, world.quality, world.costs, world.groups, world.reference
+    )
+    return Running(model, _price_weight(expected.quality, expected.cost, world.quality, world.reference))
+
+
+def from_log(learners: Learners, log: Observed, world: World) -> Running:
+    """What the project learns."""
+    model, expected, labels = learn(
+        learners,
+        log,
+        world.matrix,
+        known_costs(log, world),
+        world.groups,
+        world.reference,
+        pass_adequate=world.rates.pass_adequate,
+    )
+    return Running(model, _price_weight(expected.quality, expected.cost, labels.values, world.reference))
+
+
+def from_verdicts(learners: Learners, log: Observed, world: World) -> Running:
+    """Every pass is a success, every failure a failure, and what was not tried is left out."""
+    seen = np.where(np.isnan(log.verdict), log.audit, log.verdict)
+    model, expected = fit_model(
+        learners, world.matrix, seen, seen, known_costs(log, world), world.groups, world.reference
+    )
+    return Running(model, _price_weight(expected.quality, expected.cost, expected.quality, world.reference))
+
+
+LEARN = {FULL: from_all, OURS: from_log, NAIVE: from_verdicts, RANDOM: from_log}
+
+
+def _price_weight(quality: _Float, cost: _Float, outcomes: _Float, reference: int) -> float:
+    """The cheapest setting that keeps 98% of the reference's quality by these outcomes; quality is cross-fitted."""
+    share, rows = cost / cost[:, reference].mean(), np.arange(len(cost))
+    kept = []
+    for weight in price_weights(share):
+        chosen = choose_many(quality, share, weight)
+        if outcomes[rows, chosen].mean() >= TARGET * outcomes[:, reference].mean():
+            kept.append((float(share[rows, chosen].mean()), float(weight)))
+    return min(kept)[1] if kept else 0.0
