@@ -9,12 +9,12 @@ begin elsewhere, 1% of the answers are audited by the reference. Outcomes that t
 arm but "all outcomes".
 
 rounds      saving at 98% of the reference's quality on the test rows, along the router's settings, by true outcomes
-promotion   how often a challenger that is worse by more than the margin takes over
+promotion   how often a challenger takes over: one that is worse by more than the margin, and one that should
 estimates   how often 95% intervals hold the truth, and root mean square errors
 
-The gate passes 95% of the right and 25% of the wrong answers, at random. In "zeroeval, learned gate" answers and verdicts
-are real: the gate was fitted on a quarter of the rows, with all their outcomes, and takes no other part; it passes what
-it expects to be right as surely as 90% of that quarter's right answers.
+The gate passes 95% of the right and 25% of the wrong answers, at random. In "zeroeval, learned gate" answers and
+verdicts are real: the gate was fitted on a quarter of the rows, with all their outcomes, which take no other part; it
+passes what it expects to be right as surely as 90% of that quarter's right answers.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ def run_part(part: str, world: World, arguments: argparse.Namespace, progress: S
     if part == "rounds":
         return rounds(world, arguments, progress)
     if part == "promotion":
-        return asdict(decisions(world, seeds=PROMOTION_SEEDS, rounds=arguments.rounds, report=report))
+        made = decisions(world, seeds=PROMOTION_SEEDS, rounds=arguments.rounds, report=report)
+        return {kind: asdict(each) for kind, each in made.items()}
     return {name: asdict(each) for name, each in accuracy(world, runs=ESTIMATE_RUNS, report=report).items()}
 
 
@@ -135,11 +136,13 @@ def show(console: Console, part: str, world: World, found: dict[str, Any]) -> No
     if part == "rounds":
         show_rounds(console, world, found)
     elif part == "promotion":
-        worse, harmful, others, promoted = found.values()
-        console.print(
-            f"{world.name}: of {worse} rounds with a challenger that is worse by more than the margin, {harmful} promoted "
-            f"it ({harmful / max(worse, 1):.1%}); of {others} with another, {promoted} ({promoted / max(others, 1):.1%})"
-        )
+        table = Table(title=f"{world.name}: challengers promoted within all rounds", title_justify="left")
+        for column in ("answers valued by", "worse by more than the margin", "better or cheaper, and no worse"):
+            table.add_column(column, justify="left" if column == "answers valued by" else "right")
+        for kind, each in found.items():
+            harmful, promoted = f"{each['harmful']} of {each['worse']}", f"{each['promoted']} of {each['better']}"
+            table.add_row(kind, harmful, promoted)
+        console.print(table)
     else:
         table = Table(title=f"{world.name}: value of a policy from a log", title_justify="left")
         for column in ("estimator", "intervals that hold the truth", "root mean square error"):

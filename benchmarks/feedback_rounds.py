@@ -50,7 +50,7 @@ class Round:
 
     Attributes
     ----------
-    saving : on the test rows at 98% of the reference's quality, by their true outcomes; 0: the reference alone keeps it.
+    saving : on the test rows at 98% of the reference's quality, by true outcomes; 0: the reference alone keeps it.
     spent, kept : what the round's cascades cost and what their answers were worth, as shares of the reference's.
     """
 
