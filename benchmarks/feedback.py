@@ -11,6 +11,8 @@ arm but "all outcomes".
 rounds      saving at 98% of the reference's quality on the test rows, along the router's settings, by true outcomes
 promotion   how often a challenger takes over: one that is worse by more than the margin, and one that should
 estimates   how often 95% intervals hold the truth, and root mean square errors
+drift       how soon a change of the requests' lengths, or a drop in the cheapest tier's quality, is seen, and what one
+            retraining on 750 requests makes of it
 
 The gate passes 95% of the right and 25% of the wrong answers, at random. In "zeroeval, learned gate" answers and
 verdicts are real: the gate was fitted on a quarter of the rows, with all their outcomes, which take no other part; it
@@ -29,6 +31,7 @@ from typing import Any
 
 import numpy as np
 from feedback_cases import NAMES, World, read_world
+from feedback_drift import drift
 from feedback_estimates import accuracy
 from feedback_promotion import decisions
 from feedback_rounds import ARMS, FULL, run_arm
@@ -39,8 +42,8 @@ from scipy import stats
 from training.console import StageProgress, progress_bars
 from training.effort import Effort, learners_for
 
-PARTS = ("rounds", "promotion", "estimates")
-PROMOTION_SEEDS, ESTIMATE_RUNS = 100, 300
+PARTS = ("rounds", "promotion", "estimates", "drift")
+PROMOTION_SEEDS, ESTIMATE_RUNS, DRIFT_SEEDS = 100, 300, 10
 
 
 def rounds(world: World, arguments: argparse.Namespace, progress: StageProgress) -> dict[str, Any]:
@@ -101,7 +104,9 @@ def main() -> None:
     parser.add_argument("--table", choices=NAMES, action="append", help="default: all")
     parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=3, help="of the rounds; 100 of promotion, 300 of estimates")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="of the rounds; 100 of promotion, 300 of estimates, 10 of drift"
+    )
     parser.add_argument("--effort", choices=list(Effort), default="fastest", help="default: fastest")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
@@ -129,6 +134,8 @@ def run_part(part: str, world: World, arguments: argparse.Namespace, progress: S
     if part == "promotion":
         made = decisions(world, seeds=PROMOTION_SEEDS, rounds=arguments.rounds, report=report)
         return {kind: asdict(each) for kind, each in made.items()}
+    if part == "drift":
+        return asdict(drift(world, learners_for(Effort(arguments.effort)), seeds=DRIFT_SEEDS, report=report))
     return {name: asdict(each) for name, each in accuracy(world, runs=ESTIMATE_RUNS, report=report).items()}
 
 
@@ -143,6 +150,12 @@ def show(console: Console, part: str, world: World, found: dict[str, Any]) -> No
             harmful, promoted = f"{each['harmful']} of {each['worse']}", f"{each['promoted']} of {each['better']}"
             table.add_row(kind, harmful, promoted)
         console.print(table)
+    elif part == "drift":
+        console.print(
+            f"{world.name}: seen within 1,000 requests: a change of the mix {found['mix']:.0%}, a drop in quality "
+            f"{found['quality']:.0%}; {found['false_alarms']} false alarms in {found['quiet']:,} requests; share of "
+            f"the reference's quality after the drop {found['before']:.1%}, retrained {found['after']:.1%}"
+        )
     else:
         table = Table(title=f"{world.name}: value of a policy from a log", title_justify="left")
         for column in ("estimator", "intervals that hold the truth", "root mean square error"):

@@ -1,0 +1,109 @@
+"""Traffic that changes: how soon that is seen, and whether one retraining makes up for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from feedback_cases import World, deal
+from feedback_rounds import AUDIT, EXPLORE, Learners, Report, Running, from_log
+from numpy.typing import NDArray
+
+from training.drift.monitor import monitor
+from training.feedback.observed import Observed
+
+BEFORE, LATER = 1_500, 1_500
+_DROP = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of streams, one a seed.
+
+    Attributes
+    ----------
+    mix, quality : share of the streams in which a change of task mix, or a tier's drop in quality, was seen within
+        1,000 requests.
+    false_alarms, quiet : alarms before anything changed, and requests watched for them after the baseline.
+    before, after : shares of the reference's quality that the router keeps on the changed traffic, before and after one
+        retraining on what was logged of it.
+    """
+
+    mix: float
+    quality: float
+    false_alarms: int
+    quiet: int
+    before: float
+    after: float
+
+
+def shifted(world: World, kind: str, random: np.random.Generator) -> World:
+    """Requests drawn with replacement that change after `BEFORE` rows, for another `LATER` rows.
+
+    Parameters
+    ----------
+    kind : "mix": requests longer than the median, one in ten before, become nine in ten; "quality": the cheapest tier's
+        answers that were right stay so with probability 0.4.
+    """
+    long = world.sizes > np.median(world.sizes)
+    first, second = (0.1, 0.9) if kind == "mix" else (0.5, 0.5)
+    rows = np.concatenate([_drawn(long, share, count, random) for share, count in ((first, BEFORE), (second, LATER))])
+    part = world.rows(rows)
+    if kind == "mix":
+        return part
+    quality = part.quality.copy()
+    broken = (np.arange(len(part)) >= BEFORE) & (random.random(len(part)) < _DROP)
+    quality[broken, 0] = 0.0
+    return replace(part, quality=quality)
+
+
+def observed_stream(world: World, kind: str, running: Running, seed: int) -> tuple[World, Observed]:
+    """A stream of changing traffic and what the cascade of one router logs of it."""
+    part = shifted(world, kind, np.random.default_rng((31, seed)))
+    starts, expected = running.starts(part)
+    return part, part.log(starts, seed, explore=EXPLORE, audit=AUDIT, expected=expected).observed
+
+
+def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> Seen:
+    """Watch streams of both kinds, and retrain once after the drop in quality."""
+    hits: dict[str, list[bool]] = {"mix": [], "quality": []}
+    false_alarms = 0
+    kept = []
+    for seed in range(seeds):
+        traffic, test = deal(world, seed)
+        running = from_log(learners, _first_log(traffic, seed), traffic)
+        for kind, found in hits.items():
+            part, log = observed_stream(test, kind, running, seed)
+            alarm = monitor(log).alarm
+            early = alarm is not None and alarm < BEFORE
+            false_alarms += early
+            found.append(alarm is not None and BEFORE <= alarm < BEFORE + 1_000)
+        changed = np.arange(BEFORE, BEFORE + LATER)
+        learned, held = changed[: LATER // 2], changed[LATER // 2 :]
+        renewed = from_log(learners, log.rows(learned), part.rows(learned))
+        kept.append([_kept(each, part.rows(held)) for each in (running, renewed)])
+        report(seed + 1, seeds)
+    before, after = np.mean(kept, axis=0)
+    return Seen(
+        float(np.mean(hits["mix"])),
+        float(np.mean(hits["quality"])),
+        false_alarms,
+        2 * seeds * (BEFORE - 500),
+        float(before),
+        float(after),
+    )
+
+
+def _first_log(traffic: World, seed: int) -> Observed:
+    return traffic.log(traffic.by_length(), seed, explore=EXPLORE, audit=AUDIT).observed
+
+
+def _kept(running: Running, part: World) -> float:
+    chosen, _ = running.starts(part)
+    reached = part.quality[np.arange(len(part)), chosen].sum()
+    return float(reached / part.quality[:, part.reference].sum())
+
+
+def _drawn(long: NDArray[np.bool_], share: float, count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    wanted = random.random(count) < share
+    return np.where(wanted, random.choice(np.flatnonzero(long), count), random.choice(np.flatnonzero(~long), count))
