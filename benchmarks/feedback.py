@@ -8,7 +8,8 @@ an answer. After each round a router is trained on all that was seen up to then,
 begin elsewhere, 1% of the answers are audited by the reference. Outcomes that the cascade did not see are used in no
 arm but "all outcomes".
 
-rounds      saving at 98% of the reference's quality on the test rows, along the router's settings, by true outcomes
+rounds      saving at 98% of the reference's quality on the test rows, along the router's settings, by true outcomes: of
+            the cascade that begins where the router says, which is what runs, and of the router alone
 promotion   how often a challenger takes over: one that is worse by more than the margin, and one that should
 estimates   how often 95% intervals hold the truth, and root mean square errors
 drift       how soon a change of the requests' lengths, or a drop in the cheapest tier's quality, is seen, and what one
@@ -68,18 +69,23 @@ def rounds(world: World, arguments: argparse.Namespace, progress: StageProgress)
 
 
 def show_rounds(console: Console, world: World, found: dict[str, Any]) -> None:
-    table = Table(title=f"{world.name}: saving at 98% of the reference's quality", title_justify="left")
+    for measure, title in (("cascade", "the cascade"), ("saving", "the router alone")):
+        _show_savings(console, f"{world.name}, {title}: saving at 98% of the reference's quality", found, measure)
+
+
+def _show_savings(console: Console, title: str, found: dict[str, Any], measure: str) -> None:
+    table = Table(title=title, title_justify="left")
     count = len(found[FULL][0])
     shown = sorted({0, 1, count // 2, count - 1} & set(range(count)))
     table.add_column("learned from")
     for number in shown:
         table.add_column(f"round {number + 1}", justify="right")
-    for title in ("95% interval", "of all outcomes'", "spent while learning", "quality meanwhile"):
-        table.add_column(title, justify="right")
-    best = _last(found[FULL]).mean()
+    for name in ("95% interval", "of all outcomes'", "spent while learning", "quality meanwhile"):
+        table.add_column(name, justify="right")
+    best = _last(found[FULL], measure).mean()
     for arm, runs in found.items():
-        curve = np.array([[each["saving"] for each in run] for run in runs])
-        last = _last(runs)
+        curve = np.array([[each[measure] for each in run] for run in runs])
+        last = _last(runs, measure)
         half = stats.t.ppf(0.975, len(last) - 1) * last.std(ddof=1) / np.sqrt(len(last)) if len(last) > 1 else np.nan
         interval = f"{last.mean() - half:.1%} to {last.mean() + half:.1%}" if len(last) > 1 else "one run"
         means = [f"{np.mean([each[part] for run in runs for each in run]):.1%}" for part in ("spent", "kept")]
@@ -94,8 +100,8 @@ def show_rounds(console: Console, world: World, found: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _last(runs: Any) -> Any:
-    return np.array([run[-1]["saving"] for run in runs])
+def _last(runs: Any, measure: str) -> Any:
+    return np.array([run[-1][measure] for run in runs])
 
 
 def main() -> None:

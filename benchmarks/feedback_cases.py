@@ -91,6 +91,13 @@ class World:
         """(n,): where the length rule begins: at the cheapest tier, the second or the last."""
         return length_choice(self.sizes, LENGTHS, (0, 1, self.quality.shape[1] - 1))
 
+    def ends(self, seed: int) -> tuple[_Float, _Float]:
+        """(n, t) quality of the answer and USD of all calls of the cascade that begins at each tier."""
+        log = [self.log(np.full(len(self), start), seed, explore=0.0, audit=0.0) for start in range(len(self.costs.T))]
+        rows = np.arange(len(self))
+        quality = np.stack([self.quality[rows, each.observed.answered] for each in log], axis=1)
+        return quality, np.stack([each.observed.spent for each in log], axis=1)
+
     def log(self, starts: NDArray[np.int64], seed: int, **options: object) -> SimulatedLog:
         """What a cascade writes that begins there; see `simulate_log`."""
         if self.passed is None:

@@ -50,11 +50,14 @@ class Round:
 
     Attributes
     ----------
-    saving : on the test rows at 98% of the reference's quality, by true outcomes; 0: the reference alone keeps it.
+    saving : on the test rows at 98% of the reference's quality, by true outcomes, of the router alone: each request
+        goes to one tier, whatever comes of it. 0: the reference alone keeps it.
+    cascade : the same of the cascade that begins where the router says, costs of all its calls counted.
     spent, kept : what the round's cascades cost and what their answers were worth, as shares of the reference's.
     """
 
     saving: float
+    cascade: float
     spent: float
     kept: float
 
@@ -79,7 +82,7 @@ def run_arm(arm: str, world: World, learners: Learners, *, rounds: int, seed: in
         given = part.quality[np.arange(len(rows)), logs[-1].answered]
         spent = float(logs[-1].spent.sum() / part.costs[:, world.reference].sum())
         kept = float(given.sum() / part.quality[:, world.reference].sum())
-        found.append(Round(saving_at(running.model, test), spent, kept))
+        found.append(Round(*savings(running.model, test, seed), spent, kept))
         report(number + 1, rounds)
     return found
 
@@ -100,29 +103,43 @@ def joined(logs: list[Observed]) -> Observed:
     )
 
 
-def saving_at(model: FittedModel, test: World, target: float = TARGET) -> float:
-    """1 - the least cost whose quality reaches the target, as shares of the reference's; settings as in training.
+def savings(model: FittedModel, test: World, seed: int, target: float = TARGET) -> tuple[float, float]:
+    """1 - the least cost whose quality reaches the target, as shares of the reference's: alone, and in its cascade.
 
-    Beside the price weights these are bonuses for the reference at the weight that is best for quality.
+    Settings are as in training: price weights, and bonuses for the reference at the weight that is best for quality.
     """
+    settings = _starts_by_setting(model, test)
+    alone = _saving(settings, test.quality, test.costs, test, target)
+    return alone, _saving(settings, *test.ends(seed), test, target)
+
+
+def _starts_by_setting(model: FittedModel, test: World) -> list[NDArray[np.int64]]:
     found = model.predict(test.matrix)
     rows, reference = np.arange(len(test)), test.reference
     share = found.cost / found.cost[:, reference].mean()
-    base = test.costs[:, reference].sum(), test.quality[:, reference].sum()
-
-    def point(quality: _Float, weight: float) -> tuple[float, float]:
-        chosen = choose_many(quality, share, weight)
-        return test.costs[rows, chosen].sum() / base[0], test.quality[rows, chosen].sum() / base[1]
-
     weights = price_weights(share)
-    points = [point(found.quality, weight) for weight in weights]
-    best = max(range(len(points)), key=lambda place: (points[place][0] <= 1.0, points[place][1]))
+    starts = [choose_many(found.quality, share, weight) for weight in weights]
+    base = test.costs[:, reference].sum()
+    affordable = [test.costs[rows, chosen].sum() <= base for chosen in starts]
+    reached = [test.quality[rows, chosen].sum() for chosen in starts]
+    best = max(range(len(starts)), key=lambda place: (affordable[place], reached[place]))
     for bonus in _BONUSES:
         lifted = found.quality.copy()
         lifted[:, reference] += bonus
-        points.append(point(lifted, weights[best]))
-    cost, quality = np.array([*points, (1.0, 1.0)]).T
-    return max(0.0, 1.0 - Curve(cost, quality).cost_at(target))
+        starts.append(choose_many(lifted, share, weights[best]))
+    return starts
+
+
+def _saving(settings: list[NDArray[np.int64]], quality: _Float, costs: _Float, test: World, target: float) -> float:
+    """Along settings that begin at these places, where each place leads to a quality and a cost, (n, t)."""
+    rows = np.arange(len(test))
+    base = test.costs[:, test.reference].sum(), test.quality[:, test.reference].sum()
+    points = [
+        (costs[rows, chosen].sum() / base[0], quality[rows, chosen].sum() / base[1])
+        for chosen in (*settings, np.full(len(test), test.reference))
+    ]
+    cost, kept = np.array(points).T
+    return max(0.0, 1.0 - Curve(cost, kept).cost_at(target))
 
 
 def known_costs(log: Observed, world: World) -> _Float:

@@ -15,6 +15,7 @@ from classifier.request import Request
 from classifier.tasks import canonical_task
 from training.costs import fill_costs
 from training.duplicates import near_duplicates
+from training.feedback.observed import Observed
 from training.labels import Adequacy, expand_labels, judge, pick_reference
 from training.matrix import FeatureMatrix, Progress, build_matrix, joined, stack_features
 from training.split import group_rows
@@ -63,6 +64,7 @@ class RoutingData:
     groups : (n,) group numbers; rows of one group belong on one side of every split.
     adequacy : when an answer counts as good enough.
     weights : (n, t) how many rows' worth a score counts; None: one each, no row was observed by a router's choice.
+    observed : what was seen of the rows that a router in use observed, one each, in their order; tiers as here.
     """
 
     table: OutcomeTable
@@ -79,6 +81,7 @@ class RoutingData:
     groups: NDArray[np.int64]
     adequacy: Adequacy
     weights: NDArray[np.float64] | None = None
+    observed: Observed | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -150,7 +153,16 @@ def prepare(
         groups=group_rows(_texts(table, requests), table.groups, near_duplicates(matrix.terms)),
         adequacy=options.adequacy,
         weights=None if table.logged is None else table.logged.weights[:, order],
+        observed=_observed(table, data_names),
     )
+
+
+def _observed(table: OutcomeTable, names: tuple[str, ...]) -> Observed | None:
+    """What the table's log saw of tiers of these names."""
+    seen = None if table.logged is None else table.logged.observed
+    if seen is None:
+        return None
+    return seen.columns([seen.tiers.index(name) if name in seen.tiers else -1 for name in names], names)
 
 
 def _matrix(

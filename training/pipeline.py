@@ -24,6 +24,9 @@ from training.evaluate import (
     length_choice,
     tune_thresholds,
 )
+from training.feedback.labels import faded
+from training.feedback.learn import completed_labels
+from training.feedback.table import LEAST_LABELS
 from training.fit import FittedModel, Predictions, fit_model
 from training.gate.trained import TrainedGate
 from training.learner import Learner
@@ -155,12 +158,11 @@ def train(
     model, cross_fitted = fit_model(
         learners,
         data.matrix.rows(fit),
-        data.quality[fit],
-        data.adequate[fit],
+        *_targets(data, fit, next(iter(learners.values())), jobs),
         data.costs[fit],
         data.groups[fit],
         data.reference,
-        weights=None if data.weights is None else data.weights[fit],
+        weights=_ages(data, fit),
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
@@ -211,6 +213,40 @@ def train(
         thresholds=thresholds,
         seed=seed,
     )
+
+
+def _targets(
+    data: RoutingData, fit: NDArray[np.int64], learner: Learner, jobs: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Quality and adequacy to fit on; of logged rows, what was not seen is filled in from what was."""
+    quality, adequate = data.quality[fit], data.adequate[fit]
+    logged = data.logged
+    own = np.flatnonzero(logged[fit])
+    if data.observed is None or not len(own):
+        return quality, adequate
+    rows = fit[own]
+    seen = data.observed.rows((np.cumsum(logged) - 1)[rows])
+    labels = completed_labels(
+        learner, seen, data.matrix.rows(rows), data.costs[rows], data.groups[rows], data.reference, jobs=jobs
+    )
+    # Of what was not tried, the data may show something for sure: tiers may be nested. And of a tier that was hardly
+    # tried at all, the log says nothing beside what tables do.
+    implied = ~np.isnan(quality[own]) & ~seen.tried
+    told = seen.tried.sum(axis=0) >= LEAST_LABELS
+    quality[own] = np.where(implied | ~told, quality[own], labels.values)
+    unasked = np.isnan(adequate[own]).all(axis=0) & told  # the reference, where adequacy is relative to it
+    adequate[own] = np.where(unasked, np.nan, quality[own])
+    return quality, adequate
+
+
+def _ages(data: RoutingData, fit: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """(n, t) weights of the rows to fit on, by their age alone; None: all are worth the same."""
+    logged = data.table.logged
+    if logged is None or logged.half_life is None:
+        return None
+    weights = np.ones((len(data), data.quality.shape[1]))
+    weights[logged.rows] = faded(data.table.timestamps[logged.rows], logged.half_life)[:, None]
+    return weights[fit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,14 @@ def read_store(
     except InputError as error:
         raise InputError(f"{store.name}: {error}") from error
     table, kept = outcome_table(
-        lessons.observed, lessons.labels, store.name, keywords, tables, menu=menu, models=models
+        lessons.observed,
+        lessons.labels,
+        store.name,
+        keywords,
+        tables,
+        menu=menu,
+        models=models,
+        half_life=None if options is None else options.half_life,
     )
     return Store(store.name, total, lessons, table, kept)
 

@@ -9,7 +9,7 @@ from feedback_cases import LENGTHS, World, deal
 from feedback_drift import shifted
 from feedback_estimates import SHOWN, accuracy
 from feedback_promotion import VALUES, decisions
-from feedback_rounds import ARMS, from_log, joined, known_costs, run_arm, saving_at
+from feedback_rounds import ARMS, from_log, joined, known_costs, run_arm, savings
 from scipy import sparse
 
 from classifier.features import N_BUCKETS
@@ -78,7 +78,7 @@ def test_logs_are_joined_in_order_each_under_its_artifact(world: World) -> None:
 
 def test_a_saving_is_that_of_the_cheapest_setting_that_keeps_quality(world: World) -> None:
     model, _ = fit_model(LEARNERS, world.matrix, world.quality, world.quality, world.costs, world.groups, 1)
-    easier, harder = saving_at(model, world, 0.9), saving_at(model, world, 0.99)
+    easier, harder = savings(model, world, 0, 0.9)[0], savings(model, world, 0, 0.99)[0]
     assert 0 <= harder < easier < 1
 
 

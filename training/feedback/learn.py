@@ -20,11 +20,14 @@ from training.calibrate import cross_fit, fit_calibration
 from training.feedback.completion import complete_outcomes
 from training.feedback.gate_truth import gate_truth
 from training.feedback.labels import FILLED, UNKNOWN, VERDICT, LabelOptions, Labels, faded, make_labels
-from training.feedback.observed import Observed
+from training.feedback.observed import Observed, gate_rows
 from training.feedback.verdicts import passing_rates
 from training.fit import FittedModel, Predictions, calibrated, fit_model
 from training.learner import Learner
 from training.matrix import FeatureMatrix, Progress
+
+_GATE_ROWS = 200
+_GATE_GROUPS = 20
 
 _Float = NDArray[np.float64]
 
@@ -103,18 +106,35 @@ def completed_labels(
     Values are all known; the weights are those of age alone.
     """
     options = options or LabelOptions()
-    passing = passing_rates(observed, pass_adequate)
-    labels = make_labels(observed, gate_truth(observed, pass_adequate), replace(options, clip=1.0, by_request=False))
-    judged = ~np.isnan(observed.verdict).all(axis=0)
-    seen = np.where(judged, observed.verdict, labels.values)
-    outputs = cross_fit(learner, matrix, seen, costs, groups, jobs=jobs)
-    chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference), reference).quality
-    expected = np.where(judged, passing.expected(chances), chances)
-    by_verdict = labels.source == VERDICT
-    values = np.where(by_verdict, passing.given(observed.verdict, expected), labels.values)
+    shape = observed.verdict.shape
+    values, expected, source = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
+    for rows in _gates_apart(observed, groups):
+        part, own = observed.rows(rows), groups[rows]
+        passing = passing_rates(part, pass_adequate)
+        labels = make_labels(part, gate_truth(part, pass_adequate), replace(options, clip=1.0, by_request=False))
+        judged = ~np.isnan(part.verdict).all(axis=0)
+        seen = np.where(judged, part.verdict, labels.values)
+        outputs = cross_fit(learner, matrix.rows(rows), seen, costs[rows], own, jobs=jobs)
+        chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference), reference).quality
+        expected[rows] = np.where(judged, passing.expected(chances), chances)
+        by_verdict = labels.source == VERDICT
+        values[rows] = np.where(by_verdict, passing.given(part.verdict, expected[rows]), labels.values)
+        source[rows] = np.where(labels.source == UNKNOWN, FILLED, labels.source)
     return Labels(
         values=complete_outcomes(values, expected, reference),
-        weights=np.repeat(faded(observed.time, options.half_life)[:, None], values.shape[1], axis=1),
-        source=np.where(labels.source == UNKNOWN, FILLED, labels.source),
+        weights=np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1),
+        source=source,
         clipped=0.0,
     )
+
+
+def _gates_apart(observed: Observed, groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Rows of each gate that judged enough of them, and all others together: gates differ in what they let pass."""
+    large: list[NDArray[np.int64]] = []
+    others: list[NDArray[np.int64]] = []
+    for rows in gate_rows(observed).values():
+        (large if len(rows) >= _GATE_ROWS else others).append(rows)
+    rest = np.sort(np.concatenate(others)) if others else np.empty(0, np.int64)
+    if large and len(np.unique(groups[rest])) < _GATE_GROUPS:
+        large[0], rest = np.sort(np.concatenate([large[0], rest])), rest[:0]
+    return [*large, *([rest] if len(rest) else [])]

@@ -13,7 +13,7 @@ from classifier.outcomes import Outcome
 from training.feedback.gate_truth import GateTruth, gate_truth
 from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
 from training.feedback.nesting import imply, nesting
-from training.feedback.observed import Observed, observe
+from training.feedback.observed import Observed, gate_rows, observe
 from training.tables import OutcomeTable
 
 _SOURCES = {VERDICT: "gate", AUDITED: "audits", JUDGED: "feedback", IMPLIED: "implied"}
@@ -106,17 +106,12 @@ def lessons_of(
     now: float | None = None,
 ) -> Lessons:
     """The same from what was observed; see `read_lessons`."""
-    gates = {name: gate_truth(observed.rows(np.flatnonzero(rows))) for name, rows in _by_gate(observed).items()}
+    gates = {name: gate_truth(observed.rows(rows)) for name, rows in gate_rows(observed).items()}
     labels = _labels(observed, gates, options or LabelOptions(), now)
     known = labels.certain
     if tables is not None:
         known = np.vstack([known, _scores(tables, observed.tiers, menu, models or {})])
     return Lessons(observed, gates, imply(labels, nesting(known)))
-
-
-def _by_gate(observed: Observed) -> dict[str, NDArray[np.bool_]]:
-    names = np.array([name or "" for name in observed.asked.checks])
-    return {str(name): names == name for name in np.unique(names)}
 
 
 def _labels(
@@ -127,8 +122,7 @@ def _labels(
     shape = observed.tried.shape
     values, weights, source = np.full(shape, np.nan), np.zeros(shape), np.full(shape, UNKNOWN)
     clipped = known = 0.0
-    for name, chosen in _by_gate(observed).items():
-        rows = np.flatnonzero(chosen)
+    for name, rows in gate_rows(observed).items():
         found = make_labels(observed.rows(rows), gates[name], options, now=latest)
         values[rows], weights[rows], source[rows] = found.values, found.weights, found.source
         count = float((found.source != UNKNOWN).sum())

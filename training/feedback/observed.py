@@ -146,6 +146,22 @@ class Observed:
         }
         return replace(self, asked=self.asked.rows(places), **arrays)
 
+    def columns(self, places: Sequence[int], names: Sequence[str]) -> Observed:
+        """Some tiers under other names, in the order given; -1 stands for one that was never tried."""
+        chosen = np.array(places, np.int64)
+        moved = {place: new for new, place in enumerate(places) if place >= 0}
+        arrays: dict[str, Any] = {}
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, np.ndarray) and value.ndim == 2:
+                column = value[:, chosen]
+                column[:, chosen < 0] = np.nan if part.name in _MEASURES else 0
+                arrays[part.name] = column
+        for name in ("start", "planned", "answered"):
+            arrays[name] = np.array([moved.get(place, -1) for place in getattr(self, name).tolist()], np.int64)
+        reference = None if self.reference is None else moved.get(self.reference)
+        return replace(self, tiers=tuple(names), reference=reference, **arrays)
+
     @property
     def started(self) -> NDArray[np.bool_]:
         """(n, t): whether the route began there and an answer came."""
@@ -176,13 +192,18 @@ def observe(
     return reader.finish(reference, audit_share)
 
 
+def gate_rows(observed: Observed) -> dict[str, NDArray[np.int64]]:
+    """Rows by the gate that looked at their answers; "": none did."""
+    names = np.array([name or "" for name in observed.asked.checks])
+    return {str(name): np.flatnonzero(names == name) for name in np.unique(names)}
+
+
 def latest_gate(observed: Observed) -> Observed:
     """The rows that the gate of the latest answer looked at: what is known of one gate says nothing of another."""
-    names = np.array([name or "" for name in observed.asked.checks])
-    judged = np.flatnonzero(names != "")
-    if not len(judged):
+    gates = {name: rows for name, rows in gate_rows(observed).items() if name}
+    if not gates:
         return observed
-    return observed.rows(np.flatnonzero(names == names[judged[int(np.argmax(observed.time[judged]))]]))
+    return observed.rows(max(gates.values(), key=lambda rows: float(observed.time[rows].max())))
 
 
 def _reference(menu: Menu, wanted: str | None, asked: Counter[int]) -> int | None:

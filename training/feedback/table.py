@@ -91,6 +91,7 @@ def outcome_table(
     *,
     menu: Menu,
     models: Mapping[str, str] | None = None,
+    half_life: float | None = None,
 ) -> tuple[OutcomeTable, Kept]:
     """The rows of a log as a table, then those of other tables.
 
@@ -100,6 +101,7 @@ def outcome_table(
     keywords : that features were computed with.
     tables : further rows; their tiers are those of the log that have the same model.
     menu : that the log was read with. models : the tables' names of tiers, to tiers or models of the menu.
+    half_life : that the labels were made with.
 
     Raises
     ------
@@ -132,7 +134,9 @@ def outcome_table(
             f"{source}: none of {len(observed):,} decisions has an answer that can be judged, expected some; record "
             "gates' verdicts, audits or feedback, or give a table"
         )
-    table = _table(observed, labels, source, rows, kept_tiers, [names[place] for place in kept_tiers], read, columns)
+    table = _table(
+        observed, labels, source, rows, kept_tiers, [names[place] for place in kept_tiers], read, columns, half_life
+    )
     if tables is None:
         return table, kept
     if not set(table.tiers) & elsewhere:
@@ -170,6 +174,7 @@ def _table(
     names: Sequence[str],
     read: Sequence[Features | bool | None],
     columns: int,
+    half_life: float | None,
 ) -> OutcomeTable:
     asked, cells = observed.asked, np.ix_(rows, np.array(tiers, np.int64))
     requests, features = [], {}
@@ -206,7 +211,11 @@ def _table(
         problems=problems,
         files=[summary],
         logged=Logged(
-            np.ones(len(rows), bool), np.where(labels.weights[cells] > 0, labels.weights[cells], 1.0), features
+            np.ones(len(rows), bool),
+            np.where(labels.weights[cells] > 0, labels.weights[cells], 1.0),
+            features,
+            observed.rows(rows).columns(tiers, names),
+            half_life,
         ),
     )
 

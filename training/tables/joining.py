@@ -53,6 +53,8 @@ def _logged(tables: Sequence[OutcomeTable], tiers: tuple[str, ...]) -> Logged | 
             for part, start in zip(parts, starts, strict=False)
             for row, features in part.features.items()
         },
+        observed=next((part.observed for part in parts if part.observed is not None), None),
+        half_life=next((part.half_life for part in parts if part.half_life is not None), None),
     )
 
 

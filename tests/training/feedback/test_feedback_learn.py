@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from scipy import sparse
 from classifier.features import N_BUCKETS
 from training.feedback.completion import complete_outcomes
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
-from training.feedback.learn import completed_labels, learn
+from training.feedback.learn import _gates_apart, completed_labels, learn
 from training.feedback.verdicts import Passing, passing_rates
 from training.linear import LinearLearner
 from training.matrix import FeatureMatrix
@@ -147,3 +149,25 @@ def test_a_model_learned_from_a_log_expects_what_is_true(half_life: float | None
     for part in (easy, hard):
         assert np.abs(found[part].mean(axis=0) - world.expected[part].mean(axis=0)).max() < 0.15
     assert found[easy].mean() > found[hard].mean() + 0.3
+
+
+@given(st.lists(st.sampled_from([None, "one", "two", "three"]), min_size=2, max_size=900), st.integers(1, 40))
+def test_every_row_is_read_by_one_gates_rates(names, groups) -> None:
+    world = World(len(names), 0)
+    observed = world.log(0).observed
+    observed = replace(observed, asked=replace(observed.asked, checks=tuple(names)))
+    parts = _gates_apart(observed, np.arange(len(names)) % groups)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(names)))
+
+
+def test_tiers_of_a_log_can_be_taken_in_any_order() -> None:
+    observed = World(200, 1).log(1, explore=0.3, audit=0.2).observed
+    moved = observed.columns([2, -1, 0], ["large", "new", "small"])
+    assert moved.tiers == ("large", "new", "small")
+    assert moved.reference == 0
+    np.testing.assert_array_equal(moved.verdict[:, [0, 2]], observed.verdict[:, [2, 0]])
+    assert np.isnan(moved.verdict[:, 1]).all()
+    assert not moved.tried[:, 1].any()
+    assert (moved.chance[:, 1] == 0).all()
+    assert ((moved.start == -1) == (observed.start == 1)).all()
+    assert (moved.answered[observed.answered == 2] == 0).all()

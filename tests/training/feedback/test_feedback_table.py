@@ -260,3 +260,24 @@ def test_the_menu_of_today_may_be_another(world: Made) -> None:
     tiers = tiers_of(MENU)
     assert observe(world.outcomes(), MENU).tiers == tuple(tier.name for tier in MENU.tiers)
     assert [tier.name for tier in tiers] == list(TIERS)
+
+
+def test_old_outcomes_count_less_in_fitting(world: Made) -> None:
+    """The world turns in the middle: easy requests become what haiku cannot do; a short half-life follows it."""
+    rows = len(world.rows)
+    outcomes = world.outcomes()
+    for row in range(rows // 4):
+        decision = outcomes[row].decision
+        failed = tuple(replace(attempt, passed=False, score=0.0) for attempt in decision.attempts)
+        outcomes[row] = replace(outcomes[row], decision=replace(decision, attempts=failed), feedback=())
+    expected = []
+    for half_life in (None, 0.05):
+        options = LabelOptions(half_life=half_life)
+        lessons = read_lessons(outcomes, MENU, options=options)
+        table, _ = outcome_table(
+            lessons.observed, lessons.labels, "store", KEYWORDS, menu=MENU, half_life=options.half_life
+        )
+        data = prepare(table, MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
+        training = train(data, MENU, {"linear": LinearLearner()}, Target(), seed=0, jobs=1, force=False)
+        expected.append(training.predicted.quality[:, 0].mean())
+    assert expected[1] > expected[0] + 0.05
