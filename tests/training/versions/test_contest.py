@@ -20,10 +20,11 @@ import training
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.errors import ArtifactError, RouterError
+from classifier.pointer import find_candidate
 from training.feedback.challenge import NO_ROWS
 from training.feedback.observed import observe
 from training.feedback.sequential import PromotionRule
-from training.versions import Version, add_version, current, note_of, promote, rollback, versions
+from training.versions import Version, add_version, current, note_of, promote, prune, rollback, versions
 from training.versions.contest import MOST, Contest, contest, in_use, pending
 from training.versions.notes import Verdict, dump_note, load_note
 from training.versions.store import note_verdict
@@ -325,3 +326,16 @@ def test_a_contest_that_is_killed_leaves_what_was_in_use_or_has_switched(keep: K
     Path("observed.pickle").write_bytes(pickle.dumps((observed, router.menu)))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     subprocess.run([sys.executable, "-c", CUT], env=environment, check=True, timeout=300)
+
+
+def test_the_newest_candidate_is_named_for_exploration_until_a_switch(keep: Keep) -> None:
+    promote(FOLDER, keep("opus", kept_at=BEGIN))
+    first, second = (keep("learned", number, kept_at=datetime.now(UTC) + timedelta(hours=number)) for number in (1, 2))
+    judge(rows=50, promoting=False)
+    assert find_candidate(FOLDER / "candidate") == second.path
+    # Old candidates go, but not the one that is tried.
+    keep("haiku", 9, learned_until=None, kept_at=datetime.now(UTC) + timedelta(hours=9))
+    assert first.name in {version.name for version in prune(FOLDER, keep=0)}
+    assert second.path.is_file()
+    promote(FOLDER, second)
+    assert find_candidate(FOLDER / "candidate") is None
