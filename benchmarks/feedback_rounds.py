@@ -108,9 +108,27 @@ def savings(model: FittedModel, test: World, seed: int, target: float = TARGET) 
 
     Settings are as in training: price weights, and bonuses for the reference at the weight that is best for quality.
     """
-    settings = _starts_by_setting(model, test)
-    alone = _saving(settings, test.quality, test.costs, test, target)
-    return alone, _saving(settings, *test.ends(seed), test, target)
+    alone = _saving(_starts_by_setting(model, test), test.quality, test.costs, test, target)
+    return alone, _saving(_cascades_by_setting(model, test), *test.ends(seed), test, target)
+
+
+def _cascades_by_setting(model: FittedModel, test: World) -> list[NDArray[np.int64]]:
+    """Where cascades begin at each price weight: where that is worth most, as `classifier.cascade.route` weighs it.
+
+    Trying a tier below the reference is worth its quality where the gate passes it, and what the next tier is worth
+    where it does not; any other tier is asked directly.
+    """
+    found, reference = model.predict(test.matrix), test.reference
+    share = found.cost / found.cost[:, reference].mean()
+    starts = []
+    for weight in price_weights(share):
+        worth = found.quality - weight * share
+        for tier in reversed(range(reference)):
+            kept = found.quality[:, tier] * test.rates.pass_adequate
+            passing = kept + (1.0 - found.quality[:, tier]) * test.rates.pass_inadequate
+            worth[:, tier] = kept - weight * share[:, tier] + (1.0 - passing) * worth[:, tier + 1]
+        starts.append(worth.argmax(axis=1))
+    return starts
 
 
 def _starts_by_setting(model: FittedModel, test: World) -> list[NDArray[np.int64]]:
