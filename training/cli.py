@@ -182,6 +182,14 @@ def train_router(
             "--no-prompts", help="Show no prompts, nor words from them, in the report.", rich_help_panel=_OUTPUT
         ),
     ] = False,
+    show_prompts: Annotated[
+        bool,
+        typer.Option(
+            "--show-prompts",
+            help="Show prompts of the store's requests in the report and the JSON file, which else do not.",
+            rich_help_panel=_OUTCOMES,
+        ),
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the same figures to this file.", rich_help_panel=_OUTPUT)
     ] = None,
@@ -316,7 +324,10 @@ def train_router(
     _check_sources(tables, outcomes, since, half_life)
     expect_folder("--report", report)
     expect_folder("--json", json_file)
+    expect_folder("--keep-estimator", keep_estimator)
     rule = promotion_rule(margin)
+    # Tables are evaluation sets; a store holds what users wrote.
+    prompts = not no_prompts and (outcomes is None or show_prompts)
     label_options = LabelOptions(half_life=None if half_life is None else days("--half-life", half_life))
     options = DataOptions(
         adequacy=Adequacy(adequate_at, tolerance),
@@ -391,7 +402,7 @@ def train_router(
     if store is not None and running is not None and outcomes is not None:
         kept = keep_candidate(training, models, compiled)
         path = kept.path if out is None else out
-        found = hold_contest(models, outcomes, rule, promoting=not no_promote, prompts=not no_prompts)
+        found = hold_contest(models, outcomes, rule, promoting=not no_promote, prompts=prompts)
         retrained = Retrained(kept, found, changed_world(store, running))
         console.print()
         show_contest(console, found, monthly_spend)
@@ -403,7 +414,7 @@ def train_router(
             training,
             keywords,
             monthly_spend=monthly_spend,
-            prompts=not no_prompts,
+            prompts=prompts,
             command=_command(outcomes, store),
             artifact=path,
             digest=read.digest,

@@ -102,20 +102,27 @@ def headline(training: Training, monthly_spend: float | None) -> str:
         f"{'by estimate, ' if training.rule.estimated is not None else ''}{training.shipped.name} saves "
         f"{result.saving:.1%} "
         f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
-        f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}] of its quality, "
-        f"on {len(training.test):,} test rows"
+        f"{_kept(training)} of its quality, on {len(training.test):,} test rows"
     )
     if monthly_spend is not None:
         sentence += f": ${monthly_spend:,.0f} a month become ${monthly_spend * (1 - result.saving):,.0f}"
     return sentence[0].upper() + sentence[1:] + "."
 
 
+def _kept(training: Training) -> str:
+    """The quality kept; where much is not observed but expected, an interval would claim too much."""
+    result = training.result
+    if training.rule.estimated is not None:
+        return f"at about {result.kept:.1%}, what was not seen taken as the model expects it,"
+    return f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}]"
+
+
 def _warnings(training: Training) -> Iterator[str]:
     mix, rule = training.mix, training.rule
     if rule.estimated is not None:
         yield (
-            f"nothing is certified: what a router in use observes shows all tiers of no request. Its setting is the "
-            f"cheapest that is estimated to lose at most {_loss(training)}."
+            f"nothing is certified: {_why_not(training)}. Its setting is the cheapest that is estimated to lose at "
+            f"most {_loss(training)}; quality below counts what was not seen as the model expects it."
         )
         yield from _crowding(training)
         return
@@ -147,6 +154,13 @@ def _warnings(training: Training) -> Iterator[str]:
         else:
             yield f"the best floor is shipped instead: {training.shipped.name} (--force ships the learned router)."
     yield from _crowding(training)
+
+
+def _why_not(training: Training) -> str:
+    rows = training.rule.rung.rows
+    if rows:
+        return f"{rows:,} rows of the tables, which show all tiers, are too few for that or speak against it"
+    return "what a router in use observes shows all tiers of no request"
 
 
 def _loss(training: Training) -> str:

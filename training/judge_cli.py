@@ -81,6 +81,8 @@ def judge(
     """Judge (typer shows `JUDGE_HELP`)."""
     rule = promotion_rule(margin, confidence)
     expect_folder("--report", report)
+    if folder != MODELS and not folder.is_dir():
+        raise InputError(f"--folder {folder}: there is no such folder, expected one that tierwise-models add made")
     found = hold_contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
     said = outcome_of(found)
     if report is not None:

@@ -24,7 +24,7 @@ from training.evaluate import (
     length_choice,
     tune_thresholds,
 )
-from training.feedback.labels import faded
+from training.feedback.labels import LabelOptions, faded
 from training.feedback.learn import completed_labels
 from training.feedback.table import LEAST_LABELS
 from training.fit import FittedModel, Predictions, fit_model
@@ -226,8 +226,16 @@ def _targets(
         return quality, adequate
     rows = fit[own]
     seen = data.observed.rows((np.cumsum(logged) - 1)[rows])
+    logs = data.table.logged
     labels = completed_labels(
-        learner, seen, data.matrix.rows(rows), data.costs[rows], data.groups[rows], data.reference, jobs=jobs
+        learner,
+        seen,
+        data.matrix.rows(rows),
+        data.costs[rows],
+        data.groups[rows],
+        data.reference,
+        options=LabelOptions(half_life=None if logs is None else logs.half_life),
+        jobs=jobs,
     )
     # Of what was not tried, the data may show something for sure: tiers may be nested. And of a tier that was hardly
     # tried at all, the log says nothing beside what tables do.
@@ -370,7 +378,9 @@ def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Prediction
     """
     found = _outcomes(data, rows, predicted)
     assert data.weights is not None
-    return replace(found, quality=predicted.quality + data.weights[rows] * (found.quality - predicted.quality))
+    ages = _ages(data, rows)
+    inverse = data.weights[rows] if ages is None else data.weights[rows] / ages
+    return replace(found, quality=predicted.quality + inverse * (found.quality - predicted.quality))
 
 
 def _joined(first: Outcomes, second: Outcomes) -> Outcomes:

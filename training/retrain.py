@@ -199,9 +199,11 @@ def provenance(store: Store, training: Training, options: LabelOptions) -> dict[
             "decisions": store.decisions,
             "learned_until": None if until is None else until.isoformat(),
             "labels": store.lessons.sources,
-            "effective_rows": {name: effective_rows(column) for name, column in zip(data.names, known.T, strict=True)},
+            "effective_rows_for_choosing": {
+                name: effective_rows(column) for name, column in zip(data.names, known.T, strict=True)
+            },
             "half_life_days": options.half_life,
-            "largest_weight": options.clip,
+            "largest_weight_for_choosing": options.clip,
             "by_task_only": store.kept.by_task,
         }
     }

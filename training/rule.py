@@ -85,7 +85,7 @@ class ChosenRule:
     ladder : certificates for `Target.ladder`, which hold all at once.
     tasks : certificates for each task by itself at the target's loss, which hold all at once.
     estimated : where nothing is certified and rows come from a router in use, the place in the path of the cheapest
-        setting that is estimated to keep the promise; see `estimate_rule`.
+        setting that is estimated to keep the promise; None: none is. See `estimate_rule`.
     """
 
     path: tuple[Setting, ...]
@@ -254,9 +254,10 @@ def estimate_rule(rule: ChosenRule, expected: Expectations, rows: Outcomes) -> C
     reached = [_reached((setting.price_weight, setting.reference_bonus), expected, rows) for setting in rule.path]
     whole = float(rows.quality[:, rows.reference].mean())
     allowed = rule.target.loss * (whole if rule.target.relative else 1.0)
-    fitting = [place for place, (_, quality) in enumerate(reached) if whole - quality.mean() <= allowed]
-    cheapest = min(fitting, key=lambda place: float(reached[place][0].mean()), default=0)
-    return replace(rule, estimated=cheapest)
+    # The path goes from safe to cheap: what lies beyond the first place that fails may pass by luck.
+    kept = [whole - float(quality.mean()) <= allowed for _, quality in reached]
+    fitting = kept.index(False) if False in kept else len(kept)
+    return replace(rule, estimated=fitting - 1 if fitting else None)
 
 
 def never_chosen(weights: NDArray[np.float64], expected: Expectations) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def test_learns_from_a_store_beside_a_table_and_writes_where_asked(run: Command,
         (("--outcomes", "sqlite:///outcomes.db", "--half-life", "0d"), "above 0"),
         (("--outcomes", "sqlite:///outcomes.db", "--since", "yesterday"), "ISO 8601"),
         (("--outcomes", "sqlite:///outcomes.db", "--since", "2100-01-01"), "no decisions"),
+        (("--outcomes", "sqlite:///outcomes.db", "--keep-estimator", "nowhere/model.joblib"), "no folder nowhere"),
+        (("--outcomes", "sqlite:///outcomes.db", "--margin", "2"), "--margin is 2"),
     ],
 )
 def test_says_in_one_line_what_is_wrong(
@@ -139,6 +142,8 @@ def test_a_better_router_comes_into_use_and_the_report_says_what_changes(
     assert told["version"] == told["contest"]["promoted"] == now.name
     assert told["drift"]["drifted"] is False
     page = (tmp_path / "report.html").read_text()
+    for text in (page, (tmp_path / "figures.json").read_text()):
+        assert not re.search(r"thing\d", text), "a prompt's words"
     for words in ("What changes", "Has the world changed?", "Which requests go elsewhere"):
         assert words in page, words
     moves = {(move["before"], move["after"]) for move in told["contest"]["judged"][0]["moves"]}

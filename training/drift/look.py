@@ -81,8 +81,8 @@ def _in_force(everything: Observed, router: Router, strict: bool) -> tuple[Obser
         number = int(everything.artifact[int(np.argmax(everything.time))])
         latest = everything.artifacts[number]
         notes = [
-            f"{source} ({digest[:_DIGITS]}) has decided nothing in this store: looked at are the requests of "
-            f"{'no artifact in particular' if latest is None else latest[:_DIGITS]}, which decided the latest"
+            f"the artifact {source} ({digest[:_DIGITS]}) has decided nothing in this store: looked at are the requests "
+            f"of {'no artifact in particular' if latest is None else latest[:_DIGITS]}, which decided the latest"
         ]
     rows = np.flatnonzero(everything.artifact == number)
     others = len(everything) - len(rows)

@@ -34,7 +34,7 @@ _LEAST = 0.01
 _Float = NDArray[np.float64]
 
 
-def complete_outcomes(values: _Float, expected: _Float, reference: int) -> _Float:
+def complete_outcomes(values: _Float, expected: _Float, reference: int, weights: _Float | None = None) -> _Float:
     """All outcomes (n, t): those seen as they are, others by regression.
 
     Parameters
@@ -42,14 +42,16 @@ def complete_outcomes(values: _Float, expected: _Float, reference: int) -> _Floa
     values : (n, t) adequacy in 0..1, NaN where not seen; tiers in price order.
     expected : (n, t) adequacy expected of the requests alone, by models that did not see the row.
     reference : place of the reference tier.
+    weights : (n,) rows' worth of each row, such as by its age; None: one each.
     """
+    counts = np.ones(len(values)) if weights is None else weights
     residuals = np.nan_to_num(values - expected)
     filled = values.copy()
     for tier in range(values.shape[1]):
         base = _base(values, expected, tier, reference)
         design = np.column_stack([np.ones(len(values)), base, residuals[:, :tier]])
         missing = np.isnan(values[:, tier])
-        coefficients = _regression(design[~missing], values[~missing, tier])
+        coefficients = _regression(design[~missing], values[~missing, tier], counts[~missing])
         filled[missing, tier] = sigmoid(design[missing] @ coefficients)
     return filled
 
@@ -63,7 +65,7 @@ def _base(values: _Float, expected: _Float, tier: int, reference: int) -> _Float
     return base
 
 
-def _regression(design: _Float, target: _Float) -> _Float:
+def _regression(design: _Float, target: _Float, counts: _Float) -> _Float:
     """Logistic regression by Newton's method; without rows, the priors' centre."""
     centre = np.zeros(design.shape[1])
     centre[1] = 1.0
@@ -72,7 +74,7 @@ def _regression(design: _Float, target: _Float) -> _Float:
     found = centre.copy()
     for _ in range(_NEWTON_STEPS):
         expected = sigmoid(design @ found)
-        gradient = design.T @ (target - expected) - penalty * (found - centre)
-        curvature = (design.T * (expected * (1.0 - expected))) @ design + np.diag(penalty)
+        gradient = design.T @ (counts * (target - expected)) - penalty * (found - centre)
+        curvature = (design.T * (counts * expected * (1.0 - expected))) @ design + np.diag(penalty)
         found = found + np.linalg.solve(curvature, gradient)
     return found

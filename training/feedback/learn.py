@@ -107,6 +107,7 @@ def completed_labels(
     """
     options = options or LabelOptions()
     shape = observed.verdict.shape
+    ages = np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1)
     values, expected, source = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
     for rows in _gates_apart(observed, groups):
         part, own = observed.rows(rows), groups[rows]
@@ -114,15 +115,16 @@ def completed_labels(
         labels = make_labels(part, gate_truth(part, pass_adequate), replace(options, clip=1.0, by_request=False))
         judged = ~np.isnan(part.verdict).all(axis=0)
         seen = np.where(judged, part.verdict, labels.values)
-        outputs = cross_fit(learner, matrix.rows(rows), seen, costs[rows], own, jobs=jobs)
-        chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference), reference).quality
+        counts = None if options.half_life is None else ages[rows]
+        outputs = cross_fit(learner, matrix.rows(rows), seen, costs[rows], own, weights=counts, jobs=jobs)
+        chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference, counts), reference).quality
         expected[rows] = np.where(judged, passing.expected(chances), chances)
         by_verdict = labels.source == VERDICT
         values[rows] = np.where(by_verdict, passing.given(part.verdict, expected[rows]), labels.values)
         source[rows] = np.where(labels.source == UNKNOWN, FILLED, labels.source)
     return Labels(
-        values=complete_outcomes(values, expected, reference),
-        weights=np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1),
+        values=complete_outcomes(values, expected, reference, ages[:, 0]),
+        weights=ages,
         source=source,
         clipped=0.0,
     )

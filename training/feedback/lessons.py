@@ -52,7 +52,9 @@ class Lessons:
                 f"{left.without_propensity:,} decisions do not say how likely they were; they are taken to be certain"
             )
         if self.labels.clipped > 0:
-            found.append(f"{self.labels.clipped:.1%} of the weights would be larger than the largest allowed")
+            found.append(
+                f"{self.labels.clipped:.1%} of the weights for choosing the setting would be larger than allowed"
+            )
         return tuple(found)
 
     @property

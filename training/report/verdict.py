@@ -38,8 +38,9 @@ def promise(training: Training) -> str:
     if training.shipped.strategy == "learned" and not training.rule.certified:
         if training.rule.estimated is not None:
             return (
-                f"No quality is promised: what a router in use observes certifies nothing. By estimate, at most "
-                f"{_loss(training)} is lost."
+                "No quality is promised: what a router in use observes certifies nothing. The setting is the cheapest "
+                f"that is estimated to lose at most {_loss(training)}. Figures here count what was not seen as the "
+                "model expects it, so their intervals are too narrow; the comparison with the router in use decides."
             )
         return "No quality is promised: the learned router could not be certified."
     if training.shipped.strategy == "learned" and target.per_task:

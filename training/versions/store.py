@@ -177,7 +177,8 @@ def rollback(folder: Path, *, why: str = "") -> Version:
         name = _before(folder, read_switches(folder))
         if name is None:
             raise InputError(
-                f"{folder / POINTER}: no version was promoted before that is still kept; promote one by its name"
+                f"{folder / POINTER}: no version was promoted before that is still kept; promote one by its name, or "
+                f"remove {folder / POINTER} to use again what was used before there were versions"
             )
         checked(_path(folder, name))
         switch_to(folder, name, ROLLBACK, why)
