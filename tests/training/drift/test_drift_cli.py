@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from made_drift import changing_log
+from drift_world import changing_log
 
 from classifier.outcomes import OutcomeStore, Record, dump_features
 from classifier.outcomes.privacy import kept

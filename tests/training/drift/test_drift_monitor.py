@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drift_world import changing_log
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_drift import changing_log
 
 from classifier.cascade.route import GateRates
 from training.drift import Drift, DriftOptions, monitor

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_drift import changing_log
+from drift_world import changing_log
 from parsed_page import Page
 
 from training.drift import monitor

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from drift_world import changing_log
 from hypothesis import given
 from hypothesis import strategies as st
-from made_drift import changing_log
 
 from training.drift import monitor
 from training.drift.rhythm import by_periods
