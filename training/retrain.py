@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -185,7 +185,10 @@ def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], 
         until = learned_until(training)
         why = "" if until is None else f"outcomes up to {until:%Y-%m-%d %H:%M} UTC"
         origin = [Path(file.path).name if file.form != "outcomes" else file.path for file in training.data.table.files]
-        return add_version(folder, path, note_of(read_artifact(path), why=why, origin=origin, learned_until=until))
+        note = note_of(read_artifact(path), why=why, origin=origin, learned_until=until)
+        if training.rule.estimated is not None:  # a quality that is mostly expected is no figure to list
+            note = replace(note, figures={name: value for name, value in note.figures.items() if name == "saving"})
+        return add_version(folder, path, note)
 
 
 def provenance(store: Store, training: Training, options: LabelOptions) -> dict[str, Any]:

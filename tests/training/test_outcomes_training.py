@@ -42,6 +42,7 @@ def test_learns_from_a_store_and_keeps_a_candidate(run: Command, stored: str, tm
         assert words in result.stdout, result.stdout
     assert not (tmp_path / "models" / "router.safetensors").exists()
     (version,) = versions(tmp_path / "models")
+    assert set(version.note.figures) == {"saving"}
     artifact = read_artifact(version.path)
     told = artifact.header["training"]["outcomes"]
     assert told["decisions"] == 900
