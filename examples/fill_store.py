@@ -19,7 +19,7 @@ import numpy as np
 from classifier import Router
 from classifier.cascade.route import GateRates, find_route
 from classifier.cascade.settings import usual_odds
-from classifier.outcomes import OutcomeStore
+from classifier.outcomes import OutcomeStore, Record
 from training.feedback.simulation import as_outcomes, simulate_log
 from training.tables import read_tables
 
@@ -51,12 +51,12 @@ def main() -> None:
         names=[tier.name for tier in router.learned_tiers],
     ).observed
     observed = replace(observed, artifacts=(router.artifact.digest,))
+    outcomes = as_outcomes(observed, router.learned_tiers, [request.text for request in requests])
+    records: list[Record] = []
+    for outcome, request in zip(outcomes, requests, strict=True):
+        records += [replace(outcome.decision, max_tokens=request.max_tokens), *outcome.feedback]
     with OutcomeStore(given.store) as store:
-        for outcome, request in zip(
-            as_outcomes(observed, router.learned_tiers, [request.text for request in requests]), requests, strict=True
-        ):
-            decision = replace(outcome.decision, max_tokens=request.max_tokens)
-            store.write([decision, *outcome.feedback])
+        store.write(records)
         print(f"{store.name}: {store.count():,} decisions of {router.artifact.source}")
 
 

@@ -8,17 +8,35 @@ from pathlib import Path
 import pytest
 from openai_server import Reply
 
+from classifier.outcomes import OutcomeStore
+
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+OFFLINE = ("fill_store",)
+ONLINE = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in OFFLINE)
+
+
+@pytest.mark.parametrize("example", ONLINE, ids=lambda path: path.stem)
 def test_an_example_answers(example, upstream, tmp_path):
     upstream.answer_with(lambda body: Reply("Moved to Thursday, said nobody's calendar."))
-    environment = {**os.environ, "OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": "none"}
-    environment |= {"PYTHONPATH": str(ROOT), "TIERWISE_ARTIFACT": ""}
-    done = subprocess.run(
-        [sys.executable, example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run(example, tmp_path, OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY="none")
     assert (done.stderr, done.returncode) == ("", 0)
     assert "Moved to Thursday" in done.stdout
     assert len(upstream.calls) >= 1
+
+
+def test_a_store_is_filled_without_a_model(tmp_path):
+    done = run(ROOT / "examples" / "fill_store.py", tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+    store = OutcomeStore(f"sqlite:///{tmp_path / 'outcomes.db'}")
+    stats = store.stats()
+    assert f"{stats.decisions:,} decisions" in done.stdout
+    assert stats.decisions > 3000
+    assert stats.explored > 0
+    assert stats.audited > 0
+
+
+def run(example, folder, **environment):
+    given = {**os.environ, "PYTHONPATH": str(ROOT), "TIERWISE_ARTIFACT": "", **environment}
+    return subprocess.run([sys.executable, example], cwd=folder, env=given, capture_output=True, text=True, check=False)
