@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -21,6 +22,9 @@ from training.pipeline import StageProgress, Training
 from training.tables import OutcomeTable
 from training.weights import weighted_mean
 
+Item = TypeVar("Item")
+
+_COUNTED = 500
 _LISTED_TASKS = 8
 _LISTED_PROBLEMS = 8
 _FEW_TIERS = 4
@@ -39,6 +43,14 @@ def progress_bars(console: Console) -> Iterator[StageProgress]:
             bars.update(known[stage], completed=done, total=total)
 
         yield advance
+
+
+def counted(items: Iterable[Item], progress: Callable[[int, int], None] | None, total: int) -> Iterator[Item]:
+    """Items as they come, while a bar is told of every 500th; ``total`` is how many there should be."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if progress is not None and number % _COUNTED == 0:
+            progress(number, max(number, total))
 
 
 def show_data(console: Console, data: RoutingData) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
 from classifier.router import Router
-from training.console import progress_bars
+from training.console import counted, progress_bars
 from training.drafts import draft_of
 from training.drift.console import show_drift
 from training.drift.look import look_for_drift
@@ -209,7 +209,7 @@ def export(
         check_format(out, (".jsonl",))
     total = store.count(since=begin, until=end)
     with progress_bars(console) as progress:
-        outcomes = _counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
+        outcomes = counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
         if records:
             count = write_records(out, outcomes)
             console.print(f"Wrote {escape(str(out))}: {count:,} decisions, with all there is to them.")
@@ -305,7 +305,7 @@ def drift(
     router = Router.load(model, menu=None if menu is None else load_menu(menu))
     total = store.count(since=begin, until=end)
     with progress_bars(console) as progress:
-        outcomes = _counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
+        outcomes = counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
         options = DriftOptions(baseline, level)
         observed = observe(outcomes, router.menu)
     found = look_for_drift(observed, router, options, strict=model is not None, rhythm=period)
@@ -420,13 +420,6 @@ def _share(value: float | None) -> str:
 
 def _usd(value: float | None) -> str:
     return "" if value is None else f"${value:.4g}"
-
-
-def _counted(outcomes: Iterable[Outcome], progress: Callable[[int, int], None], total: int) -> Iterator[Outcome]:
-    for number, outcome in enumerate(outcomes, 1):
-        yield outcome
-        if number % _BATCH == 0:
-            progress(number, max(number, total))
 
 
 def _import_file(store: OutcomeStore, path: Path, console: Console, progress: Callable[[int, int], None]) -> None:

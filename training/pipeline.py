@@ -167,15 +167,15 @@ def train(
         progress=partial(progress, "fitting") if progress else None,
     )
     sight = Sight.of(data, model, fit, float(data.costs[fit, data.reference].mean()))
-    chosen_on, chosen_rows = sight.look(split.choose)
+    foreseen, predicted = sight.predict(split.choose), sight.predict(split.test)
+    chosen_on, chosen_rows = sight.look(split.choose, foreseen)
     fit_expected, fit_rows = sight.look(fit, cross_fitted)
-    predicted = model.predict(data.matrix.rows(split.test))
     expected, test = sight.look(split.test, predicted)
     steps = price_weights(fit_expected.cost)
     proven = _complete(data)[split.choose]
     rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
     if data.logged.any():
-        told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, sight.predict(split.choose)))
+        told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
         rule = estimate_rule(rule, fit_expected.joined(chosen_on), told)
     run_menu = menu_for(menu, data.tiers)
     ladder = length_ladder(run_menu, data.names)
@@ -221,12 +221,11 @@ def _targets(
     """Quality and adequacy to fit on; of logged rows, what was not seen is filled in from what was."""
     quality, adequate = data.quality[fit], data.adequate[fit]
     logged = data.logged
-    own = np.flatnonzero(logged[fit])
-    if data.observed is None or not len(own):
+    own, log = np.flatnonzero(logged[fit]), data.table.logged
+    if log is None or data.observed is None or not len(own):
         return quality, adequate
     rows = fit[own]
     seen = data.observed.rows((np.cumsum(logged) - 1)[rows])
-    logs = data.table.logged
     labels = completed_labels(
         learner,
         seen,
@@ -234,7 +233,7 @@ def _targets(
         data.costs[rows],
         data.groups[rows],
         data.reference,
-        options=LabelOptions(half_life=None if logs is None else logs.half_life),
+        options=LabelOptions(half_life=log.half_life),
         jobs=jobs,
     )
     # Of what was not tried, the data may show something for sure: tiers may be nested. And of a tier that was hardly
@@ -286,10 +285,9 @@ class Sight:
 
     def look(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
         """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
-        matrix = self.data.matrix.rows(rows)
         if predicted is None:
-            predicted = self.model.predict(matrix)
-        novel = novelty_scores(matrix, self.novelty, self.weights) > NOVEL
+            predicted = self.predict(rows)
+        novel = novelty_scores(self.data.matrix.rows(rows), self.novelty, self.weights) > NOVEL
         share = predicted.cost / self.reference_cost
         expected = Expectations(predicted.quality, share, novel, self.data.reference)
         return expected, _outcomes(self.data, rows, predicted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ from classifier.artifact import read_artifact
 from classifier.catalog import Menu
 from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
-from classifier.outcomes import Outcome, OutcomeStore
+from classifier.outcomes import OutcomeStore
 from classifier.router import Router
+from training.console import counted
 from training.drift.data import DriftReport
 from training.drift.look import look_for_drift
 from training.drift.page import drift_json
@@ -33,9 +34,7 @@ from training.report.sections.changes import changes_section
 from training.tables import OutcomeTable
 from training.versions import Version, add_version, note_of
 from training.versions.contest import Contest
-from training.weights import effective_rows
-
-_BATCH = 500
+from training.weights import effective_rows, known_weights
 
 Progress = Callable[[int, int], None]
 
@@ -130,7 +129,7 @@ def read_store(
     total = store.count(since=since)
     if not total:
         raise InputError(f"{store.name}: found no decisions, expected some; check --outcomes and --since")
-    read = _counted(store.outcomes(since=since), progress, total)
+    read = counted(store.outcomes(since=since), progress, total)
     try:
         lessons = read_lessons(read, menu, options=options, tables=tables, models=models)
     except InputError as error:
@@ -194,8 +193,7 @@ def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], 
 def provenance(store: Store, training: Training, options: LabelOptions) -> dict[str, Any]:
     """What an artifact says of the outcomes that it was learned from."""
     until, data = learned_until(training), training.data
-    weights = np.ones(data.quality.shape) if data.weights is None else data.weights
-    known = np.where(np.isnan(data.quality) | ~data.logged[:, None], 0.0, weights)
+    known = known_weights(np.where(data.logged[:, None], data.quality, np.nan), data.weights)
     return {
         "outcomes": {
             "store": store.name,
@@ -218,10 +216,3 @@ def changed_world(store: Store, running: Router) -> DriftReport | None:
         return look_for_drift(store.lessons.observed, running, strict=True)
     except InputError:
         return None
-
-
-def _counted(outcomes: Iterable[Outcome], progress: Progress | None, total: int) -> Iterator[Outcome]:
-    for number, outcome in enumerate(outcomes, 1):
-        yield outcome
-        if progress is not None and number % _BATCH == 0:
-            progress(number, max(number, total))

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from training.feedback.observed import Observed
+from training.weights import effective_rows
 
 CLIP = 20.0
 _TAIL = 0.975
@@ -310,12 +311,6 @@ def cross_fitted_means(
         own = fold == each
         model[own] = ((sums + prior * usual) / (counts + prior))[group[own]]
     return model
-
-
-def effective_rows(weights: _Float) -> float:
-    """Effective sample size, sum(w)^2 / sum(w^2) (Kish, "Survey Sampling", 1965); 0 where all weights are 0."""
-    squares = float((weights**2).sum())
-    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _mean(log: Log, policy: _Float, clip: float = np.inf) -> Valuation:

@@ -63,14 +63,6 @@ class Lessons:
         counts = {name: int((self.labels.source == kind).sum()) for kind, name in _SOURCES.items()}
         return {name: count for name, count in counts.items() if count}
 
-    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n, t) twice: labels at the least, and at the most, that verdicts may be worth."""
-        low, high = (
-            _labels(self.observed, {name: truth.bounds()[end] for name, truth in self.gates.items()}, LabelOptions())
-            for end in (0, 1)
-        )
-        return low.values, high.values
-
 
 def read_lessons(
     outcomes: Iterable[Outcome],
@@ -79,7 +71,6 @@ def read_lessons(
     options: LabelOptions | None = None,
     tables: OutcomeTable | None = None,
     models: Mapping[str, str] | None = None,
-    now: float | None = None,
 ) -> Lessons:
     """Learn what verdicts are worth, each gate's by its own audits, and label what was observed.
 
@@ -88,39 +79,24 @@ def read_lessons(
     outcomes : of `classifier.outcomes.OutcomeStore.outcomes`; read once, as a stream.
     menu : today's.
     tables : whose rows with several tiers' scores tell, too, which tiers are nested; models : their names of tiers.
-    now : seconds since 1970 from which ages are counted; None: the latest outcome's time.
 
     Raises
     ------
     InputError : there is no outcome of this menu.
     StoreError : the store cannot be read.
     """
-    return lessons_of(observe(outcomes, menu), menu, options=options, tables=tables, models=models, now=now)
-
-
-def lessons_of(
-    observed: Observed,
-    menu: Menu,
-    *,
-    options: LabelOptions | None = None,
-    tables: OutcomeTable | None = None,
-    models: Mapping[str, str] | None = None,
-    now: float | None = None,
-) -> Lessons:
-    """The same from what was observed; see `read_lessons`."""
+    observed = observe(outcomes, menu)
     gates = {name: gate_truth(observed.rows(rows)) for name, rows in gate_rows(observed).items()}
-    labels = _labels(observed, gates, options or LabelOptions(), now)
+    labels = _labels(observed, gates, options or LabelOptions())
     known = labels.certain
     if tables is not None:
         known = np.vstack([known, _scores(tables, observed.tiers, menu, models or {})])
     return Lessons(observed, gates, imply(labels, nesting(known)))
 
 
-def _labels(
-    observed: Observed, gates: Mapping[str, GateTruth], options: LabelOptions, now: float | None = None
-) -> Labels:
+def _labels(observed: Observed, gates: Mapping[str, GateTruth], options: LabelOptions) -> Labels:
     """Labels of all rows, each by its own gate."""
-    latest = float(observed.time.max()) if now is None else now
+    latest = float(observed.time.max())
     shape = observed.tried.shape
     values, weights, source = np.full(shape, np.nan), np.zeros(shape), np.full(shape, UNKNOWN)
     clipped = known = 0.0

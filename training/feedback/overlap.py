@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.feedback.estimators import Log, effective_rows
+from training.feedback.estimators import Log
+from training.weights import effective_rows
 
 _Z = 1.959964
 _HARDLY = 10.0  # effective rows below which a tier counts as hardly tried

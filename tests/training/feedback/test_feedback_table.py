@@ -17,7 +17,7 @@ from classifier.errors import InputError
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from training.data import DataOptions, prepare
-from training.feedback.labels import AUDITED, JUDGED, LabelOptions
+from training.feedback.labels import AUDITED, JUDGED, LabelOptions, make_labels
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.observed import observe
 from training.feedback.table import LEAST_LABELS, outcome_table
@@ -211,7 +211,8 @@ def test_feedback_and_audits_are_certain(world: Made) -> None:
     lessons = lessons_of(world)
     sure = np.isin(lessons.labels.source, (AUDITED, JUDGED))
     assert set(np.unique(lessons.labels.values[sure])) <= {0.0, 1.0}
-    low, high = lessons.bounds()
+    (truth,) = lessons.gates.values()
+    low, high = (make_labels(lessons.observed, end).values for end in truth.bounds())
     assert (low[~np.isnan(low)] <= high[~np.isnan(high)] + 1e-12).all()
     assert (low[sure] == high[sure]).all()
     assert sum(lessons.sources.values()) == (lessons.labels.source > 0).sum()
