@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
+from threading import Lock
 
 from classifier.cascade.candidate import Candidate, Opinion
 from classifier.cascade.route import Draw, Route, learned_places, route_from
@@ -66,16 +67,13 @@ class Account:
 
 
 class Explorer:
-    """Lets routes begin elsewhere, by one policy; threads may share it.
-
-    What it remembers is one value that is replaced whole, without a lock: of two requests at the same time, one may go
-    uncounted.
-    """
+    """Lets routes begin elsewhere, by one policy; threads may share it."""
 
     def __init__(self, policy: Policy, candidate: Candidate | None, random: Random) -> None:
         """Prepare; ``candidate`` None: all other starts are alike."""
         self._policy, self._candidate, self._random = policy, candidate, random
         self._account: Account | None = None
+        self._lock = Lock()
 
     def explore(self, route: Route, decision: Decision) -> Route:
         """The same route, or one that begins at another tier that was drawn."""
@@ -90,7 +88,8 @@ class Explorer:
         if opinion is None:
             chances = start_chances(planned, others, policy.explore)
         else:
-            chances = self._directed(decision, opinion, planned, others)
+            with self._lock:
+                chances = self._directed(decision, opinion, planned, others)
         place = _drawn(chances, self._random)
         places = route.places if place == planned else route_from(decision, policy.odds, place)
         return Route(places, Draw(planned, chances, None if opinion is None else opinion.digest))
