@@ -36,6 +36,7 @@ from feedback_drift import drift
 from feedback_estimates import accuracy
 from feedback_promotion import decisions
 from feedback_rounds import ARMS, FULL, run_arm
+from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
@@ -49,23 +50,15 @@ PROMOTION_SEEDS, ESTIMATE_RUNS, DRIFT_SEEDS = 100, 300, 10
 
 def rounds(world: World, arguments: argparse.Namespace, progress: StageProgress) -> dict[str, Any]:
     learners = learners_for(Effort(arguments.effort))
-    return {
-        arm: [
-            [
-                asdict(each)
-                for each in run_arm(
-                    arm,
-                    world,
-                    learners,
-                    rounds=arguments.rounds,
-                    seed=seed,
-                    report=partial(progress, f"{arm}, seed {seed}"),
-                )
-            ]
-            for seed in range(arguments.seeds)
-        ]
-        for arm in ARMS
-    }
+    runs = [(arm, seed) for arm in ARMS for seed in range(arguments.seeds)]
+    found: dict[str, Any] = {arm: [] for arm in ARMS}
+    made = Parallel(n_jobs=arguments.jobs, return_as="generator")(
+        delayed(run_arm)(arm, world, learners, rounds=arguments.rounds, seed=seed) for arm, seed in runs
+    )
+    for number, ((arm, _), run) in enumerate(zip(runs, made, strict=True)):
+        found[arm].append([asdict(each) for each in run])
+        progress("rounds", number + 1, len(runs))
+    return found
 
 
 def show_rounds(console: Console, world: World, found: dict[str, Any]) -> None:
@@ -113,6 +106,7 @@ def main() -> None:
     parser.add_argument(
         "--seeds", type=int, default=3, help="of the rounds; 100 of promotion, 300 of estimates, 10 of drift"
     )
+    parser.add_argument("--jobs", type=int, default=-1, help="of the rounds, at the same time (default: one a core)")
     parser.add_argument("--effort", choices=list(Effort), default="fastest", help="default: fastest")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()

@@ -81,7 +81,7 @@ def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> Se
         changed = np.arange(BEFORE, BEFORE + LATER)
         learned, held = changed[: LATER // 2], changed[LATER // 2 :]
         renewed = from_log(learners, log.rows(learned), part.rows(learned))
-        kept.append([_kept(each, part.rows(held)) for each in (running, renewed)])
+        kept.append([_kept(each, part.rows(held), seed) for each in (running, renewed)])
         report(seed + 1, seeds)
     before, after = np.mean(kept, axis=0)
     return Seen(
@@ -98,10 +98,11 @@ def _first_log(traffic: World, seed: int) -> Observed:
     return traffic.log(traffic.by_length(), seed, explore=EXPLORE, audit=AUDIT).observed
 
 
-def _kept(running: Running, part: World) -> float:
-    chosen, _ = running.starts(part)
-    reached = part.quality[np.arange(len(part)), chosen].sum()
-    return float(reached / part.quality[:, part.reference].sum())
+def _kept(running: Running, part: World, seed: int) -> float:
+    """Quality of a router's cascades as a share of the reference's."""
+    starts, _ = running.starts(part)
+    quality, _ = part.ends(seed)
+    return float(quality[np.arange(len(part)), starts].sum() / part.quality[:, part.reference].sum())
 
 
 def _drawn(long: NDArray[np.bool_], share: float, count: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -32,16 +32,16 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A router in force: its model, and the price weight that it decides by."""
+    """A router in force: its model, and the price weight that its cascades are weighed by."""
 
     model: FittedModel
     price_weight: float
 
     def starts(self, world: World) -> tuple[NDArray[np.int64], _Float]:
-        """Where routes begin, (n,), and the expected quality, (n, t)."""
+        """Where cascades begin, (n,), and the expected quality, (n, t)."""
         found = self.model.predict(world.matrix)
         share = found.cost / found.cost[:, world.reference].mean()
-        return choose_many(found.quality, share, self.price_weight), found.quality
+        return _cascade(found.quality, share, world, self.price_weight, 0.0), found.quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Round:
     kept: float
 
 
-def run_arm(arm: str, world: World, learners: Learners, *, rounds: int, seed: int, report: Report) -> list[Round]:
+def run_arm(arm: str, world: World, learners: Learners, *, rounds: int, seed: int) -> list[Round]:
     """One way of learning, over all rounds."""
     traffic, test = deal(world, seed)
     parts = np.array_split(np.arange(len(traffic)), rounds)
@@ -83,7 +83,6 @@ def run_arm(arm: str, world: World, learners: Learners, *, rounds: int, seed: in
         spent = float(logs[-1].spent.sum() / part.costs[:, world.reference].sum())
         kept = float(given.sum() / part.quality[:, world.reference].sum())
         found.append(Round(*savings(running.model, test, seed), spent, kept))
-        report(number + 1, rounds)
     return found
 
 
@@ -108,44 +107,46 @@ def savings(model: FittedModel, test: World, seed: int, target: float = TARGET) 
 
     Settings are as in training: price weights, and bonuses for the reference at the weight that is best for quality.
     """
-    alone = _saving(_starts_by_setting(model, test), test.quality, test.costs, test, target)
-    return alone, _saving(_cascades_by_setting(model, test), *test.ends(seed), test, target)
+    found = model.predict(test.matrix)
+    share = found.cost / found.cost[:, test.reference].mean()
+    settings = _settings(found.quality, share, test)
+    alone = [_alone(found.quality, share, test, *setting) for setting in settings]
+    cascades = [_cascade(found.quality, share, test, *setting) for setting in settings]
+    return _saving(alone, test.quality, test.costs, test, target), _saving(cascades, *test.ends(seed), test, target)
 
 
-def _cascades_by_setting(model: FittedModel, test: World) -> list[NDArray[np.int64]]:
-    """Where cascades begin at each price weight: where that is worth most, as `classifier.cascade.route` weighs it.
+def _settings(quality: _Float, share: _Float, test: World) -> list[tuple[float, float]]:
+    """Price weights and bonuses for the reference."""
+    weights, rows = price_weights(share), np.arange(len(test))
+    chosen = [_alone(quality, share, test, weight, 0.0) for weight in weights]
+    base = test.costs[:, test.reference].sum()
+    affordable = [test.costs[rows, each].sum() <= base for each in chosen]
+    reached = [test.quality[rows, each].sum() for each in chosen]
+    best = max(range(len(weights)), key=lambda place: (affordable[place], reached[place]))
+    return [*((weight, 0.0) for weight in weights), *((weights[best], bonus) for bonus in _BONUSES)]
+
+
+def _alone(quality: _Float, share: _Float, test: World, weight: float, bonus: float) -> NDArray[np.int64]:
+    """(n,): the tier that each request goes to."""
+    lifted = quality.copy()
+    lifted[:, test.reference] += bonus
+    return choose_many(lifted, share, weight)
+
+
+def _cascade(quality: _Float, share: _Float, test: World, weight: float, bonus: float) -> NDArray[np.int64]:
+    """(n,): where cascades begin: where that is worth most, as `classifier.cascade.route` weighs it.
 
     Trying a tier below the reference is worth its quality where the gate passes it, and what the next tier is worth
     where it does not; any other tier is asked directly.
     """
-    found, reference = model.predict(test.matrix), test.reference
-    share = found.cost / found.cost[:, reference].mean()
-    starts = []
-    for weight in price_weights(share):
-        worth = found.quality - weight * share
-        for tier in reversed(range(reference)):
-            kept = found.quality[:, tier] * test.rates.pass_adequate
-            passing = kept + (1.0 - found.quality[:, tier]) * test.rates.pass_inadequate
-            worth[:, tier] = kept - weight * share[:, tier] + (1.0 - passing) * worth[:, tier + 1]
-        starts.append(worth.argmax(axis=1))
-    return starts
-
-
-def _starts_by_setting(model: FittedModel, test: World) -> list[NDArray[np.int64]]:
-    found = model.predict(test.matrix)
-    rows, reference = np.arange(len(test)), test.reference
-    share = found.cost / found.cost[:, reference].mean()
-    weights = price_weights(share)
-    starts = [choose_many(found.quality, share, weight) for weight in weights]
-    base = test.costs[:, reference].sum()
-    affordable = [test.costs[rows, chosen].sum() <= base for chosen in starts]
-    reached = [test.quality[rows, chosen].sum() for chosen in starts]
-    best = max(range(len(starts)), key=lambda place: (affordable[place], reached[place]))
-    for bonus in _BONUSES:
-        lifted = found.quality.copy()
-        lifted[:, reference] += bonus
-        starts.append(choose_many(lifted, share, weights[best]))
-    return starts
+    worth = quality - weight * share
+    worth[:, test.reference] += bonus
+    for tier in reversed(range(test.reference)):
+        kept = quality[:, tier] * test.rates.pass_adequate
+        passing = kept + (1.0 - quality[:, tier]) * test.rates.pass_inadequate
+        worth[:, tier] = kept - weight * share[:, tier] + (1.0 - passing) * worth[:, tier + 1]
+    found: NDArray[np.int64] = worth.argmax(axis=1)
+    return found
 
 
 def _saving(settings: list[NDArray[np.int64]], quality: _Float, costs: _Float, test: World, target: float) -> float:

@@ -9,7 +9,7 @@ from feedback_cases import LENGTHS, World, deal
 from feedback_drift import shifted
 from feedback_estimates import SHOWN, accuracy
 from feedback_promotion import VALUES, decisions
-from feedback_rounds import ARMS, from_log, joined, known_costs, run_arm, savings
+from feedback_rounds import ARMS, Running, from_log, joined, known_costs, run_arm, savings
 from scipy import sparse
 
 from classifier.features import N_BUCKETS
@@ -82,10 +82,20 @@ def test_a_saving_is_that_of_the_cheapest_setting_that_keeps_quality(world: Worl
     assert 0 <= harder < easier < 1
 
 
+def test_a_cascade_begins_where_that_is_worth_most(world: World) -> None:
+    """The cheap tier is tried on what it mostly answers well; a bonus for the dear one lets any quality be kept."""
+    model, _ = fit_model(LEARNERS, world.matrix, world.quality, world.quality, world.costs, world.groups, 1)
+    starts, quality = Running(model, 0.1).starts(world)
+    assert (starts[quality[:, 0] > 0.5] == 0).all()
+    assert (Running(model, 0.0).starts(world)[0] == 1).any()
+    at_98, at_999 = (savings(model, world, 0, target)[1] for target in (0.98, 0.999))
+    assert 0 <= at_999 < at_98 < 1
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_learns_round_by_round_and_by_seed(world: World, arm: str) -> None:
-    found = run_arm(arm, world, LEARNERS, rounds=2, seed=1, report=quiet)
-    assert found == run_arm(arm, world, LEARNERS, rounds=2, seed=1, report=quiet)
+    found = run_arm(arm, world, LEARNERS, rounds=2, seed=1)
+    assert found == run_arm(arm, world, LEARNERS, rounds=2, seed=1)
     assert len(found) == 2
     assert all(0 <= each.saving < 1 and each.spent > 0 and each.kept > 0.5 for each in found)
 
