@@ -1,80 +1,177 @@
 """Outcomes that a log does not show, by what it shows of the same request.
 
-A dear tier is mostly seen where a cheaper one failed, and requests like that are hard for it as well. Whether it was
-tried depends on the request and on the cheaper tiers' verdicts alone, so given these its outcomes are missing at
-random (Rubin, "Inference and Missing Data", Biometrika 63, 1976) and can be filled in by a regression on the rows that
-show them (Robins, Rotnitzky and Zhao, "Estimation of Regression Coefficients When Some Regressors Are Not Always
-Observed", JASA 89, 1994). For tier t
+A dear tier is mostly seen where a cheaper one failed, and requests like that are hard for it as well. Some requests are
+easier than their features tell, for all tiers alike: with u this ease, standard normal, and z_t the log-odds of tier
+t's answer by the features,
 
-    logit E(y_t) = intercept + slope * base_t + sum over cheaper tiers j that were seen of c_j * (y_j - p_j)
+    logit P(y_t = 1 | u) = sqrt(1 + c * s^2) * (a_t + b_t * z_t) + s * u,    c = (16 * sqrt(3) / (15 * pi))^2
 
-with p what the log's requests are expected to reach without their verdicts. base_t is the logit of p_t; of a tier with
-few rows it is drawn towards the reference's, so that a tier hardly ever tried is not taken to be better than the
-reference by luck. The coefficients are drawn towards 0, 1 and 0 by normal priors.
+This is Rasch's model of items and persons ("Probabilistic Models for Some Intelligence and Attainment Tests", 1960)
+with features. The root leaves P(y_t = 1) near sigmoid(a_t + b_t * z_t) (Zeger, Liang and Albert, "Models for
+Longitudinal Data", Biometrics 44, 1988). What was seen of a request, verdicts or outcomes, says how easy it is, and
+that says what its other tiers would have done. Whether a tier was tried depends on the request and on verdicts alone,
+so the likelihood of what was seen needs no word about it (Rubin, "Inference and Missing Data", Biometrika 63, 1976). It
+is integrated over u by quadrature and maximized (Bock and Aitkin, "Marginal Maximum Likelihood Estimation of Item
+Parameters", Psychometrika 46, 1981), with normal priors.
 
-On fixed logs of two published tables this kept more of the savings than weights by inverse propensity did, which leave
-a few heavy rows to speak for all. It did not in every case, and routers that feed on their own logs gain less:
-docs/retraining.md has the figures.
+How far ease spreads, s, a log itself hardly tells: z has been learned where cheaper tiers had failed, and so explains
+what u would. But it is much the same on tables with every outcome (`benchmarks/ease.py` prints it), so its prior is
+narrow. Of a tier with few rows z is drawn towards the reference's, so that a tier hardly ever tried is not taken to be
+better than the reference by luck.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from classifier.model import logit, sigmoid
 
+SPREAD = 2.3
+_SPREAD_DEVIATION = 0.1  # of its logarithm
+_SHIFT_DEVIATION = 1.0
+_SLOPE_DEVIATION = 0.22
 _BORROWED_ROWS = 200.0
-_INTERCEPT_PENALTY = 3.0
-_SLOPE_PENALTY = 20.0
-_RESIDUAL_PENALTY = 3.0
-_NEWTON_STEPS = 12
-_LEAST = 0.01
+_NODES = 15
+_LEAST = 0.02
+_LEAST_LIKELIHOOD = 1e-12
+_BLOCK = 20_000  # rows at once: memory
+_SHRINK = (16.0 * np.sqrt(3.0) / (15.0 * np.pi)) ** 2
 
 _Float = NDArray[np.float64]
 
 
-def complete_outcomes(values: _Float, expected: _Float, reference: int, weights: _Float | None = None) -> _Float:
-    """All outcomes (n, t): those seen as they are, others by regression.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ease:
+    """How requests' ease shows in t tiers' answers.
+
+    Attributes
+    ----------
+    shift, slope : (t,) a and b as above.
+    spread : s, log-odds that one standard deviation of ease is worth.
+    """
+
+    shift: _Float
+    slope: _Float
+    spread: float
+
+    def chances(self, logits: _Float, nodes: _Float) -> _Float:
+        """P(adequate), (n, t, k), of logits (n, t) at k values of u."""
+        scale = np.sqrt(1.0 + _SHRINK * self.spread**2)
+        return sigmoid((scale * (self.shift + self.slope * logits))[:, :, None] + self.spread * nodes)
+
+
+def complete_outcomes(likelihood: _Float, expected: _Float, reference: int, weights: _Float | None = None) -> _Float:
+    """Adequacy (n, t) to expect of each tier's answer, given all that was seen of the request.
 
     Parameters
     ----------
-    values : (n, t) adequacy in 0..1, NaN where not seen; tiers in price order.
+    likelihood : (n, t, 2) of what was seen of an answer, if it is inadequate and if it is adequate; alike where nothing
+        was. Tiers in price order.
     expected : (n, t) adequacy expected of the requests alone, by models that did not see the row.
     reference : place of the reference tier.
     weights : (n,) rows' worth of each row, such as by its age; None: one each.
     """
-    counts = np.ones(len(values)) if weights is None else weights
-    residuals = np.nan_to_num(values - expected)
-    filled = values.copy()
-    for tier in range(values.shape[1]):
-        base = _base(values, expected, tier, reference)
-        design = np.column_stack([np.ones(len(values)), base, residuals[:, :tier]])
-        missing = np.isnan(values[:, tier])
-        coefficients = _regression(design[~missing], values[~missing, tier], counts[~missing])
-        filled[missing, tier] = sigmoid(design[missing] @ coefficients)
-    return filled
+    logits = _logits(likelihood, expected, reference)
+    counts = np.ones(len(logits)) if weights is None else weights
+    ease = fit_ease(likelihood, logits, counts)
+    nodes, prior = _quadrature()
+    filled = np.empty_like(expected)
+    for rows in _blocks(len(logits)):
+        chances = ease.chances(logits[rows], nodes)
+        seen = _seen(likelihood[rows], chances)
+        adequate = likelihood[rows, :, 1, None] * chances / seen
+        filled[rows] = np.einsum("ntk,nk->nt", adequate, _posterior(seen, prior)[0])
+    return np.clip(filled, 0.0, 1.0)
 
 
-def _base(values: _Float, expected: _Float, tier: int, reference: int) -> _Float:
-    """(n,) logits of what is expected of a tier, drawn towards the reference's where that was seen more often."""
+def fit_ease(
+    likelihood: _Float, logits: _Float, counts: _Float, *, spread: float = SPREAD, deviation: float = _SPREAD_DEVIATION
+) -> Ease:
+    """The ease that makes what was seen most likely.
+
+    Parameters
+    ----------
+    likelihood : (n, t, 2), see `complete_outcomes`. logits : (n, t) z as above. counts : (n,) rows' worth of each row.
+    spread, deviation : where it is expected, and the standard deviation of its logarithm around that.
+    """
+    tiers = logits.shape[1]
+    centre = np.concatenate([np.zeros(tiers), np.ones(tiers), [np.log(spread)]])
+    deviations = np.repeat([_SHIFT_DEVIATION, _SLOPE_DEVIATION, deviation], [tiers, tiers, 1])
+
+    def loss(values: _Float) -> tuple[float, _Float]:
+        distance = (values - centre) / deviations
+        found, gradient = _loss(values, likelihood, logits, counts)
+        return found + float(distance @ distance) / 2, gradient + distance / deviations
+
+    values = optimize.minimize(loss, centre, jac=True, method="L-BFGS-B").x
+    return _ease(values)
+
+
+def _ease(values: _Float) -> Ease:
+    tiers = len(values) // 2
+    return Ease(values[:tiers], values[tiers:-1], float(np.exp(values[-1])))
+
+
+def _loss(values: _Float, likelihood: _Float, logits: _Float, counts: _Float) -> tuple[float, _Float]:
+    """Minus the log-likelihood, and its gradient by shifts, slopes and the spread's logarithm."""
+    ease, (nodes, prior) = _ease(values), _quadrature()
+    scale = np.sqrt(1.0 + _SHRINK * ease.spread**2)
+    total, gradient = 0.0, np.zeros(len(values))
+    for rows in _blocks(len(logits)):
+        z, count = logits[rows], counts[rows]
+        chances = ease.chances(z, nodes)
+        seen = _seen(likelihood[rows], chances)
+        posterior, evidence = _posterior(seen, prior)
+        total -= float(count @ evidence)
+        gap = (likelihood[rows, :, 1] - likelihood[rows, :, 0])[:, :, None]
+        # By the logit at each node.
+        slopes = gap * chances * (1.0 - chances) / seen * posterior[:, None, :] * count[:, None, None]
+        by_logit = slopes.sum(axis=2)
+        by_spread = by_logit * (ease.shift + ease.slope * z) * _SHRINK * ease.spread / scale + slopes @ nodes
+        gradient -= np.concatenate(
+            [
+                scale * by_logit.sum(axis=0),
+                scale * (by_logit * z).sum(axis=0),
+                [ease.spread * by_spread.sum()],
+            ]
+        )
+    return total, gradient
+
+
+def _seen(likelihood: _Float, chances: _Float) -> _Float:
+    """(n, t, k): likelihood of what was seen of each answer at each node."""
+    inadequate, adequate = likelihood[:, :, 0, None], likelihood[:, :, 1, None]
+    return np.maximum(inadequate + (adequate - inadequate) * chances, _LEAST_LIKELIHOOD)
+
+
+def _posterior(seen: _Float, prior: _Float) -> tuple[_Float, _Float]:
+    """Of each node given all answers, (n, k), and the log-likelihood, (n,)."""
+    logs = np.log(seen).sum(axis=1)
+    most = logs.max(axis=1, keepdims=True)
+    joint = np.exp(logs - most) * prior
+    total = joint.sum(axis=1, keepdims=True)
+    return joint / total, (np.log(total) + most)[:, 0]
+
+
+def _quadrature() -> tuple[_Float, _Float]:
+    """Values of a standard normal variable, and their weights, by Gauss and Hermite."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    return nodes, weights / weights.sum()
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(begin, begin + _BLOCK) for begin in range(0, rows, _BLOCK))
+
+
+def _logits(likelihood: _Float, expected: _Float, reference: int) -> _Float:
+    """(n, t) of what is expected of each tier, drawn towards the reference's where that was seen more often."""
     logits = logit(np.clip(expected, _LEAST, 1.0 - _LEAST))
-    rows = (~np.isnan(values)).sum(axis=0)
-    own = 1.0 if rows[tier] >= rows[reference] else rows[tier] / (rows[tier] + _BORROWED_ROWS)
-    base: _Float = own * logits[:, tier] + (1.0 - own) * logits[:, reference]
-    return base
-
-
-def _regression(design: _Float, target: _Float, counts: _Float) -> _Float:
-    """Logistic regression by Newton's method; without rows, the priors' centre."""
-    centre = np.zeros(design.shape[1])
-    centre[1] = 1.0
-    penalty = np.full(len(centre), _RESIDUAL_PENALTY)
-    penalty[:2] = _INTERCEPT_PENALTY, _SLOPE_PENALTY
-    found = centre.copy()
-    for _ in range(_NEWTON_STEPS):
-        expected = sigmoid(design @ found)
-        gradient = design.T @ (counts * (target - expected)) - penalty * (found - centre)
-        curvature = (design.T * (counts * expected * (1.0 - expected))) @ design + np.diag(penalty)
-        found = found + np.linalg.solve(curvature, gradient)
+    rows = (likelihood[:, :, 0] != likelihood[:, :, 1]).sum(axis=0)
+    own = np.where(rows >= rows[reference], 1.0, rows / (rows + _BORROWED_ROWS))
+    found: _Float = own * logits + (1.0 - own) * logits[:, [reference]]
     return found

@@ -1,10 +1,12 @@
-"""A model from what a cascade observed: verdicts corrected by request, unseen outcomes filled in, then fitted as ever.
+"""A model from what a cascade observed: outcomes by request from verdicts, seen or not, then fitted as ever.
 
 1. The simplest learner, cross-fitted on verdicts, says how likely each tier's answer to a request is to pass, and by
    the gate's rates how likely it is to be adequate (`training.feedback.verdicts`).
-2. With that as prior, a verdict becomes a label; audits and feedback stand above it (`training.feedback.labels`).
-3. What was not seen is filled in (`training.feedback.completion`).
-4. The learners are fitted on the completed outcomes, all tiers of a request at once, as on a table with every outcome.
+2. From there, what was seen of a request says how easy it is, and so how adequate each tier's answer to it is, seen or
+   not (`training.feedback.completion`).
+3. What step 1 expects, it learned of the dearer tiers where cheaper ones had failed. So the same learner, cross-fitted
+   on what step 2 found, says it anew, and step 2 is taken once more. Audits and feedback stand above what comes of it.
+4. The learners are fitted on these outcomes, all tiers of a request at once, as on a table with every outcome.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from classifier.cascade.route import GateRates
 from training.calibrate import cross_fit, fit_calibration
 from training.feedback.completion import complete_outcomes
 from training.feedback.gate_truth import gate_truth
-from training.feedback.labels import FILLED, UNKNOWN, VERDICT, LabelOptions, Labels, faded, make_labels
+from training.feedback.labels import FILLED, UNKNOWN, LabelOptions, Labels, faded, make_labels
 from training.feedback.observed import Observed, gate_rows
 from training.feedback.verdicts import passing_rates
 from training.fit import FittedModel, Predictions, calibrated, fit_model
@@ -108,26 +110,59 @@ def completed_labels(
     options = options or LabelOptions()
     shape = observed.verdict.shape
     ages = np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1)
-    values, expected, source = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
+    counts = None if options.half_life is None else ages
+    likelihood, expected = np.empty((*shape, 2)), np.empty(shape)
+    known, source = np.empty(shape), np.empty(shape, np.int64)
     for rows in _gates_apart(observed, groups):
-        part, own = observed.rows(rows), groups[rows]
+        part = observed.rows(rows)
         passing = passing_rates(part, pass_adequate)
         labels = make_labels(part, gate_truth(part, pass_adequate), replace(options, clip=1.0, by_request=False))
         judged = ~np.isnan(part.verdict).all(axis=0)
         seen = np.where(judged, part.verdict, labels.values)
-        counts = None if options.half_life is None else ages[rows]
-        outputs = cross_fit(learner, matrix.rows(rows), seen, costs[rows], own, weights=counts, jobs=jobs)
-        chances = calibrated(outputs, fit_calibration(outputs, seen, seen, reference, counts), reference).quality
+        chances = _expected(
+            learner,
+            matrix.rows(rows),
+            seen,
+            costs[rows],
+            groups[rows],
+            reference,
+            None if counts is None else counts[rows],
+            jobs,
+        )
         expected[rows] = np.where(judged, passing.expected(chances), chances)
-        by_verdict = labels.source == VERDICT
-        values[rows] = np.where(by_verdict, passing.given(part.verdict, expected[rows]), labels.values)
-        source[rows] = np.where(labels.source == UNKNOWN, FILLED, labels.source)
+        known[rows], source[rows] = labels.certain, labels.source
+        certain = ~np.isnan(labels.certain)[:, :, None]
+        outcome = np.stack([1.0 - labels.certain, labels.certain], axis=-1)
+        likelihood[rows] = np.where(certain, outcome, passing.likelihood(part.verdict))
+    values = _completed(known, likelihood, expected, reference, ages)
+    expected = _expected(learner, matrix, values, costs, groups, reference, counts, jobs)
     return Labels(
-        values=complete_outcomes(values, expected, reference, ages[:, 0]),
+        values=_completed(known, likelihood, expected, reference, ages),
         weights=ages,
-        source=source,
+        source=np.where(source == UNKNOWN, FILLED, source),
         clipped=0.0,
     )
+
+
+def _expected(
+    learner: Learner,
+    matrix: FeatureMatrix,
+    outcomes: _Float,
+    costs: _Float,
+    groups: NDArray[np.int64],
+    reference: int,
+    weights: _Float | None,
+    jobs: int,
+) -> _Float:
+    """(n, t) outcomes expected of rows by fits that did not see them."""
+    outputs = cross_fit(learner, matrix, outcomes, costs, groups, weights=weights, jobs=jobs)
+    return calibrated(outputs, fit_calibration(outputs, outcomes, outcomes, reference, weights), reference).quality
+
+
+def _completed(known: _Float, likelihood: _Float, expected: _Float, reference: int, ages: _Float) -> _Float:
+    """(n, t): what is known as it is, the rest by what was seen of the request."""
+    filled = complete_outcomes(likelihood, expected, reference, ages[:, 0])
+    return np.where(np.isnan(known), filled, known)
 
 
 def _gates_apart(observed: Observed, groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:

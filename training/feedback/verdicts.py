@@ -49,12 +49,12 @@ class Passing:
         chance = (passing - self.inadequate) / (self.adequate - self.inadequate)
         return np.clip(chance, _LEAST, 1.0 - _LEAST)
 
-    def given(self, verdict: _Float, expected: _Float) -> _Float:
-        """P(adequate | verdict), (n, t), by Bayes' rule; NaN where there is no verdict (1, 0, NaN)."""
-        passed = verdict > 0.5
-        good = np.where(passed, self.adequate, 1.0 - self.adequate) * expected
-        bad = np.where(passed, self.inadequate, 1.0 - self.inadequate) * (1.0 - expected)
-        return np.where(np.isnan(verdict), np.nan, good / (good + bad))
+    def likelihood(self, verdict: _Float) -> _Float:
+        """P(verdict | inadequate) and P(verdict | adequate), (n, t, 2); ones where there is no verdict (1, 0, NaN)."""
+        rates = np.stack([self.inadequate, np.full(len(self.inadequate), self.adequate)], axis=-1)
+        given = verdict[:, :, None]
+        found: _Float = np.where(np.isnan(given), 1.0, np.where(given > 0.5, rates, 1.0 - rates))
+        return found
 
 
 def passing_rates(observed: Observed, pass_adequate: float) -> Passing:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from classifier.features import N_BUCKETS
-from training.feedback.completion import complete_outcomes
+from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ease
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn
 from training.feedback.verdicts import Passing, passing_rates
@@ -35,9 +35,12 @@ def matrix(world: World) -> FeatureMatrix:
 )
 def test_verdicts_move_an_expectation_without_changing_its_mean(adequate: float, share: float, expected: float) -> None:
     passing = Passing(adequate, np.array([share * adequate]))
-    prior = np.array([[expected]])
     chance = float(passing.inadequate[0] + (adequate - passing.inadequate[0]) * expected)
-    passed, failed = (float(passing.given(np.array([[verdict]]), prior)[0, 0]) for verdict in (1.0, 0.0))
+    found = []
+    for verdict in (1.0, 0.0):
+        if_not, if_so = passing.likelihood(np.array([[verdict]]))[0, 0]
+        found.append(if_so * expected / (if_so * expected + if_not * (1 - expected)))
+    passed, failed = found
     assert failed <= expected + 1e-12 <= passed + 2e-12
     assert chance * passed + (1 - chance) * failed == pytest.approx(expected)
     assert passing.expected(np.array([[chance]]))[0, 0] == pytest.approx(expected)
@@ -45,7 +48,7 @@ def test_verdicts_move_an_expectation_without_changing_its_mean(adequate: float,
 
 def test_no_verdict_says_nothing() -> None:
     passing = Passing(0.9, np.array([0.3]))
-    assert np.isnan(passing.given(np.array([[np.nan]]), np.array([[0.5]]))).all()
+    assert (passing.likelihood(np.array([[np.nan]])) == 1).all()
 
 
 def test_audits_say_how_often_the_gate_passes_wrong_answers() -> None:
@@ -69,36 +72,79 @@ def dealt_by_failure(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64
     """Truth, what is seen (the dear tier where the cheap one failed, and rarely else), and a guess of both."""
     random = np.random.default_rng(seed)
     ease = random.normal(0, 1, 4_000)
-    luck = random.normal(0, 1.5, 4_000)
-    truth = np.stack([ease + luck > 0, ease + luck + random.normal(1, 1, 4_000) > 0], axis=1).astype(np.float64)
+    luck = SPREAD * random.normal(0, 1, 4_000)
+    logits = np.stack([ease + luck, ease + luck + 1.5], axis=1)
+    truth = (random.logistic(0, 1, logits.shape) < logits).astype(np.float64)
     seen = truth.copy()
     seen[(truth[:, 0] > 0.5) & (random.random(4_000) > 0.03), 1] = np.nan
-    expected = 1 / (1 + np.exp(-np.stack([ease, ease + 0.3], axis=1)))
+    expected = 1 / (1 + np.exp(-np.stack([ease, ease + 1.5], axis=1) / np.sqrt(1 + 0.346 * SPREAD**2)))
     return truth, seen, expected
+
+
+def of_outcomes(seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, t, 2) likelihood of outcomes that are known for sure."""
+    return np.where(np.isnan(seen)[:, :, None], 1.0, np.stack([1.0 - seen, seen], axis=-1))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_outcomes_missing_after_a_success_are_not_taken_for_those_after_a_failure(seed: int) -> None:
     truth, seen, expected = dealt_by_failure(seed)
-    filled = complete_outcomes(seen, expected, reference=1)
+    filled = complete_outcomes(of_outcomes(seen), expected, reference=1)
     known = ~np.isnan(seen)
-    assert np.array_equal(filled[known], seen[known])
+    assert np.allclose(filled[known], seen[known])
     assert ((filled >= 0) & (filled <= 1)).all()
     missing = ~known[:, 1]
-    assert abs(filled[missing, 1].mean() - truth[missing, 1].mean()) < 0.12
-    assert abs(np.nanmean(seen[:, 1]) - truth[missing, 1].mean()) > 0.4
+    assert abs(filled[missing, 1].mean() - truth[missing, 1].mean()) < 0.03
+    assert abs(np.nanmean(seen[:, 1]) - truth[missing, 1].mean()) > 0.2
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.5, 3.0])
+def test_the_spread_of_ease_is_found_where_every_outcome_is_known(spread: float) -> None:
+    random = np.random.default_rng(5)
+    logits = random.normal(0, 1, (6_000, 3))
+    ease = Ease(np.array([0.2, 0.0, -0.3]), np.array([1.0, 0.8, 1.2]), spread)
+    chances = ease.chances(logits, np.array([0.0]))[:, :, 0]
+    u = spread * random.normal(0, 1, (6_000, 1))
+    chances = 1 / (1 + np.exp(-(np.log(chances / (1 - chances)) + u)))
+    truth = (random.random(chances.shape) < chances).astype(np.float64)
+    found = fit_ease(of_outcomes(truth), logits, np.ones(6_000), deviation=10.0)
+    assert found.spread == pytest.approx(spread, abs=0.15)
+    assert np.abs(found.shift - ease.shift).max() < 0.1
+    assert np.abs(found.slope - ease.slope).max() < 0.1
+
+
+def test_rows_that_count_twice_count_as_two() -> None:
+    _, seen, expected = dealt_by_failure(3)
+    few = slice(0, 500)
+    twice = complete_outcomes(
+        of_outcomes(np.vstack([seen[few], seen[few]])), np.vstack([expected[few], expected[few]]), reference=1
+    )
+    weighted = complete_outcomes(of_outcomes(seen[few]), expected[few], reference=1, weights=np.full(500, 2.0))
+    np.testing.assert_allclose(weighted, twice[:500], atol=1e-4)
+
+
+def test_a_passed_answer_speaks_for_the_request_and_a_sure_gates_verdict_is_the_outcome() -> None:
+    expected = np.full((300, 2), 0.5)
+    verdict = np.tile([[1.0, np.nan], [0.0, np.nan], [np.nan, np.nan]], (100, 1))
+    passed, failed, unseen = complete_outcomes(
+        Passing(0.95, np.array([0.3, 0.3])).likelihood(verdict), expected, reference=1
+    )[:3]
+    assert passed[0] > unseen[0] > failed[0]
+    assert passed[1] > unseen[1] > failed[1]
+    sure = complete_outcomes(Passing(1.0, np.array([0.0, 0.0])).likelihood(verdict), expected, reference=1)
+    assert np.allclose(sure[:2, 0], [1.0, 0.0])
 
 
 def test_a_tier_that_was_never_tried_is_expected_to_do_as_well_as_the_reference() -> None:
     _, seen, expected = dealt_by_failure(1)
     unseen = np.full((len(seen), 1), np.nan)
     filled = complete_outcomes(
-        np.hstack([seen, unseen]), np.hstack([expected, np.full(unseen.shape, 0.5)]), reference=1
+        of_outcomes(np.hstack([seen, unseen])), np.hstack([expected, np.full(unseen.shape, 0.5)]), reference=1
     )
     low, high = (float(filled[part, 2].mean()) for part in (expected[:, 1] < 0.5, expected[:, 1] >= 0.5))
     assert low < 0.5 < high
-    without_residuals = complete_outcomes(unseen, np.full((len(seen), 1), 0.5), reference=0)
-    assert np.allclose(without_residuals, 0.5)
+    nothing = complete_outcomes(of_outcomes(unseen), np.full((len(seen), 1), 0.5), reference=0)
+    assert np.allclose(nothing, 0.5)
 
 
 def test_labels_of_a_log_are_complete_and_say_where_they_come_from() -> None:
