@@ -6,6 +6,7 @@
     |   +-- TableError              an outcome table is wrong (training)
     +-- ArtifactError               an artifact cannot be used: truncated, altered, foreign, too new
     +-- StoreError                  an outcome store cannot be reached, or a newer release made it
+    |   +-- NoStoreError            its URL leads to no store; an InputError, too
     +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
     +-- BudgetExceededError         a spend limit is reached, and the budget's policy is to refuse
     +-- MalformedAnswerError        an upstream answered with something that is no chat completion
@@ -38,6 +39,10 @@ class ArtifactError(RouterError):
 
 class StoreError(RouterError):
     """An outcome store cannot be read; the message names it, without its password, and says why."""
+
+
+class NoStoreError(StoreError, InputError):
+    """The URL of an outcome store leads to something that is none."""
 
 
 class NoFeasibleTierError(RouterError):

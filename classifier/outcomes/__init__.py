@@ -13,7 +13,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from classifier.errors import StoreError
+from classifier.errors import NoStoreError, StoreError
 from classifier.outcomes.records import (
     AttemptRecord,
     DecisionRecord,
@@ -36,6 +36,7 @@ __all__ = [
     "DecisionRecord",
     "FeedbackRecord",
     "LateAttempt",
+    "NoStoreError",
     "Outcome",
     "OutcomeStore",
     "Record",

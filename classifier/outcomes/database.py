@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from classifier.errors import InputError, StoreError
+from classifier.errors import InputError, NoStoreError, StoreError
 from classifier.outcomes.schema import VERSION, bring_up, check_version, found_version
 
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
@@ -35,6 +35,7 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+_FILE_ENDS = (".db", ".sqlite", ".sqlite3")
 _EXPECTED = "sqlite:///outcomes.db or postgresql://user@host/database"
 _LOCK_SECONDS = 2.0  # to wait for another process's transaction on SQLite
 _CONNECT = {"connect_timeout": 5, "tcp_user_timeout": 10_000}  # s, ms: a dead server is found out in seconds
@@ -88,14 +89,17 @@ class Database:
 
         Raises
         ------
-        StoreError : the database cannot be reached or used; the message is one line without any content.
+        StoreError : the database cannot be reached or used; the message is one line without any content. NoStoreError :
+            to read, there is no store there.
         """
         try:
             with self.connect(write=write) as connection:
                 yield connection
         except StoreError as error:
-            raise StoreError(f"{self.shown}: {error}") from None
+            raise type(error)(f"{self.shown}: {error}") from None
         except SQLAlchemyError as error:  # its own message may quote what is stored
+            if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+                raise NoStoreError(f"{self.shown}: not an SQLite database; check the path") from None
             raise StoreError(f"{self.shown}: {reason(error)}; check the store, its permissions and its URL") from None
 
     def vacuum(self) -> None:
@@ -125,7 +129,7 @@ class Database:
             except OSError as error:
                 raise StoreError(f"{error.strerror}; check the folder") from None
         elif not self.path.is_file():
-            raise StoreError("no such file; check the path (nothing has been recorded there yet)")
+            raise NoStoreError("no such file; check the path (nothing has been recorded there yet)")
 
     def _prepare(self, connection: Connection, write: bool) -> None:
         with connection.begin():
@@ -133,7 +137,7 @@ class Database:
         if version == VERSION:
             return
         if version is None and not write:
-            raise StoreError("no outcomes in this database; check the URL")
+            raise NoStoreError("no outcomes in this database; check the URL")
         if version is not None:
             check_version(version)
         connection.execution_options(write=True)
@@ -164,7 +168,7 @@ def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError, TypeError, AttributeError):  # whose messages quote it with its password
-        raise InputError(f"store URL: found something that is not a URL, expected {_EXPECTED}") from None
+        raise InputError(f"store URL: found {_not_a_url(url)}, expected {_EXPECTED}") from None
     if parsed.drivername not in _DRIVERS:
         raise InputError(f"store URL: found database {parsed.drivername}, expected {_EXPECTED}")
     if parsed.get_backend_name() == _SQLITE and (parsed.database or ":memory:").startswith((":memory:", "file:")):
@@ -173,6 +177,13 @@ def _parsed(url: str) -> URL:
     if parsed.get_backend_name() == _POSTGRES:
         return parsed
     return parsed.set(database=str(Path(parsed.database or "").absolute()))  # a program may change its folder
+
+
+def _not_a_url(url: object) -> str:
+    """What was given in place of a URL; a file's name is quoted, anything that may hold a password is not."""
+    if isinstance(url, str) and url.endswith(_FILE_ENDS) and "@" not in url and "://" not in url:
+        return f"a file's name (write {f'sqlite:///{url}'!r})"
+    return "something that is not a URL"
 
 
 def _shown(url: URL) -> str:

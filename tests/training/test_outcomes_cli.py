@@ -304,7 +304,7 @@ def test_pruning_vacuuming_and_deleting(command: Command, store: OutcomeStore) -
 @pytest.mark.parametrize("arguments", [("stats",), ("export", "o.csv"), ("prune", "--older-than", "1d"), ("vacuum",)])
 def test_a_store_that_is_not_there_is_told_of_in_one_line(command: Command, arguments: tuple[str, ...]) -> None:
     code, _, err = command(*arguments, "--store", "sqlite:///absent.db")
-    assert code == 1
+    assert code == 2
     assert len(err.strip().splitlines()) == 1
     assert "absent.db: no such file" in err
     assert not Path("absent.db").exists()

@@ -12,7 +12,7 @@ import pytest
 from made_outcomes import SECRET, START, Opener, attempt, decision, wait_for
 
 from classifier.errors import InputError
-from classifier.outcomes import LateAttempt, OutcomeStore, StoreError, new_id
+from classifier.outcomes import LateAttempt, NoStoreError, OutcomeStore, StoreError, new_id
 from classifier.outcomes.records import first_id
 
 
@@ -205,7 +205,7 @@ def test_feedback_out_of_range_is_refused(sqlite_url: str, open_store: Opener) -
 @pytest.mark.parametrize(
     ("url", "options", "words"),
     [
-        ("outcomes.db", {}, "not a URL"),
+        ("outcomes.db", {}, "a file's name"),
         ("", {}, "not a URL"),
         ("mysql://me:pass-word@host/db", {}, "database mysql"),
         ("postgresql+asyncpg://me:pass-word@host/db", {}, "postgresql.asyncpg"),
@@ -231,14 +231,20 @@ def test_wrong_arguments_are_refused_in_one_line(url: str, options: dict[str, ob
 def test_reading_what_is_not_there(
     tmp_path: Path, open_store: Opener, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(StoreError, match="no such file"):
+    with pytest.raises(NoStoreError, match="no such file"):
         open_store(f"sqlite:///{tmp_path / 'absent.db'}").count()
     assert not (tmp_path / "absent.db").exists()
-    with pytest.raises(StoreError, match="no outcomes"):
+    with pytest.raises(NoStoreError, match="no outcomes"):
         open_store(postgres_url).stats()
     (tmp_path / "text.db").write_text("not a database, but a text that is long enough" * 100)
-    with pytest.raises(StoreError, match=r"text\.db"):
+    with pytest.raises(NoStoreError, match=r"text\.db: not an SQLite database"):
         open_store(f"sqlite:///{tmp_path / 'text.db'}").count()
+    assert issubclass(NoStoreError, InputError)  # a command that is given such a URL ends with exit code 2
+
+
+def test_a_files_name_in_place_of_a_url_is_answered_by_the_url_to_write() -> None:
+    with pytest.raises(InputError, match=r"write 'sqlite:///data/outcomes\.db'"):
+        OutcomeStore("data/outcomes.db")
 
 
 def test_a_program_that_changes_its_folder_keeps_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

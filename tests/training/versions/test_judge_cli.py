@@ -159,7 +159,7 @@ def test_nothing_new_since_the_training(
         (("--margin", "2"), 2, "--margin is 2; expected points of quality from 0 to below 1"),
         (("--confidence", "0.3"), 2, "--confidence is 0.3; expected a share above 0.5"),
         (("--store", "mysql://x/y"), 2, "expected sqlite"),
-        (("--store", "sqlite:////nowhere/at/all.db"), 1, "all.db"),
+        (("--store", "sqlite:////nowhere/at/all.db"), 2, "all.db"),
         (("--report", "nowhere/x.html"), 2, "--report nowhere/x.html: there is no folder nowhere"),
     ],
 )
@@ -186,5 +186,5 @@ def test_candidates_that_cannot_be_read_are_told_of(
 
 def test_a_store_that_is_not_there_yet_is_told_of(command: Command, folder: dict[str, Version]) -> None:
     code, _, err = command("judge", "--store", "sqlite:///none.db")
-    assert code == 1
+    assert code == 2
     assert err.endswith("nothing has been recorded there yet)\n")
