@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def completed_labels(
     options = options or LabelOptions()
     shape = observed.verdict.shape
     ages = np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1)
-    counts = None if options.half_life is None else ages
+    expect = partial(_expected, learner, reference=reference, jobs=jobs)
     likelihood, expected = np.empty((*shape, 2)), np.empty(shape)
     known, source = np.empty(shape), np.empty(shape, np.int64)
     for rows in _gates_apart(observed, groups):
@@ -119,23 +120,14 @@ def completed_labels(
         labels = make_labels(part, gate_truth(part, pass_adequate), replace(options, clip=1.0, by_request=False))
         judged = ~np.isnan(part.verdict).all(axis=0)
         seen = np.where(judged, part.verdict, labels.values)
-        chances = _expected(
-            learner,
-            matrix.rows(rows),
-            seen,
-            costs[rows],
-            groups[rows],
-            reference,
-            None if counts is None else counts[rows],
-            jobs,
-        )
+        chances = expect(matrix.rows(rows), seen, costs[rows], groups[rows], ages[rows])
         expected[rows] = np.where(judged, passing.expected(chances), chances)
         known[rows], source[rows] = labels.certain, labels.source
         certain = ~np.isnan(labels.certain)[:, :, None]
         outcome = np.stack([1.0 - labels.certain, labels.certain], axis=-1)
         likelihood[rows] = np.where(certain, outcome, passing.likelihood(part.verdict))
     values = _completed(known, likelihood, expected, reference, ages)
-    expected = _expected(learner, matrix, values, costs, groups, reference, counts, jobs)
+    expected = expect(matrix, values, costs, groups, ages)
     return Labels(
         values=_completed(known, likelihood, expected, reference, ages),
         weights=ages,
@@ -150,11 +142,13 @@ def _expected(
     outcomes: _Float,
     costs: _Float,
     groups: NDArray[np.int64],
+    ages: _Float,
+    *,
     reference: int,
-    weights: _Float | None,
     jobs: int,
 ) -> _Float:
     """(n, t) outcomes expected of rows by fits that did not see them."""
+    weights = None if (ages == 1.0).all() else ages
     outputs = cross_fit(learner, matrix, outcomes, costs, groups, weights=weights, jobs=jobs)
     return calibrated(outputs, fit_calibration(outputs, outcomes, outcomes, reference, weights), reference).quality
 

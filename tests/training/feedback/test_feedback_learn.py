@@ -10,10 +10,12 @@ from made_logs import RATES, World
 from numpy.typing import NDArray
 from scipy import sparse
 
+from classifier.cascade.route import GateRates
 from classifier.features import N_BUCKETS
 from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ease
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn
+from training.feedback.simulation import simulate_log
 from training.feedback.verdicts import Passing, passing_rates
 from training.linear import LinearLearner
 from training.matrix import FeatureMatrix
@@ -160,6 +162,23 @@ def test_labels_of_a_log_are_complete_and_say_where_they_come_from() -> None:
     assert np.array_equal(labels.values[audited], observed.audit[audited])
     assert ((labels.values > 0) & (labels.values < 1))[labels.source == VERDICT].all()
     assert (labels.weights == 1).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_reference_is_not_judged_by_the_hard_requests_that_came_to_it(seed: int) -> None:
+    truth, _, expected = dealt_by_failure(seed)
+    rows = len(truth)
+    starts, cost = np.zeros(rows, np.int64), np.tile([0.001, 0.02], (rows, 1))
+    gate = GateRates(pass_adequate=0.9, pass_inadequate=0.2)
+    observed = simulate_log(truth, cost, starts, gate, seed=seed, explore=0.02, audit=0.2).observed
+    features = FeatureMatrix(
+        sparse.csr_matrix((rows, N_BUCKETS)), expected[:, :1], (None,) * rows, np.full(rows, 100.0)
+    )
+    labels = completed_labels(LinearLearner(), observed, features, cost, np.arange(rows), 1, pass_adequate=0.9)
+    missing = labels.source[:, 1] == FILLED
+    true = truth[missing, 1].mean()
+    assert labels.values[missing, 1].mean() == pytest.approx(true, abs=0.05)
+    assert labels.values[~missing, 1].mean() < true - 0.15
 
 
 def test_old_rows_count_less() -> None:
