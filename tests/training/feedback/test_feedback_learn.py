@@ -137,6 +137,21 @@ def test_a_passed_answer_speaks_for_the_request_and_a_sure_gates_verdict_is_the_
     assert np.allclose(sure[:2, 0], [1.0, 0.0])
 
 
+@given(
+    cells=st.lists(
+        st.tuples(st.sampled_from([0.0, 0.3, 1.0, np.nan]), st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=30
+    ),
+    old=st.floats(1e-6, 1.0),
+)
+def test_whatever_was_seen_completed_outcomes_are_shares_and_what_is_sure_stays(cells, old: float) -> None:
+    rows = len(cells) // 3
+    outcome, first, second = (np.array(part)[: 3 * rows].reshape(rows, 3) for part in zip(*cells, strict=True))
+    filled = complete_outcomes(of_outcomes(outcome), first * second, reference=2, weights=np.full(rows, old))
+    assert ((filled >= 0) & (filled <= 1)).all()
+    sure = np.isin(outcome, (0.0, 1.0))
+    np.testing.assert_allclose(filled[sure], outcome[sure], atol=1e-9)
+
+
 def test_a_tier_that_was_never_tried_is_expected_to_do_as_well_as_the_reference() -> None:
     _, seen, expected = dealt_by_failure(1)
     unseen = np.full((len(seen), 1), np.nan)
