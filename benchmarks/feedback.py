@@ -161,8 +161,15 @@ def show(console: Console, part: str, world: World, found: dict[str, Any]) -> No
     elif part == "drift":
         console.print(
             f"{world.name}: seen within 1,000 requests: a change of the mix {found['mix']:.0%}, a drop in quality "
-            f"{found['quality']:.0%}; {found['false_alarms']} false alarms in {found['quiet']:,} requests; share of "
-            f"the reference's quality after the drop {found['before']:.1%}, retrained {found['after']:.1%}"
+            f"{found['quality']:.0%}; {found['false_alarms']} false alarms in {found['quiet']:,} requests"
+        )
+        usual, dropped, retrained, informed = (
+            f"{quality:.1%} ({cost:.0%})"
+            for quality, cost in (found[stage] for stage in ("usual", "dropped", "retrained", "informed"))
+        )
+        console.print(
+            f"share of the reference's quality (and cost) before the drop {usual}, after it {dropped}, retrained "
+            f"{retrained}, retrained on every outcome {informed}"
         )
     else:
         table = Table(title=f"{world.name}: value of a policy from a log", title_justify="left")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from feedback_cases import World, deal
-from feedback_rounds import AUDIT, EXPLORE, Learners, Report, Running, from_log
+from feedback_rounds import AUDIT, EXPLORE, Learners, Report, Running, from_all, from_log
 from numpy.typing import NDArray
 
 from training.drift.monitor import monitor
@@ -25,16 +25,18 @@ class Seen:
     mix, quality : share of the streams in which a change of task mix, or a tier's drop in quality, was seen within
         1,000 requests.
     false_alarms, quiet : alarms before anything changed, and requests watched for them after the baseline.
-    before, after : shares of the reference's quality that the router keeps on the changed traffic, before and after one
-        retraining on what was logged of it.
+    usual, dropped, retrained, informed : quality and cost of the router's cascades as shares of the reference's: before
+        the drop, after it, after one retraining on what was logged since, and after one on every outcome of these rows.
     """
 
     mix: float
     quality: float
     false_alarms: int
     quiet: int
-    before: float
-    after: float
+    usual: tuple[float, float]
+    dropped: tuple[float, float]
+    retrained: tuple[float, float]
+    informed: tuple[float, float]
 
 
 def shifted(world: World, kind: str, random: np.random.Generator) -> World:
@@ -78,19 +80,19 @@ def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> Se
             early = alarm is not None and alarm < BEFORE
             false_alarms += early
             found.append(alarm is not None and BEFORE <= alarm < BEFORE + 1_000)
-        changed = np.arange(BEFORE, BEFORE + LATER)
+        earlier, changed = np.arange(BEFORE), np.arange(BEFORE, BEFORE + LATER)
         learned, held = changed[: LATER // 2], changed[LATER // 2 :]
-        renewed = from_log(learners, log.rows(learned), part.rows(learned))
-        kept.append([_kept(each, part.rows(held), seed) for each in (running, renewed)])
+        renewed, informed = (train(learners, log.rows(learned), part.rows(learned)) for train in (from_log, from_all))
+        watched = (running, earlier), (running, held), (renewed, held), (informed, held)
+        kept.append([_kept(each, part.rows(rows), seed) for each, rows in watched])
         report(seed + 1, seeds)
-    before, after = np.mean(kept, axis=0)
+    stages = [(float(quality), float(cost)) for quality, cost in np.mean(kept, axis=0)]
     return Seen(
         float(np.mean(hits["mix"])),
         float(np.mean(hits["quality"])),
         false_alarms,
         2 * seeds * (BEFORE - 500),
-        float(before),
-        float(after),
+        *stages,
     )
 
 
@@ -98,11 +100,15 @@ def _first_log(traffic: World, seed: int) -> Observed:
     return traffic.log(traffic.by_length(), seed, explore=EXPLORE, audit=AUDIT).observed
 
 
-def _kept(running: Running, part: World, seed: int) -> float:
-    """Quality of a router's cascades as a share of the reference's."""
+def _kept(running: Running, part: World, seed: int) -> tuple[float, float]:
+    """Quality and cost of a router's cascades as shares of the reference's."""
     starts, _ = running.starts(part)
-    quality, _ = part.ends(seed)
-    return float(quality[np.arange(len(part)), starts].sum() / part.quality[:, part.reference].sum())
+    rows, whole = np.arange(len(part)), (part.quality, part.costs)
+    quality, cost = (
+        float(each[rows, starts].sum() / all_of[:, part.reference].sum())
+        for each, all_of in zip(part.ends(seed), whole, strict=True)
+    )
+    return quality, cost
 
 
 def _drawn(long: NDArray[np.bool_], share: float, count: int, random: np.random.Generator) -> NDArray[np.int64]:
