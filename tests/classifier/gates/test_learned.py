@@ -62,7 +62,7 @@ def test_what_another_tier_says_counts(gated: WithGate) -> None:
     gate, (mini, haiku, _) = gate_of(gated.path), names(gated)
     judged = answer(f"{SURE} The answer is 7.", haiku)
     same, other = (gate.judge_beside(judged, {mini: answer(f"The answer is {value}.", mini)}).score for value in (7, 8))
-    assert same > gate.judge(judged).score > other
+    assert same > other
 
 
 def test_a_gate_is_loaded_from_a_router_or_a_file_or_the_artifact_in_use(

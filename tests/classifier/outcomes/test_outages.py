@@ -161,7 +161,7 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
     state.mkdir()
     if os.geteuid() == 0:
         os.chown(state, 65534, 65534)
-        for parent in [tmp_path, *tmp_path.parents[:2]]:
+        for parent in [tmp_path, *tmp_path.parents[:3]]:
             parent.chmod(parent.stat().st_mode | 0o011)
     folder.chmod(0o555)
     done = run(code, str(tmp_path / "other.db"), cwd=folder, XDG_STATE_HOME=str(state), HOME=str(state))
