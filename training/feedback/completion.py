@@ -36,11 +36,12 @@ _SPREAD_DEVIATION = 0.1  # of its logarithm
 _SHIFT_DEVIATION = 1.0
 _SLOPE_DEVIATION = 0.22
 _BORROWED_ROWS = 200.0
-_NODES = 15
 _LEAST = 0.02
 _LEAST_LIKELIHOOD = 1e-12
 _BLOCK = 20_000  # rows at once: memory
 _SHRINK = (16.0 * np.sqrt(3.0) / (15.0 * np.pi)) ** 2
+_NODES, _node_weights = np.polynomial.hermite_e.hermegauss(15)  # Gauss and Hermite's, for a standard normal variable
+_PRIOR = _node_weights / _node_weights.sum()
 
 _Float = NDArray[np.float64]
 
@@ -59,10 +60,14 @@ class Ease:
     slope: _Float
     spread: float
 
+    @property
+    def scale(self) -> float:
+        """What log-odds at u = 0 are stretched by."""
+        return float(np.sqrt(1.0 + _SHRINK * self.spread**2))
+
     def chances(self, logits: _Float, nodes: _Float) -> _Float:
         """P(adequate), (n, t, k), of logits (n, t) at k values of u."""
-        scale = np.sqrt(1.0 + _SHRINK * self.spread**2)
-        return sigmoid((scale * (self.shift + self.slope * logits))[:, :, None] + self.spread * nodes)
+        return sigmoid((self.scale * (self.shift + self.slope * logits))[:, :, None] + self.spread * nodes)
 
 
 def complete_outcomes(likelihood: _Float, expected: _Float, reference: int, weights: _Float | None = None) -> _Float:
@@ -79,13 +84,12 @@ def complete_outcomes(likelihood: _Float, expected: _Float, reference: int, weig
     logits = _logits(likelihood, expected, reference)
     counts = np.ones(len(logits)) if weights is None else weights
     ease = fit_ease(likelihood, logits, counts)
-    nodes, prior = _quadrature()
     filled = np.empty_like(expected)
     for rows in _blocks(len(logits)):
-        chances = ease.chances(logits[rows], nodes)
+        chances = ease.chances(logits[rows], _NODES)
         seen = _seen(likelihood[rows], chances)
         adequate = likelihood[rows, :, 1, None] * chances / seen
-        filled[rows] = np.einsum("ntk,nk->nt", adequate, _posterior(seen, prior)[0])
+        filled[rows] = np.einsum("ntk,nk->nt", adequate, _posterior(seen)[0])
     return np.clip(filled, 0.0, 1.0)
 
 
@@ -119,24 +123,23 @@ def _ease(values: _Float) -> Ease:
 
 def _loss(values: _Float, likelihood: _Float, logits: _Float, counts: _Float) -> tuple[float, _Float]:
     """Minus the log-likelihood, and its gradient by shifts, slopes and the spread's logarithm."""
-    ease, (nodes, prior) = _ease(values), _quadrature()
-    scale = np.sqrt(1.0 + _SHRINK * ease.spread**2)
+    ease = _ease(values)
     total, gradient = 0.0, np.zeros(len(values))
     for rows in _blocks(len(logits)):
         z, count = logits[rows], counts[rows]
-        chances = ease.chances(z, nodes)
+        chances = ease.chances(z, _NODES)
         seen = _seen(likelihood[rows], chances)
-        posterior, evidence = _posterior(seen, prior)
+        posterior, evidence = _posterior(seen)
         total -= float(count @ evidence)
         gap = (likelihood[rows, :, 1] - likelihood[rows, :, 0])[:, :, None]
         # By the logit at each node.
         slopes = gap * chances * (1.0 - chances) / seen * posterior[:, None, :] * count[:, None, None]
         by_logit = slopes.sum(axis=2)
-        by_spread = by_logit * (ease.shift + ease.slope * z) * _SHRINK * ease.spread / scale + slopes @ nodes
+        by_spread = by_logit * (ease.shift + ease.slope * z) * _SHRINK * ease.spread / ease.scale + slopes @ _NODES
         gradient -= np.concatenate(
             [
-                scale * by_logit.sum(axis=0),
-                scale * (by_logit * z).sum(axis=0),
+                ease.scale * by_logit.sum(axis=0),
+                ease.scale * (by_logit * z).sum(axis=0),
                 [ease.spread * by_spread.sum()],
             ]
         )
@@ -149,19 +152,13 @@ def _seen(likelihood: _Float, chances: _Float) -> _Float:
     return np.maximum(inadequate + (adequate - inadequate) * chances, _LEAST_LIKELIHOOD)
 
 
-def _posterior(seen: _Float, prior: _Float) -> tuple[_Float, _Float]:
+def _posterior(seen: _Float) -> tuple[_Float, _Float]:
     """Of each node given all answers, (n, k), and the log-likelihood, (n,)."""
     logs = np.log(seen).sum(axis=1)
     most = logs.max(axis=1, keepdims=True)
-    joint = np.exp(logs - most) * prior
+    joint = np.exp(logs - most) * _PRIOR
     total = joint.sum(axis=1, keepdims=True)
     return joint / total, (np.log(total) + most)[:, 0]
-
-
-def _quadrature() -> tuple[_Float, _Float]:
-    """Values of a standard normal variable, and their weights, by Gauss and Hermite."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    return nodes, weights / weights.sum()
 
 
 def _blocks(rows: int) -> Iterator[slice]:
