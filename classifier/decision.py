@@ -109,6 +109,9 @@ class Decision:
             return f"always {self.tier}: learning did not beat it"
         if self.novelty > NOVEL:
             return f"learned rule: unlike the training requests (novelty {self.novelty:.3f}), so the safe choice"
+        shut = [self.router.tiers[place].name for place in self.prediction.unsupported if place in self.feasible]
+        if shut and self.tier == reference:
+            return f"learned rule: {reference} (the reference); never observed on requests like this: {', '.join(shut)}"
         quality, best = self.prediction.quality[self.position], self.prediction.quality[self.router.model.reference]
         if self.tier == reference:
             return f"learned rule: {reference} (the reference) is worth its price here, expected quality {quality:.2f}"

@@ -43,20 +43,23 @@ class Prediction:
     quality : expected score (P(adequate) where adequacy is a threshold), 0..1.
     adequate : P(the tier's answer is adequate), 0..1.
     cost : expected USD of the call.
+    unsupported : places of tiers that were not observed on requests like this one; the learned rule picks none of them.
     """
 
     quality: list[float]
     adequate: list[float]
     cost: list[float]
+    unsupported: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What the model expects of n requests; (n, t) each, as in `Prediction`."""
+    """What the model expects of n requests; (n, t) each, as in `Prediction`. ``unsupported`` None: no tier is."""
 
     quality: NDArray[np.float64]
     adequate: NDArray[np.float64]
     cost: NDArray[np.float64]
+    unsupported: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)

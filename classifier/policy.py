@@ -73,6 +73,11 @@ def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> li
     raise NoFeasibleTierError(f"no tier of the menu can serve this request ({reasons})")
 
 
+def supported(places: Sequence[int], unsupported: Sequence[int]) -> Sequence[int]:
+    """``places`` without those of ``unsupported``, unless nothing else is left."""
+    return [place for place in places if place not in unsupported] or places
+
+
 def choose(
     quality: Sequence[float],
     cost: Sequence[float],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,10 @@ from classifier.keywords import KeywordGroups, parse_keywords
 from classifier.model import Expectations, Model, Prediction, load_model
 from classifier.novelty import NOVEL, Novelty, load_novelty
 from classifier.pointer import POINTER, follow
-from classifier.policy import choose, feasible_tiers, least_able, misfit
+from classifier.policy import choose, feasible_tiers, least_able, misfit, supported
 from classifier.request import Message, Request, make_request
 from classifier.rule import ALWAYS_REFERENCE, Plan, load_rule
+from classifier.support import load_support
 from classifier.tasks import task_tier
 from classifier.tokens import TokenCounter, runtime_counter
 
@@ -102,7 +103,10 @@ class Router:
                 f"{artifact.source}: its rule and its model differ in the reference; retrain with train-router"
             )
         self.novelty: Novelty = load_novelty(artifact, self._model.weights)
-        self._forecast = Forecaster(self._extract, self._model, self.novelty)
+        support = load_support(
+            artifact, ladder, len(dense_names(self.keywords)), self._model.reference, self.menu.task_aliases
+        )
+        self._forecast = Forecaster(self._extract, self._model, self.novelty, support)
 
     @classmethod
     def load(
@@ -276,8 +280,8 @@ class Router:
         wanted = len(self._model.weights.dense_mean)
         if len(features.dense) != wanted:
             raise InputError(f"features: found {len(features.dense)} dense ones, expected the artifact's {wanted}")
-        request, prediction = request_form(features), self._model.predict(features)
-        novelty, feasible = self.novelty.score(features), self._feasible(request, features.tokens)
+        request, (_, prediction, novelty) = request_form(features), self._forecast.of(features)
+        feasible = self._feasible(request, features.tokens)
         place = self._chosen(request, self.plan, prediction, novelty, feasible)
         tier = self.tiers[place]
         return Decision(
@@ -309,7 +313,7 @@ class Router:
         """`decide` for some requests."""
         found = self._pick_chunk(requests)
         expected = found.expected
-        predictions = map(Prediction, expected.quality.tolist(), expected.adequate.tolist(), expected.cost.tolist())
+        predictions = _predictions(expected)
         tiers = [self.tiers[position] for position in found.positions]
         columns = (tiers, found.novelty, predictions, found.positions, found.feasible, requests, found.tokens)
         return [
@@ -348,6 +352,9 @@ class Router:
         for row, places in enumerate(feasible):
             if places is not self._every:
                 allowed[row] = np.isin(np.arange(self._ladder), places)
+        if expected.unsupported is not None:
+            left = allowed & ~expected.unsupported
+            allowed = np.where(left.any(axis=1, keepdims=True), left, allowed)
         chosen: list[int] = choose_rows(quality, expected.cost / self.rule.reference_cost, weights, allowed).tolist()
         return [
             place if places[0] < self._ladder else places[0] for place, places in zip(chosen, feasible, strict=True)
@@ -360,6 +367,10 @@ class Router:
     def forecast(self, request: Request) -> tuple[float, Prediction, float]:
         """What a decision on a request rests on: input tokens, what the model expects of each tier, novelty (0..1)."""
         return self._forecast(request)
+
+    def forecast_of(self, features: Features) -> tuple[float, Prediction, float]:
+        """The same of a request of which the features are known."""
+        return self._forecast.of(features)
 
     @property
     def strategy(self) -> str:
@@ -386,6 +397,8 @@ class Router:
         price_weight = setting.price_weight / self.rule.reference_cost
         reference, bonus = self._model.reference, setting.reference_bonus
         learned = feasible if feasible[-1] < self._ladder else [place for place in feasible if place < self._ladder]
+        if prediction.unsupported:
+            learned = supported(learned, prediction.unsupported)
         return choose(prediction.quality, prediction.cost, price_weight, learned, reference, bonus)
 
     def _fixed(self, plan: Plan, request: Request) -> int:
@@ -400,6 +413,14 @@ class Router:
     def _nearest(self, wanted: int, allowed: Sequence[int]) -> int:
         """The wanted tier where it can serve the request, else the next dearer one that can, else the dearest."""
         return next((position for position in allowed if position >= wanted), allowed[-1])
+
+
+def _predictions(expected: Expectations) -> Iterator[Prediction]:
+    """Those of each request."""
+    columns = (expected.quality.tolist(), expected.adequate.tolist(), expected.cost.tolist())
+    if expected.unsupported is None:
+        return map(Prediction, *columns)
+    return map(Prediction, *columns, [tuple(np.flatnonzero(row).tolist()) for row in expected.unsupported])
 
 
 def find_artifact(folder: Path = Path()) -> Path:

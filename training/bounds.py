@@ -20,6 +20,10 @@ supermartingale under the hypothesis, so the inverse of its maximum is a p-value
 and Ramdas, "Estimating Means of Bounded Random Variables by Betting", JRSS B 86, 2024). Bets are sized by the capital
 still missing and the rows left (Voracek and Orabona, "STaR-Bets: Sequential Target-Recalculating Bets for Tighter
 Confidence Intervals", NeurIPS 2025), which costs less than bets sized once for all.
+
+Units may stand for different numbers of requests: a repeated prompt is one unit, and weighs as much as it is asked. A
+heavy unit says no more than a light one, so the whole says less than as many independent rows (`effective_rows`). The
+exact test's counts are scaled down to these; a bet's growth is raised to a power that falls by as much.
 """
 
 from __future__ import annotations
@@ -31,6 +35,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 _SEED = 0
+_LEAST_SHARE = 1e-6
+_ROUNDING = 1e-9
 
 # The exact test: the error of the interval of the unknown share; points tried in it, and a margin for what lies
 # between them (48 points missed at most 0.4% of the p-value); bets of the likelihood ratio, as shares of the largest.
@@ -58,25 +64,72 @@ def paired_values(
     return (1 - target) * reference - router if relative else reference - router - target
 
 
+def effective_rows(weights: NDArray[np.float64], share: float) -> float:
+    """How many independent rows say as much as units of unequal weight: (n,) weights of mean 1 to at most n.
+
+    Were a share of the traffic lost, how likely would no unit show it? Least unlikely if the loss sat in the heaviest
+    units, of which there are few. Unit g of weight w(g) then loses with probability q(g), the sum of w(g) q(g) is
+    ``share`` * n, and the product of (1 - q(g)) is largest at q(g) = max(0, 1 - c / w(g)), c such that the sum is met.
+    As many independent rows show no loss with that probability as are returned here. Equal weights give n; one unit of
+    half the traffic gives about 1.
+
+    Parameters
+    ----------
+    share : 0 to below 1; from 0 and below, the limit.
+    """
+    share = max(share, _LEAST_SHARE)
+    heaviest = np.sort(weights)[::-1]
+    counts = np.arange(1, len(heaviest) + 1)
+    level = (np.cumsum(heaviest) - share * heaviest.sum()) / counts
+    # The heaviest k units are those that may lose, where the next one is below the level that these k give.
+    losing = int(np.argmax(np.append(heaviest[1:], 0.0) <= level)) + 1
+    unlikely = float(np.log(heaviest[:losing] / level[losing - 1]).sum())
+    return min(float(len(weights)), unlikely / -math.log1p(-share))
+
+
 def exact_p_value(
-    reference: NDArray[np.float64], router: NDArray[np.float64], target: float, *, relative: bool
+    reference: NDArray[np.float64],
+    router: NDArray[np.float64],
+    target: float,
+    *,
+    relative: bool,
+    weights: NDArray[np.float64] | None = None,
 ) -> float:
     """P-value of one rule for pass/fail scores; others are rounded to these at random, by a fixed seed.
 
     Parameters
     ----------
-    reference, router : (n,) scores in 0..1 of independent rows.
+    reference, router : (n,) scores in 0..1 of independent units.
     target : below 1; negative asks whether the router is better by so much.
+    weights : (n,) of mean 1, how many requests each unit stands for; None: one each.
     """
     uniform = np.random.default_rng(_SEED).random(len(reference))
     base, routed = uniform < reference, uniform < router
-    rows = int((base | routed).sum()) if relative else len(base)
-    worse, better = int((base & ~routed).sum()), int((routed & ~base).sum())
-    return _multinomial_p_value(worse, rows - worse - better, better, target, gain=1 - target if relative else 1.0)
+    counted = base | routed if relative else np.ones(len(base), bool)
+    rows, worse, better = _counts((counted, base & ~routed, routed & ~base), weights, target)
+    gain = 1 - target if relative else 1.0
+    return _multinomial_p_value(worse, max(rows - worse - better, 0), better, target, gain=gain)
+
+
+def _counts(
+    kinds: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
+    weights: NDArray[np.float64] | None,
+    target: float,
+) -> tuple[int, int, int]:
+    """All units, those where the router is worse, and those where it is better, as counts of independent rows."""
+    if weights is None:
+        every, worse, better = (int(kind.sum()) for kind in kinds)
+        return every, worse, better
+    scale = effective_rows(weights, target) / len(weights)
+    counted, lost, won = (scale * float(weights[kind].sum()) for kind in kinds)
+    return math.floor(counted + _ROUNDING), math.ceil(lost - _ROUNDING), math.floor(won + _ROUNDING)
 
 
 def betting_p_values(
-    values: NDArray[np.float64], largest: float | NDArray[np.float64], level: float
+    values: NDArray[np.float64],
+    largest: float | NDArray[np.float64],
+    level: float,
+    powers: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """P-values of the hypotheses E[values] >= 0, one a column.
 
@@ -85,16 +138,21 @@ def betting_p_values(
     values : (n, m), rows independent; they are taken in an order drawn by a fixed seed.
     largest : the most that a value can be, above 0; one for all columns or (m,).
     level : bets are sized to reach this p-value, if possible; the p-values are valid whatever it is.
+    powers : (n, m), how many independent rows each row stands for; None: one each.
     """
     rows, columns = values.shape
     goal = math.log(1 / level)
     capital, most = np.zeros(columns), np.zeros(columns)
     squares = np.full(columns, _PRIOR_ROWS * _PRIOR_SQUARE)
-    for row, value in enumerate(values[np.random.default_rng(_SEED).permutation(rows)]):
+    worth = np.ones((rows, 1)) if powers is None else powers
+    left = worth.sum(axis=0)
+    for row, place in enumerate(np.random.default_rng(_SEED).permutation(rows)):
+        value = values[place]
         mean_square = squares / (_PRIOR_ROWS + row)
-        bets = np.sqrt(2 * np.maximum(goal - capital, 0.0) / (mean_square * (rows - row)))
-        capital += np.log1p(-np.minimum(bets, _LARGEST_BET / largest) * value)
+        bets = np.sqrt(2 * np.maximum(goal - capital, 0.0) / (mean_square * np.maximum(left, _ROUNDING)))
+        capital += worth[place] * np.log1p(-np.minimum(bets, _LARGEST_BET / largest) * value)
         squares += value**2
+        left = left - worth[place]
         np.maximum(most, capital, out=most)
     return np.exp(-most)
 

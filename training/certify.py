@@ -17,6 +17,9 @@ end leaves its share to the others (Holm, 1979; a graph in the sense of Bretz et
 
 The shares are unequal: four fifths of the error go to the headline target. One target alone pays nothing for others.
 
+What is certified is the loss on tomorrow's requests, so each group of like rows counts as often as it is asked, and
+proves as little as one row would (`training.bounds.effective_rows`).
+
 MAPIE's ``risk_control`` (1.6) has Learn then Test with fixed sequences, for losses in [0, 1], one level a risk, and
 Hoeffding-Bentkus p-values. It has no ladders, relative targets or groups, and, moved to [0, 1], paired losses in [-1,
 1] look as spread out as any: hardly a rule is certified (``benchmarks/bounds.py``). So it is not used.
@@ -34,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.bounds import betting_p_values, exact_p_value, paired_values
+from training.bounds import betting_p_values, effective_rows, exact_p_value, paired_values
 
 Method = Literal["exact", "betting"]
 LADDER = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
@@ -45,6 +48,7 @@ _HEADLINE_SHARE = 0.8
 _FRACTIONAL_SHARE = 0.1
 _BOUND_ROUNDS, _BOUND_POINTS = 3, 9
 _MOST_ROWS = 10_000_000
+_EVEN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class Rung:
     loss : its observed loss, in the target's unit.
     upper_bound : the least target for which it passes its own test at this rung's share of the error, in the target's
         unit; at most the target where certified. It is about that rule alone: what is promised is the target.
-    rows : independent rows that the test ran on.
+    rows : groups of like rows that the test ran on.
+    effective_rows : how many independent rows of equal weight say as much at this target; at most ``rows``.
     rows_needed : about how many would certify the cheapest rule up to which none loses more than half of the target on
         these rows, if their means and variances persist; None where it is certified, or the first loses more already.
     method : the test that was used, "exact" or "betting".
@@ -74,38 +79,62 @@ class Rung:
     loss: float
     upper_bound: float
     rows: int
+    effective_rows: int
     rows_needed: int | None
     method: Method
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Scores of independent rows, the reference's (n,) and the rules' (n, m), and how to test them."""
+    """Scores of independent units and how to test them.
+
+    Attributes
+    ----------
+    reference, router : (n, m) scores of the reference and of the rules, side by side.
+    weights : (n,) of mean 1, how many requests each unit stands for; None: one each.
+    """
 
     reference: NDArray[np.float64]
     router: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
     relative: bool
     method: Method
 
+    def __len__(self) -> int:
+        return len(self.router)
+
     def p_values(self, rules: Sequence[int], targets: NDArray[np.float64], level: float) -> NDArray[np.float64]:
         """(k,): of each of k rules for the target beside it."""
-        router = self.router[:, rules]
+        reference, router = self.reference[:, rules], self.router[:, rules]
         if self.method == "betting":
-            values = paired_values(self.reference[:, None], router, targets, relative=self.relative)
-            return betting_p_values(values, 1 - targets, level)
+            values = paired_values(reference, router, targets, relative=self.relative)
+            return betting_p_values(values, 1 - targets, level, self._powers(targets))
         return np.array(
             [
-                exact_p_value(self.reference, rule, target, relative=self.relative)
-                for rule, target in zip(router.T, targets.tolist(), strict=True)
+                exact_p_value(base, rule, target, relative=self.relative, weights=self.weights)
+                for base, rule, target in zip(reference.T, router.T, targets.tolist(), strict=True)
             ]
         )
 
     def loss(self, rule: int) -> float:
-        lost = float((self.reference - self.router[:, rule]).mean())
+        """Mean loss of a rule, in the target's unit."""
+        reference = self.reference[:, rule]
+        lost = float(np.average(reference - self.router[:, rule], weights=self.weights))
         if not self.relative:
             return lost
-        mean = float(self.reference.mean())
+        mean = float(np.average(reference, weights=self.weights))
         return lost / mean if mean > 0 else 0.0
+
+    def effective(self, target: float) -> float:
+        """How many independent rows the units are worth at a target."""
+        return float(len(self)) if self.weights is None else effective_rows(self.weights, target)
+
+    def _powers(self, targets: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        if self.weights is None:
+            return None
+        scale = np.array([self.effective(target) / len(self) for target in targets.tolist()])
+        powers: NDArray[np.float64] = self.weights[:, None] * scale
+        return powers
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,7 @@ def certify_ladder(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
+    weights: NDArray[np.float64] | None = None,
     headline: float = HEADLINE,
     method: Method | None = None,
     bounds: bool = True,
@@ -141,12 +171,14 @@ def certify_ladder(
 
     Parameters
     ----------
-    reference : (n,) scores of the reference in 0..1, on rows that no rule was fitted or ordered on.
+    reference : (n,) scores of the reference in 0..1, on rows that no rule was fitted or ordered on; (n, m) where what
+        stands for an unknown one depends on what the rule picks.
     router : (n, m) scores of what each rule picks, safest rule first. The reference needs no test: leave it out.
     targets : losses allowed, from 0 to below 1.
     relative : whether targets are shares of the reference's mean score, or points of score.
-    groups : (n,) group numbers. Rows of a group are alike, not independent, so each group counts as one row, with its
-        mean scores: what is certified is the loss on a request of a group drawn at random.
+    groups : (n,) group numbers. Rows of a group are alike, not independent: each group is one unit, with its mean
+        scores, that weighs as much as its rows.
+    weights : (n,) above 0, how many requests each row stands for; None: one each.
     headline : the target that four fifths of the error are spent on, where it is one of several; else all share it
         equally.
     method : None: "exact" where at least 90% of the scores are 0 or 1, else "betting". This looks at how rows are
@@ -162,12 +194,12 @@ def certify_ladder(
     ValueError : no rows, no rules, or a score, target or confidence out of its range.
     """
     _check(reference, router, targets, confidence)
-    rows = _independent(reference, router, groups, relative, method)
+    rows = _independent(reference, router, groups, weights, relative, method)
     error = 1 - confidence
     order = sorted(range(len(targets)), key=lambda place: targets[place])
-    weights = _shares([targets[place] for place in order], headline)
-    test = _tests([rows] * len(order), [targets[place] for place in order], error * weights)
-    verdicts = _run(test, weights, router.shape[1], error, nested=True)
+    shares = _shares([targets[place] for place in order], headline)
+    test = _tests([rows] * len(order), [targets[place] for place in order], error * shares)
+    verdicts = _run(test, shares, router.shape[1], error, nested=True)
     rungs = {
         place: _rung(rows, targets[place], confidence, verdict, test(verdict.sequence, verdict.shown), bounds=bounds)
         for place, verdict in zip(order, verdicts, strict=True)
@@ -184,6 +216,7 @@ def certify_tasks(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
+    weights: NDArray[np.float64] | None = None,
     method: Method | None = None,
 ) -> dict[str, Rung]:
     """Certify rules for each task by itself; with ``confidence``, all the returned certificates hold at once.
@@ -196,7 +229,7 @@ def certify_tasks(
     Parameters
     ----------
     tasks : (n,) labels of the rows.
-    reference, router, confidence, relative, groups, method : as in `certify_ladder`.
+    reference, router, confidence, relative, groups, weights, method : as in `certify_ladder`.
 
     Returns
     -------
@@ -211,13 +244,18 @@ def certify_tasks(
     for task in dict.fromkeys(tasks):
         own = np.array([label == task for label in tasks])
         parts[task] = _independent(
-            reference[own], router[own], None if groups is None else groups[own], relative, method
+            reference[own],
+            router[own],
+            None if groups is None else groups[own],
+            None if weights is None else weights[own],
+            relative,
+            method,
         )
     error = 1 - confidence
-    tested = _large_enough({task: len(rows.reference) for task, rows in parts.items()}, target, error)
-    weights = np.full(len(tested), 1 / max(len(tested), 1))
-    test = _tests([parts[task] for task in tested], [target] * len(tested), error * weights)
-    verdicts = dict(zip(tested, _run(test, weights, router.shape[1], error, nested=False), strict=True))
+    tested = _large_enough({task: rows.effective(target) for task, rows in parts.items()}, target, error)
+    shares = np.full(len(tested), 1 / max(len(tested), 1))
+    test = _tests([parts[task] for task in tested], [target] * len(tested), error * shares)
+    verdicts = dict(zip(tested, _run(test, shares, router.shape[1], error, nested=False), strict=True))
     untested = _Verdict(0, 0, error / (len(tested) + 1))
     rungs = {}
     for task, rows in parts.items():
@@ -249,7 +287,7 @@ def p_value(
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (target,), 1 - level)
-    rows = _independent(reference, router[:, None], None, relative, method)
+    rows = _independent(reference, router[:, None], None, None, relative, method)
     return float(rows.p_values([0], np.array([target]), level)[0])
 
 
@@ -259,6 +297,7 @@ def upper_bound(
     *,
     relative: bool = True,
     confidence: float = 0.95,
+    groups: NDArray[np.int64] | None = None,
     method: Method | None = None,
 ) -> float:
     """Upper confidence bound of one rule's loss, as a share of the reference's mean or in points of score; at most 1.
@@ -267,15 +306,16 @@ def upper_bound(
 
     Parameters
     ----------
-    reference, router : (n,) scores in 0..1 of independent rows.
-    relative, method : as in `certify_ladder`.
+    reference, router : (n,) scores in 0..1.
+    relative, groups, method : as in `certify_ladder`.
 
     Raises
     ------
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (), confidence)
-    return _bound(_independent(reference, router[:, None], None, relative, method), 0, 1 - confidence, top=1.0)
+    rows = _independent(reference, router[:, None], groups, None, relative, method)
+    return _bound(rows, 0, 1 - confidence, top=1.0)
 
 
 def _check(
@@ -286,7 +326,7 @@ def _check(
     for target in targets:
         if not 0 <= target < 1:
             raise ValueError(f"the quality that may be lost is {target:g}; expected a number from 0 to below 1")
-    if router.ndim != 2 or reference.shape != router.shape[:1] or 0 in router.shape:
+    if router.ndim != 2 or reference.shape not in (router.shape[:1], router.shape) or 0 in router.shape:
         raise ValueError(f"scores are {reference.shape} and {router.shape}; expected (n,) and (n, m), neither empty")
     if not all(((scores >= 0) & (scores <= 1)).all() for scores in (reference, router)):
         raise ValueError("a score is missing or not in 0..1; give only rows where every tier involved has one")
@@ -296,20 +336,40 @@ def _independent(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],
     groups: NDArray[np.int64] | None,
+    weights: NDArray[np.float64] | None,
     relative: bool,
     method: Method | None,
 ) -> _Rows:
-    """One row a group, and the method that suits what comes out."""
-    scores = np.column_stack([reference, router])
+    """One unit a group, and the method that suits what comes out."""
+    masses = np.ones(len(router)) if weights is None else weights
+    base = reference if reference.ndim == 2 else reference[:, None]
     if groups is not None:
         numbers = np.unique(groups, return_inverse=True)[1]
-        sums = np.zeros((int(numbers.max()) + 1, scores.shape[1]))
-        np.add.at(sums, numbers, scores)
-        scores = sums / np.bincount(numbers)[:, None]
-    return _Rows(scores[:, 0], scores[:, 1:], relative, method or _suitable(scores))
+        base, router = (_group_means(scores, numbers, masses) for scores in (base, router))
+        masses = np.bincount(numbers, masses).astype(np.float64)
+    uneven = float(np.ptp(masses)) > _EVEN * float(masses.max())
+    return _Rows(
+        np.broadcast_to(base, router.shape),
+        router,
+        masses / masses.mean() if uneven else None,
+        relative,
+        method or _suitable(base, router),
+    )
 
 
-def _suitable(scores: NDArray[np.float64]) -> Method:
+def _group_means(
+    scores: NDArray[np.float64], numbers: NDArray[np.intp], masses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(g, m): weighted means of the rows of each group."""
+    sums = np.zeros((int(numbers.max()) + 1, scores.shape[1]))
+    np.add.at(sums, numbers, scores * masses[:, None])
+    means: NDArray[np.float64] = np.minimum(sums / np.bincount(numbers, masses)[:, None], 1.0)
+    return means
+
+
+def _suitable(reference: NDArray[np.float64], router: NDArray[np.float64]) -> Method:
+    """By how rows are scored."""
+    scores = np.column_stack([reference, router])
     fractional = float(((scores > 0) & (scores < 1)).mean())
     return "exact" if fractional <= _FRACTIONAL_SHARE else "betting"
 
@@ -322,7 +382,7 @@ def _shares(targets: Sequence[float], headline: float) -> NDArray[np.float64]:
     return np.array([_HEADLINE_SHARE if target == headline else rest for target in targets])
 
 
-def _large_enough(sizes: dict[str, int], target: float, error: float) -> list[str]:
+def _large_enough(sizes: dict[str, float], target: float, error: float) -> list[str]:
     """The largest tasks, as many as could be certified with equal shares of the error if no row lost anything."""
     ranked = sorted(sizes, key=lambda task: -sizes[task])
     for count in range(len(ranked), 0, -1):
@@ -397,7 +457,8 @@ def _rung(
         p_value=value,
         loss=rows.loss(verdict.shown),
         upper_bound=_bound(rows, verdict.shown, verdict.level, top=top) if bounds else top,
-        rows=len(rows.reference),
+        rows=len(rows),
+        effective_rows=math.floor(rows.effective(target)),
         rows_needed=_rows_needed(rows, target, verdict),
         method=rows.method,
     )
@@ -426,12 +487,16 @@ def _rows_needed(rows: _Rows, target: float, verdict: _Verdict) -> int | None:
     rule without any loss needs, or, as these were not enough, with fewer than a tenth more.
     """
     losses = np.array([rows.loss(rule) for rule in range(rows.router.shape[1])])
-    scored = float((rows.reference > 0).mean()) if rows.relative else 1.0
+    scored = float((rows.reference[:, 0] > 0).mean()) if rows.relative else 1.0
     way = int(np.logical_and.accumulate((losses < target) & (losses <= target / 2)).sum())
     if way <= verdict.certified or scored == 0:
         return None
-    paired = paired_values(rows.reference[:, None], rows.router[:, :way], target, relative=rows.relative)
+    paired = paired_values(rows.reference[:, :way], rows.router[:, :way], target, relative=rows.relative)
     level = verdict.level
     squared_quantile = stats.norm.isf(level) ** 2 if rows.method == "exact" else 1.5 * 2 * math.log(1 / level)
-    needed = squared_quantile * float(((paired.std(axis=0) / paired.mean(axis=0)) ** 2).max())
-    return math.ceil(min(max(needed, _least_rows(target, level) / scored, 1.1 * len(paired)), _MOST_ROWS))
+    mean = np.average(paired, axis=0, weights=rows.weights)
+    variance = np.average((paired - mean) ** 2, axis=0, weights=rows.weights)
+    needed = squared_quantile * float((variance / mean**2).max())
+    thinning = len(rows) / rows.effective(target)
+    needed = thinning * max(needed, _least_rows(target, level) / scored)
+    return math.ceil(min(max(needed, 1.1 * len(paired)), _MOST_ROWS))

@@ -24,6 +24,7 @@ from classifier.model import Prediction, dump_model
 from classifier.novelty import NOVEL, dump_novelty
 from classifier.router import Router
 from classifier.rule import Rule, dump_rule
+from classifier.support import dump_support
 from classifier.version import __version__
 from training.drafts import draft_of
 from training.gate.answers import table_answers
@@ -74,6 +75,10 @@ def compile_artifact(
         "training": {**summary(training), **_made(dated), **(provenance or {})},
     }
     all_tensors = {**tensors, **dump_novelty(training.novelty)}
+    if training.support is not None:
+        support_header, support_tensors = dump_support(training.support.runtime(), data.names)
+        header |= support_header
+        all_tensors |= support_tensors
     gate = inherited if training.gate is None else _stored_gate(training, training.gate)
     if gate is not None:
         gate_header, gate_tensors = dump_gate(gate)
@@ -159,6 +164,8 @@ def _prove(router: Router, training: Training) -> None:
     for place, row in enumerate(training.split.test[:_PROOF_ROWS]):
         prediction, novelty = _forecast(router, training, int(row))
         same = (novelty > NOVEL) == training.expected.novel[place]
+        shut = training.expected.unsupported
+        same = same and (shut is None or prediction.unsupported == tuple(np.flatnonzero(shut[place])))
         if not same or not np.allclose(prediction.quality, training.predicted.quality[place], atol=_PROOF_TOLERANCE):
             raise RouterError(
                 f"the artifact predicts other than the model it was made from (test row {place + 1}); "
@@ -172,7 +179,8 @@ def _forecast(router: Router, training: Training, row: int) -> tuple[Prediction,
     features = None if logged is None else logged.features.get(row)
     if features is not None:
         features = replace(features, task=training.data.matrix.tasks[row])
-        return router.model.predict(features), router.novelty.score(features)
+        _, prediction, novelty = router.forecast_of(features)
+        return prediction, novelty
     _, prediction, novelty = router.forecast(training.data.table.requests[row])
     return prediction, novelty
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from training.duplicates import near_duplicates
 from training.feedback.observed import Observed
 from training.labels import Adequacy, expand_labels, judge, pick_reference
 from training.matrix import FeatureMatrix, Progress, build_matrix, joined, stack_features
+from training.missing import Missing, find_missing
 from training.split import group_rows
 from training.tables import OutcomeTable
 from training.tiers import match_tiers, price_order
@@ -65,6 +66,7 @@ class RoutingData:
     adequacy : when an answer counts as good enough.
     weights : (n, t) how many rows' worth a score counts; None: one each, no row was observed by a router's choice.
     observed : what was seen of the rows that a router in use observed, one each, in their order; tiers as here.
+    missing : of tiers that a table's rows miss scores of, which, and whether by chance.
     """
 
     table: OutcomeTable
@@ -82,6 +84,7 @@ class RoutingData:
     adequacy: Adequacy
     weights: NDArray[np.float64] | None = None
     observed: Observed | None = None
+    missing: tuple[Missing, ...] = ()
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -95,6 +98,30 @@ class RoutingData:
     def logged(self) -> NDArray[np.bool_]:
         """(n,): rows that a router in use observed."""
         return np.zeros(len(self), bool) if self.table.logged is None else self.table.logged.rows
+
+    @property
+    def by_chance(self) -> tuple[int, ...]:
+        """Places of the tiers that a table's rows miss scores of by chance: the rows that have them stand for all."""
+        return tuple(gap.tier for gap in self.missing if gap.by_chance)
+
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """Places of the tiers that a table's rows miss scores of not by chance: what is missing counts as lost."""
+        return tuple(gap.tier for gap in self.missing if not gap.by_chance)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """(n, t): scores that are missing not by chance, so that they count as lost where the tier is picked."""
+        found = np.zeros(self.quality.shape, bool)
+        gaps = [tier for tier in self.gaps if tier != self.reference]
+        found[:, gaps] = np.isnan(self.quality[:, gaps]) & ~self.logged[:, None]
+        return found
+
+    def completed(self, rows: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(m, t) qualities of some rows: where one was not observed, 0 if it counts as lost, else what is expected."""
+        quality = self.quality[rows]
+        stands = np.where(self.lost[rows], 0.0, expected)
+        return np.where(np.isnan(quality), stands, quality)
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -134,7 +161,10 @@ def prepare(
     tiers = tuple(matched[place] for place in order)
     data_names = tuple(table.tiers[place] for place in order)
     scores = expand_labels(table.scores[:, order], table.labels, data_names)
-    reference = pick_reference(scores, data_names, _data_name(options.reference, tiers, data_names))
+    groups = group_rows(_texts(table, requests), table.groups, near_duplicates(matrix.terms))
+    missing = _missing(table, matrix, scores, groups, options.jobs)
+    comparable = _with_losses(table, scores, missing)
+    reference = pick_reference(comparable, data_names, _data_name(options.reference, tiers, data_names))
     adequate, quality = _judged(table, scores, reference, options.adequacy)
     _refuse_one_class(quality, data_names, options.adequacy)
     _refuse_free_reference(filled.usd[:, order[reference]], data_names[reference])
@@ -150,11 +180,33 @@ def prepare(
         cost_sources=tuple(filled.how[place] for place in order),
         cost_known=any(costs_known),
         reference=reference,
-        groups=group_rows(_texts(table, requests), table.groups, near_duplicates(matrix.terms)),
+        groups=groups,
         adequacy=options.adequacy,
         weights=None if table.logged is None else table.logged.weights[:, order],
         observed=_observed(table, data_names),
+        missing=missing,
     )
+
+
+def _missing(
+    table: OutcomeTable,
+    matrix: FeatureMatrix,
+    scores: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    jobs: int,
+) -> tuple[Missing, ...]:
+    """What the tables' own rows miss; what a router in use did not observe, its propensities tell of."""
+    own = np.flatnonzero(np.ones(len(scores), bool) if table.logged is None else ~table.logged.rows)
+    texts = [table.requests[row].text for row in own]
+    return find_missing(matrix.rows(own), scores[own], groups[own], texts, jobs=jobs)
+
+
+def _with_losses(table: OutcomeTable, scores: NDArray[np.float64], missing: Sequence[Missing]) -> NDArray[np.float64]:
+    """Scores to compare tiers by: one that is missing not by chance counts as 0, or what was left out would flatter."""
+    own = np.ones(len(scores), bool) if table.logged is None else ~table.logged.rows
+    lost = np.zeros(scores.shape, bool)
+    lost[:, [gap.tier for gap in missing if not gap.by_chance]] = True
+    return np.where(lost & own[:, None] & np.isnan(scores), 0.0, scores)
 
 
 def _observed(table: OutcomeTable, names: tuple[str, ...]) -> Observed | None:

@@ -30,9 +30,12 @@ from training.feedback.table import LEAST_LABELS
 from training.fit import FittedModel, Predictions, fit_model
 from training.gate.trained import TrainedGate
 from training.learner import Learner
+from training.missing import LEAST_MISSING
 from training.neighbours import Neighbours
 from training.novelty import fit_novelty, novelty_scores
+from training.proof import provable_rows
 from training.rule import (
+    CertifyingRows,
     ChosenRule,
     Expectations,
     Target,
@@ -43,7 +46,9 @@ from training.rule import (
     price_weights,
 )
 from training.split import Split, split_rows
+from training.support import SupportFit, fit_support
 from training.tiers import menu_for
+from training.traffic import too_large
 
 StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95
@@ -85,7 +90,10 @@ class Training:
         that, ``peers`` what other learners expected, ``chosen`` (m,) the tier that what is shipped picks.
     never_chosen : positions of tiers that are never worth their price.
     cross_fitted : what models that did not see them expected of the rows for fitting.
-    filled : scores that were never observed and stand as the model's expectation in the figures.
+    filled : scores that were never observed and stand as the model's expectation in the figures; ``lost`` : those that
+        count as 0, since they are missing not by chance.
+    support : where tiers with gaps were observed; None: no tier has any.
+    large : (n,) rows of groups too large to be certified, which count as lost wherever they leave the reference.
     gate : the learned gate, where the tables have answers; see `training.gate`.
     """
 
@@ -108,6 +116,9 @@ class Training:
     chosen: NDArray[np.int64]
     never_chosen: tuple[int, ...]
     filled: int
+    lost: int
+    support: SupportFit | None
+    large: NDArray[np.bool_]
     thresholds: tuple[int, int]
     seed: int
     gate: TrainedGate | None = None
@@ -150,9 +161,7 @@ def train(
     ------
     InputError : rows hang together in so few groups that they cannot be dealt to three parts.
     """
-    split = _on_complete_rows(
-        _after_what_was_learned(split_rows(data.groups, _times(data, seed), seed=seed), data), data
-    )
+    split = _after_what_was_learned(split_rows(data.groups, _times(data, seed), seed=seed), data)
     _refuse_thin(split, data)
     fit = split.fit
     model, cross_fitted = fit_model(
@@ -166,14 +175,17 @@ def train(
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
-    sight = Sight.of(data, model, fit, float(data.costs[fit, data.reference].mean()))
+    support = _support(data, fit, jobs)
+    sight = Sight.of(data, model, fit, float(data.costs[fit, data.reference].mean()), support)
     foreseen, predicted = sight.predict(split.choose), sight.predict(split.test)
     chosen_on, chosen_rows = sight.look(split.choose, foreseen)
     fit_expected, fit_rows = sight.look(fit, cross_fitted)
     expected, test = sight.look(split.test, predicted)
     steps = price_weights(fit_expected.cost)
-    proven = _complete(data)[split.choose]
-    rule = choose_rule(order_rules(steps, fit_expected, fit_rows), chosen_on, chosen_rows, target, proven)
+    path = order_rules(steps, fit_expected, fit_rows)
+    large = _too_large(data, target, len(split.choose))
+    proof = _certifying(sight, split, large, chosen_on, path)
+    rule = choose_rule(path, chosen_on, chosen_rows, target, proof)
     if data.logged.any():
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
         rule = estimate_rule(rule, fit_expected.joined(chosen_on), told)
@@ -188,7 +200,7 @@ def train(
     results = compare(choices, learned, test, seed, peers=peers)
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better) and rule.estimated is None:
-        shipped = _best_floor(data, chosen_rows, ladder, thresholds, target, proven)
+        shipped = _best_floor(data, chosen_rows, proof, ladder, thresholds, target)
     by_name = {result.name: result for result in results}
     return Training(
         data=data,
@@ -209,7 +221,10 @@ def train(
         peers=peers,
         chosen=choices.get(shipped.name, learned),
         never_chosen=never_chosen(steps, chosen_on),
-        filled=int(np.isnan(data.quality[split.test]).sum()),
+        filled=int((np.isnan(data.quality) & ~data.lost)[split.test].sum()),
+        lost=int(data.lost[split.test].sum()),
+        support=support,
+        large=large,
         thresholds=thresholds,
         seed=seed,
     )
@@ -264,6 +279,7 @@ class Sight:
     ----------
     weights : the model's linear part, by which novelty is measured.
     reference_cost : mean USD of a reference call.
+    support : where tiers with gaps were observed; None: no tier has any.
     """
 
     data: RoutingData
@@ -271,13 +287,21 @@ class Sight:
     weights: LinearWeights
     novelty: NoveltyScale
     reference_cost: float
+    support: SupportFit | None = None
 
     @classmethod
-    def of(cls, data: RoutingData, model: FittedModel, fit: NDArray[np.int64], reference_cost: float) -> Sight:
+    def of(
+        cls,
+        data: RoutingData,
+        model: FittedModel,
+        fit: NDArray[np.int64],
+        reference_cost: float,
+        support: SupportFit | None = None,
+    ) -> Sight:
         """The sight of a model that was fitted on the rows ``fit``."""
         weights = model.linear.weights()
         novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
-        return cls(data, model, weights, novelty, reference_cost)
+        return cls(data, model, weights, novelty, reference_cost, support)
 
     def predict(self, rows: NDArray[np.int64]) -> Predictions:
         """What the fitted model expects of rows that it did not see."""
@@ -287,10 +311,15 @@ class Sight:
         """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
         if predicted is None:
             predicted = self.predict(rows)
+        return self.expect(rows, predicted), _outcomes(self.data, rows, predicted)
+
+    def expect(self, rows: NDArray[np.int64], predicted: Predictions) -> Expectations:
+        """What the rule decides by, with what a model expects of the rows."""
         novel = novelty_scores(self.data.matrix.rows(rows), self.novelty, self.weights) > NOVEL
-        share = predicted.cost / self.reference_cost
-        expected = Expectations(predicted.quality, share, novel, self.data.reference)
-        return expected, _outcomes(self.data, rows, predicted)
+        unsupported = None if self.support is None else self.support.unsupported[rows]
+        return Expectations(
+            predicted.quality, predicted.cost / self.reference_cost, novel, self.data.reference, unsupported
+        )
 
 
 def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
@@ -312,10 +341,44 @@ def _refuse_thin(split: Split, data: RoutingData) -> None:
         )
 
 
-def _complete(data: RoutingData) -> NDArray[np.bool_]:
-    """(n,): rows on which every tier was observed, and not because a router chose so."""
-    known: NDArray[np.bool_] = ~np.isnan(data.quality).any(axis=1) & ~data.logged
-    return known
+def _support(data: RoutingData, fit: NDArray[np.int64], jobs: int) -> SupportFit | None:
+    """Where tiers with gaps were observed; a router in use observes a tier where it tries it with some probability."""
+    observed = ~np.isnan(data.quality)
+    logged = data.logged
+    if data.observed is not None:
+        observed[logged] = data.observed.tried | (data.observed.chance > 0)
+    gone = (~observed[fit]).sum(axis=0)
+    own = set(data.gaps) | (set(range(observed.shape[1])) if logged.any() else set())
+    gaps = tuple(tier for tier in sorted(own) if tier != data.reference and gone[tier] >= LEAST_MISSING)
+    if not gaps:
+        return None
+    return fit_support(data.matrix, observed, fit, data.groups, gaps, logged=bool(logged.any()), jobs=jobs)
+
+
+def _too_large(data: RoutingData, target: Target, certifying: int) -> NDArray[np.bool_]:
+    """(n,): rows of groups too large to be certified; of what a router in use observed, nothing is certified anyway."""
+    large = np.zeros(len(data), bool)
+    own = ~data.logged
+    if own.any():
+        large[own] = too_large(data.groups[own], target.loss, certifying / len(data))
+    return large
+
+
+def _certifying(
+    sight: Sight, split: Split, large: NDArray[np.bool_], chosen_on: Expectations, path: NDArray[np.float64]
+) -> CertifyingRows:
+    """The rows that the certificates of a path rest on."""
+    data = sight.data
+    picked = {data.reference, *np.unique([chosen_on.choose(*setting) for setting in path]).tolist()}
+    proof = provable_rows(data, split, large, tuple(picked))
+    return CertifyingRows(
+        expected=sight.expect(proof.rows, sight.predict(proof.rows)),
+        quality=proof.values(data.quality),
+        tasks=[data.matrix.tasks[row] for row in proof.rows],
+        groups=data.groups[proof.rows],
+        sizes=_sizes(data, proof.rows),
+        weights=proof.weights,
+    )
 
 
 def _times(data: RoutingData, seed: int) -> NDArray[np.float64]:
@@ -343,29 +406,22 @@ def _after_what_was_learned(split: Split, data: RoutingData) -> Split:
     return replace(split, fit=split.fit[~late[split.fit]], choose=split.choose[~late[split.choose]])
 
 
-def _on_complete_rows(split: Split, data: RoutingData) -> Split:
-    """The split, its rows for choosing and testing only those that observed every tier, where that is most of them."""
-    complete = _complete(data)
-
-    def kept(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        known = rows[complete[rows]]
-        return known if 2 * len(known) >= len(rows) else rows
-
-    return replace(split, choose=kept(split.choose), test=kept(split.test))
-
-
 def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
-    """Rows to evaluate on; where a score was not observed, the model's expectation stands in for it."""
-    quality = data.quality[rows]
-    requests = [data.table.requests[row] for row in rows]
+    """Rows to evaluate on, complete: see `RoutingData.completed`."""
     return Outcomes(
-        quality=np.where(np.isnan(quality), predicted.quality, quality),
+        quality=data.completed(rows, predicted.quality),
         costs=data.costs[rows],
         groups=data.groups[rows],
-        sizes=np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64),
+        sizes=_sizes(data, rows),
         tasks=tuple(data.matrix.tasks[row] for row in rows),
         reference=data.reference,
     )
+
+
+def _sizes(data: RoutingData, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(m,) characters plus max_tokens of some rows."""
+    requests = [data.table.requests[row] for row in rows]
+    return np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64)
 
 
 def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
@@ -395,33 +451,32 @@ def _joined(first: Outcomes, second: Outcomes) -> Outcomes:
 def _best_floor(
     data: RoutingData,
     rows: Outcomes,
+    proof: CertifyingRows,
     ladder: list[int],
     thresholds: tuple[int, int],
     target: Target,
-    complete: NDArray[np.bool_],
 ) -> Shipped:
-    """The cheapest rule without learning that keeps the promise on ``rows``; the reference where none does."""
+    """The cheapest rule without learning, by ``rows``, that is certified to keep the promise; else the reference."""
     always_reference = Shipped("always", f"always {data.names[data.reference]}", always=data.names[data.reference])
-    if not complete.any():
+    if not len(proof):
         return always_reference
     floors = {
-        Shipped("always", f"always {name}", always=name): np.full(len(rows), tier)
+        Shipped("always", f"always {name}", always=name): (np.full(len(rows), tier), np.full(len(proof), tier))
         for tier, name in enumerate(data.names)
     }
     tuned = Shipped("length", TUNED_LENGTH, thresholds=thresholds)
-    floors[tuned] = length_choice(rows.sizes, thresholds, ladder)
-    costs = {floor: float(rows.costs[np.arange(len(rows)), chosen].mean()) for floor, chosen in floors.items()}
+    floors[tuned] = length_choice(rows.sizes, thresholds, ladder), length_choice(proof.sizes, thresholds, ladder)
+    costs = {floor: float(rows.costs[np.arange(len(rows)), chosen].mean()) for floor, (chosen, _) in floors.items()}
     # The floors are as many tests: each is held to its share of the error allowed (Bonferroni).
-    confidence = 1 - (1 - target.confidence) / len(floors)
+    confidence = 1 - (1 - target.level) / len(floors)
     for floor in sorted(floors, key=costs.__getitem__):
-        reached = np.take_along_axis(rows.quality, floors[floor][:, None], axis=1)
         (rung,) = certify_ladder(
-            rows.quality[complete, rows.reference],
-            reached[complete],
+            *proof.scores(floors[floor][1][:, None]),
             targets=(target.loss,),
             confidence=confidence,
             relative=target.relative,
-            groups=rows.groups[complete],
+            groups=proof.groups,
+            weights=proof.weights,
         )
         if rung.rule is not None or floor == always_reference:
             return floor

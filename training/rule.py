@@ -28,12 +28,19 @@ class Target:
     ----------
     loss : relative to the reference's mean quality, or in points of quality where ``relative`` is false.
     per_task : promise it for each task by itself; a task that cannot be certified goes to the reference.
+    share : of the error allowed, what this run may use: others certified on the same rows before (`training.ledger`).
     """
 
     loss: float = 0.02
     confidence: float = 0.95
     relative: bool = True
     per_task: bool = False
+    share: float = 1.0
+
+    @property
+    def level(self) -> float:
+        """The confidence that this run's certificates are tested at, so that those of all runs on the rows hold."""
+        return 1 - (1 - self.confidence) * self.share
 
     @property
     def ladder(self) -> tuple[float, ...]:
@@ -51,27 +58,87 @@ class Expectations:
     cost : (n, t) expected, as shares of the reference's mean cost.
     novel : (n,) requests unlike all training requests; they go to the reference.
     reference : position of the reference tier.
+    unsupported : (n, t) tiers that were not observed on requests like this one; none of them is picked. The reference
+        is never among them. None: every tier was.
     """
 
     quality: NDArray[np.float64]
     cost: NDArray[np.float64]
     novel: NDArray[np.bool_]
     reference: int
+    unsupported: NDArray[np.bool_] | None = None
 
     def choose(self, price_weight: float, reference_bonus: float) -> NDArray[np.int64]:
         """(n,): the tier that the rule picks at a setting."""
         quality = self.quality.copy()
         quality[:, self.reference] += reference_bonus
+        if self.unsupported is not None:
+            quality[self.unsupported] = -np.inf
         return np.where(self.novel, self.reference, choose_many(quality, self.cost, price_weight))
+
+    def part(self, rows: NDArray[np.int64]) -> Expectations:
+        """Some of the requests."""
+        unsupported = None if self.unsupported is None else self.unsupported[rows]
+        return Expectations(self.quality[rows], self.cost[rows], self.novel[rows], self.reference, unsupported)
 
     def joined(self, other: Expectations) -> Expectations:
         """These requests, then the other ones."""
+        masks = [mask for mask in (self.unsupported, other.unsupported) if mask is not None]
         return Expectations(
             np.concatenate([self.quality, other.quality]),
             np.concatenate([self.cost, other.cost]),
             np.concatenate([self.novel, other.novel]),
             self.reference,
+            np.concatenate(masks) if len(masks) == 2 else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CertifyingRows:
+    """n rows that a certificate is tested on, and how much of the traffic each stands for.
+
+    What is not known of them counts against the rule: a tier that was picked and has no score is lost, and a reference
+    that has none was right, unless it was picked itself.
+
+    Attributes
+    ----------
+    expected : what a model that was not fitted on their scores expects.
+    quality : (n, t), NaN where not observed.
+    tasks : (n,) labels.
+    groups : (n,) group numbers.
+    sizes : (n,) characters plus max_tokens, for the length rule.
+    weights : (n,) how many requests each row stands for.
+    """
+
+    expected: Expectations
+    quality: NDArray[np.float64]
+    tasks: Sequence[str | None]
+    groups: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def part(self, rows: NDArray[np.bool_]) -> CertifyingRows:
+        """Some of the rows."""
+        places = np.flatnonzero(rows)
+        return CertifyingRows(
+            self.expected.part(places),
+            self.quality[places],
+            [self.tasks[place] for place in places.tolist()],
+            self.groups[places],
+            self.sizes[places],
+            self.weights[places],
+        )
+
+    def scores(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n, m) scores of the reference and of the tiers picked, (n, m), in each of m ways."""
+        reference = self.quality[:, [self.expected.reference]]
+        picked = np.take_along_axis(self.quality, chosen, axis=1)
+        assumed = np.where(chosen == self.expected.reference, 0.0, 1.0)
+        unknown = np.isnan(reference)
+        return (np.where(unknown, assumed, reference) if unknown.any() else reference[:, 0]), np.nan_to_num(picked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,49 +257,43 @@ def order_rules(weights: NDArray[np.float64], expected: Expectations, rows: Outc
 
 
 def choose_rule(
-    rules: NDArray[np.float64],
-    expected: Expectations,
-    rows: Outcomes,
-    target: Target,
-    complete: NDArray[np.bool_],
+    rules: NDArray[np.float64], expected: Expectations, rows: Outcomes, target: Target, proof: CertifyingRows
 ) -> ChosenRule:
-    """Certify the path on ``rows``: for every loss of the ladder, and for every task.
+    """Certify the path: for every loss of the ladder, and for every task.
 
     Parameters
     ----------
     rules : (k, 2) from `order_rules`, safest first.
-    expected : what the model expects of ``rows``, which it was not fitted on.
-    complete : (n,) rows on which every tier was observed; only they count, for an expectation proves nothing.
+    expected : what the model expects of ``rows``, which it was not fitted on; they say what each setting costs.
+    proof : what the certificates rest on.
     """
-    spent, reached = (
-        np.stack(columns, axis=1)
-        for columns in zip(*(_reached((weight, bonus), expected, rows) for weight, bonus in rules), strict=True)
-    )
+    spent = np.stack([_reached((weight, bonus), expected, rows)[0] for weight, bonus in rules], axis=1)
     shares = spent.mean(axis=0) / rows.costs[:, rows.reference].mean()
     path = tuple(Setting(*map(float, (*rule, share))) for rule, share in zip(rules, shares, strict=True))
-    if not complete.any():
+    if not len(proof):
         return ChosenRule(path, target, tuple(_nothing_observed(target, loss) for loss in target.ladder), {})
-    reference = rows.quality[:, rows.reference]
+    chosen = np.stack([proof.expected.choose(weight, bonus) for weight, bonus in rules], axis=1)
     ladder = certify_ladder(
-        reference[complete],
-        reached[complete],
+        *proof.scores(chosen),
         targets=target.ladder,
-        confidence=target.confidence,
+        confidence=target.level,
         relative=target.relative,
-        groups=rows.groups[complete],
+        groups=proof.groups,
+        weights=proof.weights,
         headline=target.loss,
     )
-    labelled = complete & np.array([task is not None for task in rows.tasks])
+    labelled = np.array([task is not None for task in proof.tasks])
     tasks = {}
     if labelled.any():
+        known = proof.part(labelled)
         tasks = certify_tasks(
-            reference[labelled],
-            reached[labelled],
-            [str(rows.tasks[row]) for row in np.flatnonzero(labelled)],
+            *known.scores(chosen[labelled]),
+            [str(task) for task in known.tasks],
             target=target.loss,
-            confidence=target.confidence,
+            confidence=target.level,
             relative=target.relative,
-            groups=rows.groups[labelled],
+            groups=known.groups,
+            weights=known.weights,
         )
     return ChosenRule(path, target, ladder, tasks)
 
@@ -278,6 +339,7 @@ def _nothing_observed(target: Target, loss: float) -> Rung:
         loss=0.0,
         upper_bound=1.0,
         rows=0,
+        effective_rows=0,
         rows_needed=None,
         method="exact",
     )

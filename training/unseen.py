@@ -78,7 +78,7 @@ def _route_unseen(training: Training, learner: Learner, missing: frozenset[str])
     fit, choose = split.fit[~alike[split.fit]], split.choose[~alike[split.choose]]
     if min(len(fit), len(choose)) < _LEAST_ROWS:
         return []
-    sight = Sight.of(data, _fitted(data, learner, fit, choose), fit, training.reference_cost)
+    sight = Sight.of(data, _fitted(data, learner, fit, choose), fit, training.reference_cost, training.support)
     expected, rows = sight.look(np.flatnonzero(gone))
     setting = training.rule.setting
     chosen = expected.choose(setting.price_weight, setting.reference_bonus)

@@ -28,6 +28,7 @@ from classifier.decision import Decision
 from classifier.errors import InputError
 from classifier.gates.stored import CascadeSetting
 from classifier.novelty import NOVEL
+from classifier.policy import supported
 from classifier.router import Router
 
 ROUTER, CHEAPEST = "router", "cheapest"
@@ -139,8 +140,9 @@ def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
 
 
 def learned_places(decision: Decision) -> list[int]:
-    """Places of the tiers that can serve the request and that the model has learned about."""
-    return [place for place in decision.feasible if place < len(decision.prediction.quality)]
+    """Places of the tiers that can serve the request, and that were observed on requests like it."""
+    learned = [place for place in decision.feasible if place < len(decision.prediction.quality)]
+    return list(supported(learned, decision.prediction.unsupported))
 
 
 def start_tier(router: Router, start: str, option: str = "start") -> Tier | None:

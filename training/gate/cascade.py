@@ -42,11 +42,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a cascade did on m rows: USD of all its calls, quality and tier of the answer kept, each (m,)."""
+    """What a cascade did on m rows: USD of all its calls, quality and tier of the answer kept, each (m,).
+
+    ``known``: (m,) whether the gate's score of every answer that it looked at is known.
+    """
 
     cost: NDArray[np.float64]
     quality: NDArray[np.float64]
     kept: NDArray[np.int64]
+    known: NDArray[np.bool_]
 
 
 def pass_rates(scores: NDArray[np.float64], quality: NDArray[np.float64], threshold: float) -> Rates:
@@ -70,14 +74,15 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
     first, following = plan_tiers(pair, expected)
     count = np.arange(len(rows))
     cost, kept, at = np.zeros(len(rows)), first.copy(), first.copy()
-    live = np.ones(len(rows), bool)
+    live, known = np.ones(len(rows), bool), np.ones(len(rows), bool)
     while live.any():
         cost[live] += rows.costs[count, at][live]
         kept[live] = at[live]
         after = following[count, at]
+        known &= ~(live & (after >= 0) & np.isnan(scores[count, at]))
         live &= (after >= 0) & ~(scores[count, at] >= pair.threshold)
         at = np.where(live, after, at)
-    return Replay(cost, rows.quality[count, kept], kept)
+    return Replay(cost, rows.quality[count, kept], kept, known)
 
 
 def make_pair(price_weight: float, expected: Expectations, scores: NDArray[np.float64]) -> Pair:
@@ -130,6 +135,8 @@ def plan_tiers(pair: Pair, expected: Expectations) -> tuple[NDArray[np.int64], N
             first = (best >= 0) & (tried > worth)
             following[first, tier] = best[first]
             worth[first] = tried[first]
+        if expected.unsupported is not None:
+            worth[expected.unsupported[:, tier]] = -np.inf
         better = worth > best_worth
         best[better], best_worth[better] = tier, worth[better]
     following[expected.novel] = -1

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from classifier.gates.stored import CascadePromise, CascadeSetting
 from classifier.keywords import KeywordGroups
 from training.certify import Rung, certify_ladder
+from training.data import RoutingData
 from training.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
 from training.fit import Predictions
 from training.gate.answers import read_answers
@@ -19,7 +20,9 @@ from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
 from training.gate.trained import TrainedGate
 from training.learner import Learner
+from training.missing import find_missing
 from training.pipeline import Sight, StageProgress, Training
+from training.proof import provable_rows
 from training.rule import Expectations, Target
 
 CASCADE = "cascade, learned gate"
@@ -61,7 +64,7 @@ def add_gate(
     judged = judge_answers(model, answers.alone().evidence(before, data.reference))
     judged[np.isin(answers.rows, fit)] = cross_fitted
     scores = as_table(answers, judged, len(data))
-    certified = _certify(training, scores)
+    certified = _certify(training, scores, jobs)
     if certified is None:
         return training
     promise, rung = certified
@@ -81,31 +84,64 @@ def evaluate_replay(done: Replay, rows: Outcomes, *, seed: int) -> Result:
 
 
 def certify_pairs(
-    path: Sequence[Pair], expected: Expectations, scores: NDArray[np.float64], rows: Outcomes, target: Target
+    path: Sequence[Pair],
+    expected: Expectations,
+    scores: NDArray[np.float64],
+    rows: Outcomes,
+    target: Target,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[Pair, Rung, float]:
     """The cheapest pair of a path that keeps the promise on ``rows``, which nothing was fitted on.
 
-    Fixed-sequence testing along the path (`training.certify`), on the quality that each pair reaches.
+    Fixed-sequence testing along the path (`training.certify`), on the quality that each pair reaches. Where a score of
+    an answer that was looked at, or the quality of the one that was kept, is not known (NaN), the answer is lost.
+
+    Parameters
+    ----------
+    scores : (n, t) the gate's.
+    weights : (n,) how many requests each row stands for; None: one each.
 
     Returns
     -------
     The pair (the first, where none is certified), its certificate, and its mean cost as a share of the reference's.
     """
     done = [replay(pair, expected, scores, rows) for pair in path]
+    reference, reached = zip(*(_with_losses(each, rows) for each in done), strict=True)
     (rung,) = certify_ladder(
-        rows.quality[:, rows.reference],
-        np.stack([each.quality for each in done], axis=1),
+        np.stack(reference, axis=1),
+        np.stack(reached, axis=1),
         targets=(target.loss,),
-        confidence=target.confidence,
+        confidence=target.level,
         relative=target.relative,
         groups=rows.groups,
+        weights=weights,
     )
     chosen = rung.rule or 0
-    return path[chosen], rung, float(done[chosen].cost.mean() / rows.costs[:, rows.reference].mean())
+    spent, base = (np.average(cost, weights=weights) for cost in (done[chosen].cost, rows.costs[:, rows.reference]))
+    return path[chosen], rung, float(spent / base)
 
 
-def _certify(training: Training, scores: NDArray[np.float64]) -> tuple[CascadePromise, Rung] | None:
-    """The promise of the cascade, tested on the rows for choosing that observed every score and answer."""
+def _with_losses(done: Replay, rows: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) scores of the reference and of the cascade, what is not known counted against it."""
+    reference = rows.quality[:, rows.reference]
+    own = done.known & (done.kept == rows.reference)
+    base = np.where(np.isnan(reference), np.where(own, 0.0, 1.0), reference)
+    return base, np.where(done.known, np.nan_to_num(done.quality), 0.0)
+
+
+def _answered(data: RoutingData, scores: NDArray[np.float64], jobs: int) -> NDArray[np.bool_]:
+    """(n,): rows without answers that are missing by chance; those that are not count as lost."""
+    judged = scores[:, ~np.isnan(scores).all(axis=0)]
+    own = np.flatnonzero(~data.logged)
+    texts = [data.table.requests[row].text for row in own]
+    gaps = find_missing(data.matrix.rows(own), judged[own], data.groups[own], texts, jobs=jobs)
+    chance = [gap.tier for gap in gaps if gap.by_chance]
+    answered: NDArray[np.bool_] = np.equal(np.isnan(judged[:, chance]).sum(axis=1), 0)
+    return answered
+
+
+def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tuple[CascadePromise, Rung] | None:
+    """The promise of the cascade, tested on what a certificate of the router rests on, answers included."""
     split, target = training.split, training.target
     sight = Sight(
         training.data,
@@ -113,15 +149,16 @@ def _certify(training: Training, scores: NDArray[np.float64]) -> tuple[CascadePr
         training.model.linear.weights(),
         training.novelty,
         training.reference_cost,
+        training.support,
     )
     path = make_path(*_seen(sight, split.fit, scores, training.cross_fitted))
-    complete = ~np.isnan(training.data.quality).any(axis=1)
-    known = ~np.isnan(scores)
-    judged = known[:, known.any(axis=0)].all(axis=1)
-    proving = split.choose[np.asarray(complete & judged)[split.choose]]
-    if not path or not len(proving):
+    data = training.data
+    proof = provable_rows(data, split, training.large, range(len(data.names)), _answered(data, scores, jobs))
+    if not path or not proof.own:
         return None
-    pair, rung, cost = certify_pairs(path, *_seen(sight, proving, scores), target)
+    expected, rows = sight.look(proof.rows)
+    rows = replace(rows, quality=proof.values(data.quality))
+    pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target, proof.weights)
     rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
     named = {training.data.names[tier]: prospect for tier, prospect in pair.prospects.items()}
     setting = CascadeSetting(pair.price_weight, pair.threshold, cost, rates.adequate, rates.inadequate, named)
