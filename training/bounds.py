@@ -21,9 +21,11 @@ and Ramdas, "Estimating Means of Bounded Random Variables by Betting", JRSS B 86
 still missing and the rows left (Voracek and Orabona, "STaR-Bets: Sequential Target-Recalculating Bets for Tighter
 Confidence Intervals", NeurIPS 2025), which costs less than bets sized once for all.
 
-Units may stand for different numbers of requests: a repeated prompt is one unit, and weighs as much as it is asked. A
-heavy unit says no more than a light one, so the whole says less than as many independent rows (`effective_rows`). The
-exact test's counts are scaled down to these; a bet's growth is raised to a power that falls by as much.
+Units may stand for different numbers of requests: a prompt that was asked often is one unit, and weighs as much as it
+is asked. A sum of unequal parts varies more than one of equal parts, by the design effect (`design_effect`), and says
+as much as that many fewer independent rows. The exact test's counts are scaled down to these, and a bet's growth is
+raised to a power that falls by as much (Rao and Scott, "The Analysis of Categorical Data from Complex Sample Surveys",
+JASA 76, 1981). That is exact for units of equal weight, and checked by simulation for others.
 """
 
 from __future__ import annotations
@@ -35,7 +37,6 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 _SEED = 0
-_LEAST_SHARE = 1e-6
 _ROUNDING = 1e-9
 
 # The exact test: the error of the interval of the unknown share; points tried in it, and a margin for what lies
@@ -64,27 +65,21 @@ def paired_values(
     return (1 - target) * reference - router if relative else reference - router - target
 
 
-def effective_rows(weights: NDArray[np.float64], share: float) -> float:
-    """How many independent rows say as much as units of unequal weight: (n,) weights of mean 1 to at most n.
+def design_effect(weights: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m,): how many times fewer independent rows n units of unequal weight are worth, for each of m columns of values.
 
-    Were a share of the traffic lost, how likely would no unit show it? Least unlikely if the loss sat in the heaviest
-    units, of which there are few. Unit g of weight w(g) then loses with probability q(g), the sum of w(g) q(g) is
-    ``share`` * n, and the product of (1 - q(g)) is largest at q(g) = max(0, 1 - c / w(g)), c such that the sum is met.
-    As many independent rows show no loss with that probability as are returned here. Equal weights give n; one unit of
-    half the traffic gives about 1.
+    It is the larger of two: what the weights alone give, were the values the same for heavy and light units (Kish,
+    "Survey Sampling", 1965), and what is seen, as the values of heavy units may be the larger ones.
 
     Parameters
     ----------
-    share : 0 to below 1; from 0 and below, the limit.
+    weights : (n,) of mean 1.
+    values : (n, m) paired values, of mean zero on the hypothesis's edge.
     """
-    share = max(share, _LEAST_SHARE)
-    heaviest = np.sort(weights)[::-1]
-    counts = np.arange(1, len(heaviest) + 1)
-    level = (np.cumsum(heaviest) - share * heaviest.sum()) / counts
-    # The heaviest k units are those that may lose, where the next one is below the level that these k give.
-    losing = int(np.argmax(np.append(heaviest[1:], 0.0) <= level)) + 1
-    unlikely = float(np.log(heaviest[:losing] / level[losing - 1]).sum())
-    return min(float(len(weights)), unlikely / -math.log1p(-share))
+    heavy = weights[:, None]
+    seen = (heavy**2 * values**2).sum(axis=0) / np.maximum((heavy * values**2).sum(axis=0), _ROUNDING)
+    effects: NDArray[np.float64] = np.maximum(seen, (weights**2).mean())
+    return effects
 
 
 def exact_p_value(
@@ -105,31 +100,23 @@ def exact_p_value(
     """
     uniform = np.random.default_rng(_SEED).random(len(reference))
     base, routed = uniform < reference, uniform < router
+    worth = np.ones(len(base))
+    if weights is not None:
+        passed = np.stack([base, routed]).astype(np.float64)[:, :, None]
+        values = paired_values(passed[0], passed[1], target, relative=relative)
+        worth = weights / design_effect(weights, values)[0]
     counted = base | routed if relative else np.ones(len(base), bool)
-    rows, worse, better = _counts((counted, base & ~routed, routed & ~base), weights, target)
-    gain = 1 - target if relative else 1.0
-    return _multinomial_p_value(worse, max(rows - worse - better, 0), better, target, gain=gain)
-
-
-def _counts(
-    kinds: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
-    weights: NDArray[np.float64] | None,
-    target: float,
-) -> tuple[int, int, int]:
-    """All units, those where the router is worse, and those where it is better, as counts of independent rows."""
-    if weights is None:
-        every, worse, better = (int(kind.sum()) for kind in kinds)
-        return every, worse, better
-    scale = effective_rows(weights, target) / len(weights)
-    counted, lost, won = (scale * float(weights[kind].sum()) for kind in kinds)
-    return math.floor(counted + _ROUNDING), math.ceil(lost - _ROUNDING), math.floor(won + _ROUNDING)
+    rows, worse, better = (float(worth[kind].sum()) for kind in (counted, base & ~routed, routed & ~base))
+    lost, won = math.ceil(worse - _ROUNDING), math.floor(better + _ROUNDING)
+    same = max(math.floor(rows + _ROUNDING) - lost - won, 0)
+    return _multinomial_p_value(lost, same, won, target, gain=1 - target if relative else 1.0)
 
 
 def betting_p_values(
     values: NDArray[np.float64],
     largest: float | NDArray[np.float64],
     level: float,
-    powers: NDArray[np.float64] | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """P-values of the hypotheses E[values] >= 0, one a column.
 
@@ -138,13 +125,13 @@ def betting_p_values(
     values : (n, m), rows independent; they are taken in an order drawn by a fixed seed.
     largest : the most that a value can be, above 0; one for all columns or (m,).
     level : bets are sized to reach this p-value, if possible; the p-values are valid whatever it is.
-    powers : (n, m), how many independent rows each row stands for; None: one each.
+    weights : (n,) of mean 1, how many requests each row stands for; None: one each.
     """
     rows, columns = values.shape
     goal = math.log(1 / level)
     capital, most = np.zeros(columns), np.zeros(columns)
     squares = np.full(columns, _PRIOR_ROWS * _PRIOR_SQUARE)
-    worth = np.ones((rows, 1)) if powers is None else powers
+    worth = np.ones((rows, 1)) if weights is None else weights[:, None] / design_effect(weights, values)
     left = worth.sum(axis=0)
     for row, place in enumerate(np.random.default_rng(_SEED).permutation(rows)):
         value = values[place]

@@ -17,8 +17,8 @@ end leaves its share to the others (Holm, 1979; a graph in the sense of Bretz et
 
 The shares are unequal: four fifths of the error go to the headline target. One target alone pays nothing for others.
 
-What is certified is the loss on tomorrow's requests, so each group of like rows counts as often as it is asked, and
-proves as little as one row would (`training.bounds.effective_rows`).
+What is certified is the loss on tomorrow's requests, so each group of like rows weighs as much as it is asked, and is
+one draw all the same (`training.bounds.design_effect`).
 
 MAPIE's ``risk_control`` (1.6) has Learn then Test with fixed sequences, for losses in [0, 1], one level a risk, and
 Hoeffding-Bentkus p-values. It has no ladders, relative targets or groups, and, moved to [0, 1], paired losses in [-1,
@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.bounds import betting_p_values, effective_rows, exact_p_value, paired_values
+from training.bounds import betting_p_values, design_effect, exact_p_value, paired_values
 
 Method = Literal["exact", "betting"]
 LADDER = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
@@ -48,7 +48,6 @@ _HEADLINE_SHARE = 0.8
 _FRACTIONAL_SHARE = 0.1
 _BOUND_ROUNDS, _BOUND_POINTS = 3, 9
 _MOST_ROWS = 10_000_000
-_EVEN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Rung:
     upper_bound : the least target for which it passes its own test at this rung's share of the error, in the target's
         unit; at most the target where certified. It is about that rule alone: what is promised is the target.
     rows : groups of like rows that the test ran on.
-    effective_rows : how many independent rows of equal weight say as much at this target; at most ``rows``.
+    effective_rows : how many independent rows of equal weight say as much; at most ``rows``.
     rows_needed : about how many would certify the cheapest rule up to which none loses more than half of the target on
         these rows, if their means and variances persist; None where it is certified, or the first loses more already.
     method : the test that was used, "exact" or "betting".
@@ -108,7 +107,7 @@ class _Rows:
         reference, router = self.reference[:, rules], self.router[:, rules]
         if self.method == "betting":
             values = paired_values(reference, router, targets, relative=self.relative)
-            return betting_p_values(values, 1 - targets, level, self._powers(targets))
+            return betting_p_values(values, 1 - targets, level, self.weights)
         return np.array(
             [
                 exact_p_value(base, rule, target, relative=self.relative, weights=self.weights)
@@ -125,16 +124,13 @@ class _Rows:
         mean = float(np.average(reference, weights=self.weights))
         return lost / mean if mean > 0 else 0.0
 
-    def effective(self, target: float) -> float:
-        """How many independent rows the units are worth at a target."""
-        return float(len(self)) if self.weights is None else effective_rows(self.weights, target)
-
-    def _powers(self, targets: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def effective(self, rule: int, target: float) -> float:
+        """How many independent rows the units are worth for a rule."""
         if self.weights is None:
-            return None
-        scale = np.array([self.effective(target) / len(self) for target in targets.tolist()])
-        powers: NDArray[np.float64] = self.weights[:, None] * scale
-        return powers
+            return float(len(self))
+        reference, router = self.reference[:, [rule]], self.router[:, [rule]]
+        values = paired_values(reference, router, target, relative=self.relative)
+        return len(self) / float(design_effect(self.weights, values)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +158,6 @@ def certify_ladder(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
-    weights: NDArray[np.float64] | None = None,
     headline: float = HEADLINE,
     method: Method | None = None,
     bounds: bool = True,
@@ -178,7 +173,6 @@ def certify_ladder(
     relative : whether targets are shares of the reference's mean score, or points of score.
     groups : (n,) group numbers. Rows of a group are alike, not independent: each group is one unit, with its mean
         scores, that weighs as much as its rows.
-    weights : (n,) above 0, how many requests each row stands for; None: one each.
     headline : the target that four fifths of the error are spent on, where it is one of several; else all share it
         equally.
     method : None: "exact" where at least 90% of the scores are 0 or 1, else "betting". This looks at how rows are
@@ -194,7 +188,7 @@ def certify_ladder(
     ValueError : no rows, no rules, or a score, target or confidence out of its range.
     """
     _check(reference, router, targets, confidence)
-    rows = _independent(reference, router, groups, weights, relative, method)
+    rows = _independent(reference, router, groups, relative, method)
     error = 1 - confidence
     order = sorted(range(len(targets)), key=lambda place: targets[place])
     shares = _shares([targets[place] for place in order], headline)
@@ -216,7 +210,6 @@ def certify_tasks(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
-    weights: NDArray[np.float64] | None = None,
     method: Method | None = None,
 ) -> dict[str, Rung]:
     """Certify rules for each task by itself; with ``confidence``, all the returned certificates hold at once.
@@ -229,7 +222,7 @@ def certify_tasks(
     Parameters
     ----------
     tasks : (n,) labels of the rows.
-    reference, router, confidence, relative, groups, weights, method : as in `certify_ladder`.
+    reference, router, confidence, relative, groups, method : as in `certify_ladder`.
 
     Returns
     -------
@@ -247,12 +240,11 @@ def certify_tasks(
             reference[own],
             router[own],
             None if groups is None else groups[own],
-            None if weights is None else weights[own],
             relative,
             method,
         )
     error = 1 - confidence
-    tested = _large_enough({task: rows.effective(target) for task, rows in parts.items()}, target, error)
+    tested = _large_enough({task: rows.effective(0, target) for task, rows in parts.items()}, target, error)
     shares = np.full(len(tested), 1 / max(len(tested), 1))
     test = _tests([parts[task] for task in tested], [target] * len(tested), error * shares)
     verdicts = dict(zip(tested, _run(test, shares, router.shape[1], error, nested=False), strict=True))
@@ -287,7 +279,7 @@ def p_value(
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (target,), 1 - level)
-    rows = _independent(reference, router[:, None], None, None, relative, method)
+    rows = _independent(reference, router[:, None], None, relative, method)
     return float(rows.p_values([0], np.array([target]), level)[0])
 
 
@@ -314,7 +306,7 @@ def upper_bound(
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (), confidence)
-    rows = _independent(reference, router[:, None], groups, None, relative, method)
+    rows = _independent(reference, router[:, None], groups, relative, method)
     return _bound(rows, 0, 1 - confidence, top=1.0)
 
 
@@ -336,35 +328,25 @@ def _independent(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],
     groups: NDArray[np.int64] | None,
-    weights: NDArray[np.float64] | None,
     relative: bool,
     method: Method | None,
 ) -> _Rows:
     """One unit a group, and the method that suits what comes out."""
-    masses = np.ones(len(router)) if weights is None else weights
-    base = reference if reference.ndim == 2 else reference[:, None]
+    base, weights = reference if reference.ndim == 2 else reference[:, None], None
     if groups is not None:
-        numbers = np.unique(groups, return_inverse=True)[1]
-        base, router = (_group_means(scores, numbers, masses) for scores in (base, router))
-        masses = np.bincount(numbers, masses).astype(np.float64)
-    uneven = float(np.ptp(masses)) > _EVEN * float(masses.max())
-    return _Rows(
-        np.broadcast_to(base, router.shape),
-        router,
-        masses / masses.mean() if uneven else None,
-        relative,
-        method or _suitable(base, router),
-    )
+        numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+        base, router = (_group_means(scores, numbers, sizes) for scores in (base, router))
+        weights = sizes / sizes.mean() if np.ptp(sizes) else None
+    return _Rows(np.broadcast_to(base, router.shape), router, weights, relative, method or _suitable(base, router))
 
 
 def _group_means(
-    scores: NDArray[np.float64], numbers: NDArray[np.intp], masses: NDArray[np.float64]
+    scores: NDArray[np.float64], numbers: NDArray[np.intp], sizes: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """(g, m): weighted means of the rows of each group."""
-    sums = np.zeros((int(numbers.max()) + 1, scores.shape[1]))
-    np.add.at(sums, numbers, scores * masses[:, None])
-    means: NDArray[np.float64] = np.minimum(sums / np.bincount(numbers, masses)[:, None], 1.0)
-    return means
+    """(g, m): means of the rows of each group."""
+    sums = np.zeros((len(sizes), scores.shape[1]))
+    np.add.at(sums, numbers, scores)
+    return sums / sizes[:, None]
 
 
 def _suitable(reference: NDArray[np.float64], router: NDArray[np.float64]) -> Method:
@@ -458,7 +440,7 @@ def _rung(
         loss=rows.loss(verdict.shown),
         upper_bound=_bound(rows, verdict.shown, verdict.level, top=top) if bounds else top,
         rows=len(rows),
-        effective_rows=math.floor(rows.effective(target)),
+        effective_rows=math.floor(rows.effective(verdict.shown, target)),
         rows_needed=_rows_needed(rows, target, verdict),
         method=rows.method,
     )
@@ -497,6 +479,6 @@ def _rows_needed(rows: _Rows, target: float, verdict: _Verdict) -> int | None:
     mean = np.average(paired, axis=0, weights=rows.weights)
     variance = np.average((paired - mean) ** 2, axis=0, weights=rows.weights)
     needed = squared_quantile * float((variance / mean**2).max())
-    thinning = len(rows) / rows.effective(target)
+    thinning = len(rows) / rows.effective(verdict.shown, target)
     needed = thinning * max(needed, _least_rows(target, level) / scored)
     return math.ceil(min(max(needed, 1.1 * len(paired)), _MOST_ROWS))

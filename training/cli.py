@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from classifier.router import MODELS, TRAINED_ARTIFACT, Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
 from training.console import progress_bars, show_data, show_result
-from training.data import DataOptions, prepare
+from training.data import DataOptions, RoutingData, prepare
 from training.drift.words import headline as drift_headline
 from training.effort import Effort, learners_for
 from training.feedback.console import show_store
@@ -35,6 +35,7 @@ from training.floor import TaskMeansLearner
 from training.gate.train import add_gate
 from training.judge_cli import hold_contest, promotion_rule, show_contest
 from training.labels import Adequacy
+from training.ledger import enter_try
 from training.linear import LinearLearner
 from training.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command, write_json
 from training.pipeline import train
@@ -364,6 +365,11 @@ def train_router(
     show_data(console, data)
     if store is not None:
         show_store(console, store)
+    target = Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK)
+    path = out or TRAINED_ARTIFACT
+    target = _as_a_try(
+        models if store is not None and out is None else path.parent, data, target, options, effort, seed
+    )
     learners = learners_for(effort)
     if store is not None and store.kept.by_task:
         learners = {"task means": TaskMeansLearner(LinearLearner())}
@@ -372,7 +378,7 @@ def train_router(
             data,
             menu,
             learners,
-            Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK),
+            target,
             seed=seed or 0,
             jobs=jobs,
             force=force,
@@ -386,7 +392,6 @@ def train_router(
                 training, learners[training.model.learner], jobs=jobs, progress=partial(progress, "unseen tasks")
             )
     show_result(console, training, monthly_spend)
-    path = out or TRAINED_ARTIFACT
     compiled = partial(
         compile_artifact,
         training,
@@ -435,6 +440,17 @@ def train_router(
             f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
             f"tierwise-models add {path} --promote[/]"
         )
+
+
+def _as_a_try(
+    folder: Path, data: RoutingData, target: Target, options: DataOptions, effort: Effort, seed: int | None
+) -> Target:
+    """The target with this run's share of the error: all that certify one promise on the same rows share it."""
+    if data.logged.all():
+        return target
+    settings = {**asdict(options), "seed": seed or 0, "effort": str(effort), "costs": data.costs.sum(axis=0).tolist()}
+    entered = enter_try(folder, data, asdict(target), {name: settings[name] for name in settings if name != "jobs"})
+    return replace(target, share=entered.share, attempt=entered.number)
 
 
 def _command(outcomes: str | None, store: Store | None) -> str:

@@ -11,9 +11,11 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from training.assumptions import assumptions, doubts
 from training.data import RoutingData
 from training.evaluate import Result
 from training.gate.trained import TrainedGate
@@ -94,12 +96,15 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     console.print(escape(_promise(training)))
     if training.gate is not None:
         console.print(escape(_cascade_promise(training, training.gate)))
+    _show_assumptions(console, training)
     _show_ladder(console, training)
     _show_tasks(console, training)
     for tier in training.never_chosen:
         console.print(
             f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]"
         )
+    if training.lost:
+        console.print(f"{training.lost:,} unobserved test scores count as lost in these figures")
     if training.filled:
         console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")
 
@@ -130,6 +135,7 @@ def _kept(training: Training) -> str:
 
 
 def _warnings(training: Training) -> Iterator[str]:
+    yield from doubts(training)
     mix, rule = training.mix, training.rule
     if rule.estimated is not None:
         yield (
@@ -221,6 +227,15 @@ def _promise(training: Training) -> str:
         + f"Better than a random mix at the same cost by {training.mix.gain:+.3f} "
         f"[{training.mix.interval.low:+.3f}, {training.mix.interval.high:+.3f}] in quality."
     )
+
+
+def _show_assumptions(console: Console, training: Training) -> None:
+    """What the promise rests on; nothing where none is made."""
+    if training.shipped.always == training.data.names[training.data.reference] or not _promise(training):
+        return
+    console.print("[bold]The promise assumes[/]")
+    for line in assumptions(training):
+        console.print(Padding(escape(line), (0, 0, 0, 2)), highlight=False)
 
 
 def _show_ladder(console: Console, training: Training) -> None:

@@ -48,7 +48,7 @@ from training.rule import (
 from training.split import Split, split_rows
 from training.support import SupportFit, fit_support
 from training.tiers import menu_for
-from training.traffic import too_large
+from training.traffic import come_in_runs, too_large
 
 StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95
@@ -94,6 +94,7 @@ class Training:
         count as 0, since they are missing not by chance.
     support : where tiers with gaps were observed; None: no tier has any.
     large : (n,) rows of groups too large to be certified, which count as lost wherever they leave the reference.
+    runs : rows next to each other are far more alike than others, and no groups are given.
     gate : the learned gate, where the tables have answers; see `training.gate`.
     """
 
@@ -119,6 +120,7 @@ class Training:
     lost: int
     support: SupportFit | None
     large: NDArray[np.bool_]
+    runs: bool
     thresholds: tuple[int, int]
     seed: int
     gate: TrainedGate | None = None
@@ -225,6 +227,7 @@ def train(
         lost=int(data.lost[split.test].sum()),
         support=support,
         large=large,
+        runs=_come_in_runs(data),
         thresholds=thresholds,
         seed=seed,
     )
@@ -360,8 +363,18 @@ def _too_large(data: RoutingData, target: Target, certifying: int) -> NDArray[np
     large = np.zeros(len(data), bool)
     own = ~data.logged
     if own.any():
-        large[own] = too_large(data.groups[own], target.loss, certifying / len(data))
+        large[own] = too_large(data.groups[own], target.loss, certifying)
     return large
+
+
+def _come_in_runs(data: RoutingData) -> bool:
+    """Whether a table's rows come in runs, by time where it is known, and nobody says what belongs together."""
+    own = np.flatnonzero(~data.logged)
+    if any(data.table.groups[row] is not None for row in own):
+        return False
+    times = data.table.timestamps[own]
+    order = own[np.argsort(times, kind="stable")] if np.isfinite(times).all() else own
+    return come_in_runs(data.matrix.terms, order, data.groups, data.matrix.tasks)
 
 
 def _certifying(
@@ -375,9 +388,8 @@ def _certifying(
         expected=sight.expect(proof.rows, sight.predict(proof.rows)),
         quality=proof.values(data.quality),
         tasks=[data.matrix.tasks[row] for row in proof.rows],
-        groups=data.groups[proof.rows],
+        groups=proof.groups,
         sizes=_sizes(data, proof.rows),
-        weights=proof.weights,
     )
 
 
@@ -476,7 +488,6 @@ def _best_floor(
             confidence=confidence,
             relative=target.relative,
             groups=proof.groups,
-            weights=proof.weights,
         )
         if rung.rule is not None or floor == always_reference:
             return floor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,13 +21,14 @@ class Provable:
     ----------
     rows : (n,) row numbers: first those for choosing, then those of groups too large to be certified, wherever they
         stand in the split. Of the latter nothing is looked at but the request.
-    own : how many are of the first kind.
-    weights : (n,) how many requests each stands for, so that large groups weigh as much as in the table.
+    own : how many are of the first kind. Of the second there are so many that large groups weigh as in the table.
+    groups : (n,) group numbers. What counts as lost, or as unchanged, without a look is no draw, so each such row is a
+        group of its own.
     """
 
     rows: NDArray[np.int64]
     own: int
-    weights: NDArray[np.float64]
+    groups: NDArray[np.int64]
 
     def values(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, k) of a table's (rows, k) values; NaN where they are not looked at."""
@@ -56,9 +58,8 @@ def provable_rows(
     if answered is not None:
         kept &= answered
     rows = split.choose[kept[split.choose]]
-    if not len(rows):
-        return Provable(rows, 0, np.empty(0))
     heavy = np.flatnonzero(large)
-    share = len(rows) / float((~data.logged & ~large).sum())
-    weights = np.concatenate([np.ones(len(rows)), np.full(len(heavy), share)])
-    return Provable(np.concatenate([rows, heavy]), len(rows), weights)
+    share = len(rows) / max(float((~data.logged & ~large).sum()), 1.0)
+    heavy = heavy[np.linspace(0, max(len(heavy) - 1, 0), math.ceil(share * len(heavy))).astype(np.int64)]
+    own_groups = int(data.groups.max()) + 1 + np.arange(len(heavy))
+    return Provable(np.concatenate([rows, heavy]), len(rows), np.concatenate([data.groups[rows], own_groups]))

@@ -28,7 +28,8 @@ class Target:
     ----------
     loss : relative to the reference's mean quality, or in points of quality where ``relative`` is false.
     per_task : promise it for each task by itself; a task that cannot be certified goes to the reference.
-    share : of the error allowed, what this run may use: others certified on the same rows before (`training.ledger`).
+    share : of the error allowed, what this run may use: others certify on the same rows (`training.ledger`).
+    attempt : which try on these rows it is; None: nobody counts.
     """
 
     loss: float = 0.02
@@ -36,6 +37,7 @@ class Target:
     relative: bool = True
     per_task: bool = False
     share: float = 1.0
+    attempt: int | None = None
 
     @property
     def level(self) -> float:
@@ -95,7 +97,7 @@ class Expectations:
 
 @dataclass(frozen=True, slots=True)
 class CertifyingRows:
-    """n rows that a certificate is tested on, and how much of the traffic each stands for.
+    """n rows that a certificate is tested on.
 
     What is not known of them counts against the rule: a tier that was picked and has no score is lost, and a reference
     that has none was right, unless it was picked itself.
@@ -107,7 +109,6 @@ class CertifyingRows:
     tasks : (n,) labels.
     groups : (n,) group numbers.
     sizes : (n,) characters plus max_tokens, for the length rule.
-    weights : (n,) how many requests each row stands for.
     """
 
     expected: Expectations
@@ -115,7 +116,6 @@ class CertifyingRows:
     tasks: Sequence[str | None]
     groups: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    weights: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -129,7 +129,6 @@ class CertifyingRows:
             [self.tasks[place] for place in places.tolist()],
             self.groups[places],
             self.sizes[places],
-            self.weights[places],
         )
 
     def scores(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -279,7 +278,6 @@ def choose_rule(
         confidence=target.level,
         relative=target.relative,
         groups=proof.groups,
-        weights=proof.weights,
         headline=target.loss,
     )
     labelled = np.array([task is not None for task in proof.tasks])
@@ -293,7 +291,6 @@ def choose_rule(
             confidence=target.level,
             relative=target.relative,
             groups=known.groups,
-            weights=known.weights,
         )
     return ChosenRule(path, target, ladder, tasks)
 

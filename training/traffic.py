@@ -1,46 +1,76 @@
 """What rows stand for: tomorrow's traffic, in which a prompt that was asked often is asked often again.
 
-A group of like rows (one prompt repeated, one conversation) proves as little as one row, and weighs as much as it is
+A group of like rows (one prompt repeated, one conversation) is one draw from the traffic, and weighs as much as it is
 asked. Many small groups are tested together (`training.certify`). A group that is a large part of the traffic is not:
-no number of other rows says how good a tier is on it. So its rows count as lost wherever a rule sends them to another
-tier than the reference, and the certificate is about the whole traffic all the same.
+other rows say little of it. So its rows count as lost wherever a rule sends them to another tier than the reference,
+and the certificate is about the whole traffic all the same.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from training.bounds import effective_rows
+_ALWAYS_SMALL = 2
+_RARE = 0.03
+_FAR_MORE = 2.0
+_SURELY = 5.0
+_FEWEST_PAIRS = 100
+_MOST_PAIRS = 5_000
 
-_LEVEL = 0.05
 
-
-def too_large(groups: NDArray[np.int64], loss: float, certified: float) -> NDArray[np.bool_]:
-    """(n,): rows of groups too large to be certified beside the others.
-
-    The size limit is the one at which the smallest loss could be certified at best: the share of the rows in larger
-    groups, all lost, plus log(1 / 0.05) over the effective rows of the others.
+def too_large(groups: NDArray[np.int64], loss: float, certifying: int) -> NDArray[np.bool_]:
+    """(n,): rows of groups that could hold all the loss allowed, were they among the rows that certify.
 
     Parameters
     ----------
     groups : (n,) group numbers.
     loss : the share of quality that may be lost.
-    certified : share of the rows that certify.
+    certifying : rows that certify.
     """
     sizes = np.bincount(groups)
-    present = np.sort(sizes[sizes > 0])
-    limits = np.unique(present)
-    if len(limits) < 2:
-        return np.zeros(len(groups), bool)
-    total = float(present.sum())
-    possible = []
-    for limit in limits.tolist():
-        kept = present[present <= limit].astype(np.float64)
-        worth = certified * effective_rows(kept / kept.mean(), loss)
-        possible.append(1 - kept.sum() / total + math.log(1 / _LEVEL) / worth)
-    best = limits[len(limits) - 1 - int(np.argmin(possible[::-1]))]
-    large: NDArray[np.bool_] = sizes[groups] > best
+    large: NDArray[np.bool_] = sizes[groups] > max(loss * certifying, _ALWAYS_SMALL)
     return large
+
+
+def come_in_runs(
+    terms: sparse.csr_matrix, order: NDArray[np.int64], groups: NDArray[np.int64], tasks: Sequence[str | None]
+) -> bool:
+    """Whether rows next to each other share far more rare words than other rows of their task do.
+
+    Topics then come and go: rows are not independent, and what belongs together should be named as groups.
+
+    Parameters
+    ----------
+    terms : (n, buckets) sparse, from `training.matrix`.
+    order : (n,) row numbers by time, or as they stand in the table.
+    groups, tasks : (n,); rows of one group are known to belong together, and are left out.
+    """
+    if len(order) < _FEWEST_PAIRS:
+        return False
+    frequency = np.bincount(terms.indices, minlength=terms.shape[1])
+    rare = terms[:, np.flatnonzero((frequency >= 2) & (frequency <= _RARE * len(order)))].tocsr()
+    numbers = np.unique([str(task) for task in tasks], return_inverse=True)[1]
+    random = np.random.default_rng(0)
+    shuffled = random.permutation(order)
+    by_task = shuffled[np.argsort(numbers[shuffled], kind="stable")]
+    near, far = (_shared(rare, each, groups, numbers) for each in (order, by_task))
+    if min(len(near), len(far)) < _FEWEST_PAIRS:
+        return False
+    error = math.sqrt(near.var() / len(near) + far.var() / len(far))
+    return bool(near.mean() > _FAR_MORE * far.mean() + _SURELY * error)
+
+
+def _shared(
+    rare: sparse.csr_matrix, order: NDArray[np.int64], groups: NDArray[np.int64], tasks: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """How many rare terms neighbours share, of one task and of two groups each."""
+    first, second = order[:-1], order[1:]
+    apart = (groups[first] != groups[second]) & (tasks[first] == tasks[second])
+    places = np.flatnonzero(apart)[:_MOST_PAIRS]
+    shared = rare[first[places]].multiply(rare[second[places]]).sum(axis=1)
+    return np.asarray(shared, np.float64).ravel()

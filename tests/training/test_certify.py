@@ -148,14 +148,17 @@ def test_repeated_rows_count_once() -> None:
     assert copies == certify_ladder(reference, router)
 
 
-def test_each_group_counts_as_one_row_whatever_its_size() -> None:
+def test_a_group_is_one_draw_and_weighs_as_much_as_it_is_asked() -> None:
     reference, router = np.ones(404), np.ones((404, 1))
     router[:5] = 0.0
     groups = np.concatenate([np.zeros(5, dtype=np.int64), np.arange(1, 400)])
     (rung,) = certify_ladder(reference, router, targets=(0.02,), groups=groups)
     assert rung.rows == 400
-    assert rung.loss == pytest.approx(1 / 400)
-    assert rung.rule == 0
+    assert rung.loss == pytest.approx(5 / 404)
+    assert rung.effective_rows < 400
+    assert rung.rule is None
+    (alone,) = certify_ladder(reference[4:], router[4:], targets=(0.02,))
+    assert alone.rule == 0
 
 
 def test_the_method_follows_the_scores() -> None:

@@ -89,7 +89,6 @@ def certify_pairs(
     scores: NDArray[np.float64],
     rows: Outcomes,
     target: Target,
-    weights: NDArray[np.float64] | None = None,
 ) -> tuple[Pair, Rung, float]:
     """The cheapest pair of a path that keeps the promise on ``rows``, which nothing was fitted on.
 
@@ -99,7 +98,6 @@ def certify_pairs(
     Parameters
     ----------
     scores : (n, t) the gate's.
-    weights : (n,) how many requests each row stands for; None: one each.
 
     Returns
     -------
@@ -114,11 +112,9 @@ def certify_pairs(
         confidence=target.level,
         relative=target.relative,
         groups=rows.groups,
-        weights=weights,
     )
     chosen = rung.rule or 0
-    spent, base = (np.average(cost, weights=weights) for cost in (done[chosen].cost, rows.costs[:, rows.reference]))
-    return path[chosen], rung, float(spent / base)
+    return path[chosen], rung, float(done[chosen].cost.mean() / rows.costs[:, rows.reference].mean())
 
 
 def _with_losses(done: Replay, rows: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -157,8 +153,8 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
     if not path or not proof.own:
         return None
     expected, rows = sight.look(proof.rows)
-    rows = replace(rows, quality=proof.values(data.quality))
-    pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target, proof.weights)
+    rows = replace(rows, quality=proof.values(data.quality), groups=proof.groups)
+    pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target)
     rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
     named = {training.data.names[tier]: prospect for tier, prospect in pair.prospects.items()}
     setting = CascadeSetting(pair.price_weight, pair.threshold, cost, rates.adequate, rates.inadequate, named)

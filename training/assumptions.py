@@ -1,0 +1,93 @@
+"""What a certificate assumes, and where the rows give reason to doubt it: one sentence each, for people who decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from training.missing import Missing
+from training.pipeline import Training
+
+_FEW_INDEPENDENT = 0.5
+
+
+def assumptions(training: Training) -> Iterator[str]:
+    """What must be true for the promise to hold."""
+    yield (
+        "Independent rows: no request depends on another, and tomorrow's are like these. What belongs together (a "
+        "conversation, a document) needs a group column."
+    )
+    yield "True scores: if the table calls a poor answer good, so does the promise."
+    names = training.data.names
+    chance = [f"{gap.rows:,} of {names[gap.tier]}" for gap in training.data.missing if gap.by_chance]
+    if chance:
+        yield (
+            f"Scores missing by chance ({', '.join(chance)}): nothing known of the requests tells which. A cause that "
+            "leaves no other trace cannot be seen."
+        )
+    yield _tries(training)
+
+
+def doubts(training: Training) -> Iterator[str]:
+    """What of the rows is unfit for a promise, and what was done."""
+    for gap in training.data.missing:
+        if not gap.by_chance:
+            yield _gap(training, gap)
+    yield from _large(training)
+    rung, rows = training.rule.asked, len(training.split.choose)
+    if 0 < rung.effective_rows < _FEW_INDEPENDENT * rows:
+        yield (
+            f"few groups decide: the {rows:,} rows for choosing are {rung.rows:,} groups of like requests, worth about "
+            f"{rung.effective_rows:,} independent rows. Requests from more sources would certify more."
+        )
+    if training.runs:
+        yield (
+            "rows look clustered: those next to each other are far more alike than others. If topics, users or "
+            "documents come and go, name what belongs together in a group column (--column group=YOURS); without it "
+            "the promise counts each row as independent."
+        )
+
+
+def _tries(training: Training) -> str:
+    attempt, confidence = training.target.attempt, training.target.confidence
+    if attempt is None:
+        return "One try: the promise does not hold for the best of several runs on the same rows."
+    if attempt == 1:
+        return "One try on these rows: further ones, with another seed or option, are held to the error that is left."
+    return (
+        f"Try {attempt} on these rows: it was tested at {training.target.level:.2%} confidence, so that all tries "
+        f"together keep {confidence:.0%}. New rows start anew."
+    )
+
+
+def _gap(training: Training, gap: Missing) -> str:
+    name, reference = training.data.names[gap.tier], training.data.names[training.data.reference]
+    whose = f", {gap.where}" if gap.where else ""
+    known = "not by chance" if np.isfinite(gap.p_value) else "too few to tell whether by chance"
+    seen = f"{gap.rows:,} of {gap.of:,} rows have no score of {name}{whose}: {known}. "
+    if gap.tier == training.data.reference:
+        return seen + f"There {name}, the reference, counts as right. Score it on them to certify more."
+    support = training.support
+    shut = support is not None and gap.tier in support.tiers
+    left = f"Requests like them go to {reference}, and what" if shut else "What"
+    return seen + f"{left} is picked without a score counts as lost. Score {name} on them to use it there."
+
+
+def _large(training: Training) -> Iterator[str]:
+    data, rows = training.data, np.flatnonzero(training.large)
+    if not len(rows):
+        return
+    reference = data.names[data.reference]
+    groups = len(np.unique(data.groups[rows]))
+    means = ", ".join(
+        f"{name} {np.nanmean(data.scores[rows, tier]):.3f}"
+        for tier, name in enumerate(data.names)
+        if not np.isnan(data.scores[rows, tier]).all()
+    )
+    what = "one prompt or group is" if groups == 1 else f"{groups:,} prompts or groups are"
+    yield (
+        f"{what} {len(rows) / len(data):.0%} of the rows ({len(rows):,}): too large for other rows to prove anything "
+        f"about it, so it counts as lost wherever it leaves {reference}. Mean scores there: {means}; decide on it by "
+        "hand."
+    )
