@@ -163,6 +163,96 @@ def train(
     ------
     InputError : rows hang together in so few groups that they cannot be dealt to three parts.
     """
+    learned = learn_rule(data, learners, target, seed=seed, jobs=jobs, progress=progress)
+    split, rule, fit_rows, chosen_rows = learned.split, learned.rule, learned.fitted_on[1], learned.chosen_on[1]
+    predicted = learned.sight.predict(split.test)
+    expected, test = learned.sight.look(split.test, predicted)
+    run_menu = menu_for(menu, data.tiers)
+    ladder = length_ladder(run_menu, data.names)
+    thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
+    mix = learned.against_mix(seed)
+    choices = baselines(data.names, test, run_menu, thresholds)
+    routed = rule.choose(expected, test.tasks)
+    peers = {NEIGHBOURS: _neighbours(data, split.fit, split.test)}
+    results = compare(choices, routed, test, seed, peers=peers)
+    shipped = Shipped("learned", LEARNED)
+    if not force and not (rule.certified and mix.better) and rule.estimated is None:
+        shipped = _best_floor(data, chosen_rows, learned.proof, ladder, thresholds, target)
+    by_name = {result.name: result for result in results}
+    return Training(
+        data=data,
+        menu=run_menu,
+        split=split,
+        model=learned.model,
+        novelty=learned.sight.novelty,
+        rule=rule,
+        reference_cost=learned.sight.reference_cost,
+        mix=mix,
+        shipped=shipped,
+        results=results,
+        result=by_name[shipped.name],
+        test=test,
+        cross_fitted=learned.cross_fitted,
+        predicted=predicted,
+        expected=expected,
+        peers=peers,
+        chosen=choices.get(shipped.name, routed),
+        never_chosen=never_chosen(price_weights(learned.fitted_on[0].cost), learned.chosen_on[0]),
+        filled=int((np.isnan(data.quality) & ~data.lost)[split.test].sum()),
+        lost=int(data.lost[split.test].sum()),
+        support=learned.sight.support,
+        large=learned.large,
+        runs=_come_in_runs(data),
+        thresholds=thresholds,
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRule:
+    """A fitted model and the rule that was chosen for it, before it is compared with anything.
+
+    Attributes
+    ----------
+    cross_fitted : what models that did not see them expected of the rows for fitting.
+    sight : what the rule sees of rows.
+    fitted_on, chosen_on : the rows for fitting and for choosing: what the rule decided by, and what happened.
+    large : (n,) rows of groups too large to be certified.
+    proof : what the certificates rest on.
+    """
+
+    split: Split
+    model: FittedModel
+    cross_fitted: Predictions
+    sight: Sight
+    fitted_on: tuple[Expectations, Outcomes]
+    chosen_on: tuple[Expectations, Outcomes]
+    large: NDArray[np.bool_]
+    proof: CertifyingRows
+    rule: ChosenRule
+
+    def against_mix(self, seed: int) -> MixComparison:
+        """The rule against a random mix of the same cost, on predictions that no fitted weight has seen."""
+        rows = _joined(self.fitted_on[1], self.chosen_on[1])
+        expected = self.fitted_on[0].joined(self.chosen_on[0])
+        return compare_to_mix(self.rule.choose(expected, rows.tasks), rows, seed=seed)
+
+
+def learn_rule(
+    data: RoutingData,
+    learners: Mapping[str, Learner],
+    target: Target,
+    *,
+    seed: int,
+    jobs: int = 1,
+    progress: StageProgress | None = None,
+) -> LearnedRule:
+    """Split the rows, fit on one part, choose and certify the rule on another; the test rows are not looked at.
+
+    Raises
+    ------
+    InputError : as `train`.
+    """
     split = _after_what_was_learned(split_rows(data.groups, _times(data, seed), seed=seed), data)
     _refuse_thin(split, data)
     fit = split.fit
@@ -177,60 +267,18 @@ def train(
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
     )
-    support = _support(data, fit, jobs)
-    sight = Sight.of(data, model, fit, float(data.costs[fit, data.reference].mean()), support)
-    foreseen, predicted = sight.predict(split.choose), sight.predict(split.test)
-    chosen_on, chosen_rows = sight.look(split.choose, foreseen)
-    fit_expected, fit_rows = sight.look(fit, cross_fitted)
-    expected, test = sight.look(split.test, predicted)
-    steps = price_weights(fit_expected.cost)
-    path = order_rules(steps, fit_expected, fit_rows)
+    reference_cost = float(data.costs[fit, data.reference].mean())
+    sight = Sight.of(data, model, fit, reference_cost, _support(data, fit, jobs))
+    foreseen = sight.predict(split.choose)
+    fitted_on, chosen_on = sight.look(fit, cross_fitted), sight.look(split.choose, foreseen)
+    path = order_rules(price_weights(fitted_on[0].cost), *fitted_on)
     large = _too_large(data, target, len(split.choose))
-    proof = _certifying(sight, split, large, chosen_on, path)
-    rule = choose_rule(path, chosen_on, chosen_rows, target, proof)
+    proof = _certifying(sight, split, large, chosen_on[0], path)
+    rule = choose_rule(path, *chosen_on, target, proof)
     if data.logged.any():
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
-        rule = estimate_rule(rule, fit_expected.joined(chosen_on), told)
-    run_menu = menu_for(menu, data.tiers)
-    ladder = length_ladder(run_menu, data.names)
-    seen = _joined(fit_rows, chosen_rows)
-    thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
-    mix = compare_to_mix(rule.choose(fit_expected.joined(chosen_on), seen.tasks), seen, seed=seed)
-    choices = baselines(data.names, test, run_menu, thresholds)
-    learned = rule.choose(expected, test.tasks)
-    peers = {NEIGHBOURS: _neighbours(data, fit, split.test)}
-    results = compare(choices, learned, test, seed, peers=peers)
-    shipped = Shipped("learned", LEARNED)
-    if not force and not (rule.certified and mix.better) and rule.estimated is None:
-        shipped = _best_floor(data, chosen_rows, proof, ladder, thresholds, target)
-    by_name = {result.name: result for result in results}
-    return Training(
-        data=data,
-        menu=run_menu,
-        split=split,
-        model=model,
-        novelty=sight.novelty,
-        rule=rule,
-        reference_cost=sight.reference_cost,
-        mix=mix,
-        shipped=shipped,
-        results=results,
-        result=by_name[shipped.name],
-        test=test,
-        cross_fitted=cross_fitted,
-        predicted=predicted,
-        expected=expected,
-        peers=peers,
-        chosen=choices.get(shipped.name, learned),
-        never_chosen=never_chosen(steps, chosen_on),
-        filled=int((np.isnan(data.quality) & ~data.lost)[split.test].sum()),
-        lost=int(data.lost[split.test].sum()),
-        support=support,
-        large=large,
-        runs=_come_in_runs(data),
-        thresholds=thresholds,
-        seed=seed,
-    )
+        rule = estimate_rule(rule, fitted_on[0].joined(chosen_on[0]), told)
+    return LearnedRule(split, model, cross_fitted, sight, fitted_on, chosen_on, large, proof, rule)
 
 
 def _targets(

@@ -33,6 +33,12 @@ class SupportFit:
     least: tuple[float, ...]
     unsupported: NDArray[np.bool_]
 
+    def judge(self, matrix: FeatureMatrix, tiers: int) -> NDArray[np.bool_]:
+        """(m, tiers): those that must not be picked, of rows that were not fitted on."""
+        found = np.zeros((len(matrix), tiers), bool)
+        found[:, self.tiers] = self.model.predict(matrix).quality < np.array(self.least)
+        return found
+
     def runtime(self) -> Support:
         """The same in the runtime's form."""
         return Support(self.model.runtime(), self.tiers, self.least)
