@@ -61,11 +61,16 @@ def _tries(training: Training) -> str:
     )
 
 
-def _gap(training: Training, gap: Missing) -> str:
-    name, reference = training.data.names[gap.tier], training.data.names[training.data.reference]
+def gap_seen(gap: Missing, name: str) -> str:
+    """What is missing of a tier, in a sentence."""
     whose = f", {gap.where}" if gap.where else ""
     known = "not by chance" if np.isfinite(gap.p_value) else "too few to tell whether by chance"
-    seen = f"{gap.rows:,} of {gap.of:,} rows have no score of {name}{whose}: {known}. "
+    return f"{gap.rows:,} of {gap.of:,} rows have no score of {name}{whose}: {known}. "
+
+
+def _gap(training: Training, gap: Missing) -> str:
+    name, reference = training.data.names[gap.tier], training.data.names[training.data.reference]
+    seen = gap_seen(gap, name)
     if gap.tier == training.data.reference:
         return seen + f"There {name}, the reference, counts as right. Score it on them to certify more."
     support = training.support

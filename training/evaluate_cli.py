@@ -15,6 +15,7 @@ from rich.table import Table
 from classifier.catalog import STRATEGIES
 from classifier.errors import ArtifactError, InputError
 from classifier.router import Router
+from training.assumptions import gap_seen
 from training.console import comparison_table, progress_bars, show_data
 from training.labels import Adequacy
 from training.options import columns_of, pairs, price_pair, run_command, write_json
@@ -127,6 +128,10 @@ def show_replay(console: Console, found: Replay, monthly_spend: float | None) ->
         f"{result.kept_interval.high:.1%}] of its quality, on {len(found.data):,} rows.[/]",
         highlight=False,
     )
+    for gap in found.data.missing:
+        if not gap.by_chance:
+            said = f"{gap_seen(gap, names[gap.tier])}What was picked without a score counts as lost."
+            console.print(f"[bold yellow]Warning:[/] {escape(said)}")
     if found.kept is not None:
         console.print(escape(_promise(found.kept)))
     better = "Better" if found.mix.better else "Not surely better"
@@ -146,6 +151,8 @@ def show_replay(console: Console, found: Replay, monthly_spend: float | None) ->
         console.print(
             f"{found.elsewhere:,} rows went to a tier that the table does not have; {names[-1]} stands for it"
         )
+    if found.lost:
+        console.print(f"{found.lost:,} unobserved scores, missing not by chance, count as lost in these figures")
     if found.filled:
         console.print(f"{found.filled:,} unobserved scores stand as the model's expectation in these figures")
 
@@ -167,6 +174,7 @@ def figures(router: Router, found: Replay) -> dict[str, Any]:
         "novel": found.novel,
         "elsewhere": found.elsewhere,
         "filled": found.filled,
+        "lost": found.lost,
         "trained_on": list(found.seen),
     }
 

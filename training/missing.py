@@ -27,11 +27,12 @@ from training.linear import LinearLearner
 from training.matrix import FeatureMatrix
 
 LEAST_MISSING = 20
-LEVEL = 0.10
+LEVEL = 0.02
 
 _LEAST_SEEN = 20
 _LEAST_GROUPS = 2
 _STARK = 0.5
+_STANDS_OUT = 0.01
 _LISTED_TASKS = 3
 _LISTED_WORDS = 4
 _LOOKED_AT = 2_000
@@ -111,7 +112,7 @@ def _p_values(
         missing = gone[:, tier]
         tests = [
             _apart(outputs[:, at], missing),
-            _told_by(outputs[:, len(telling) + at], missing),
+            _apart(outputs[:, len(telling) + at], missing, "less"),
             *(_apart(scores[:, other], missing) for other in range(scores.shape[1]) if other != tier),
         ]
         known = [p_value for p_value in tests if not np.isnan(p_value)]
@@ -123,19 +124,17 @@ def _can_tell(missing: NDArray[np.bool_]) -> bool:
     return int(missing.sum()) >= LEAST_MISSING and int((~missing).sum()) >= _LEAST_SEEN
 
 
-def _apart(values: _Float, missing: NDArray[np.bool_]) -> float:
-    """P-value of equal means where the score is missing and where it is not (Welch); NaN: too little is known."""
+def _apart(values: _Float, missing: NDArray[np.bool_], alternative: str = "two-sided") -> float:
+    """P-value of values being alike where the score is missing and where it is not (Mann and Whitney's test).
+
+    NaN: too little is known. ``alternative`` "less": only values that are smaller where it is missing speak against it.
+    """
     one, other = values[missing & ~np.isnan(values)], values[~missing & ~np.isnan(values)]
     if min(len(one), len(other)) < 2:
         return float("nan")
-    if np.ptp(one) == 0 and np.ptp(other) == 0:
-        return 1.0 if one[0] == other[0] else 0.0
-    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
-
-
-def _told_by(outputs: _Float, missing: NDArray[np.bool_]) -> float:
-    """P-value of what is expected to be observed being no more often observed (Mann and Whitney's test)."""
-    return float(stats.mannwhitneyu(outputs[~missing], outputs[missing], alternative="greater").pvalue)
+    if np.ptp(np.concatenate([one, other])) == 0:
+        return 1.0
+    return float(stats.mannwhitneyu(one, other, alternative=alternative).pvalue)
 
 
 def describe(missing: NDArray[np.bool_], tasks: Sequence[str | None], texts: Sequence[str]) -> str:
@@ -168,7 +167,7 @@ def _by_length(missing: NDArray[np.bool_], texts: Sequence[str]) -> str:
     if not 0 < missing.sum() < len(sizes) or np.ptp(sizes) == 0:
         return ""
     gone, seen = float(np.median(sizes[missing])), float(np.median(sizes[~missing]))
-    apart = stats.mannwhitneyu(sizes[missing], sizes[~missing]).pvalue < LEVEL / 10
+    apart = stats.mannwhitneyu(sizes[missing], sizes[~missing]).pvalue < _STANDS_OUT
     if not apart or max(gone, seen) < _LONGER * max(min(gone, seen), 1.0):
         return ""
     which = "long" if gone > seen else "short"
@@ -193,7 +192,7 @@ def _by_words(missing: NDArray[np.bool_], texts: Sequence[str]) -> str:
         for word, count in every.items()
         if count >= _LEAST_ROWS_OF_WORD and word.isalpha() and len(word) > 2
     }
-    sure = stats.norm.isf(LEVEL / 10 / max(len(scored), 1))
+    sure = stats.norm.isf(_STANDS_OUT / max(len(scored), 1))
     telling = sorted((word for word, score in scored.items() if score > sure), key=lambda word: -scored[word])
     listed = ", ".join(f"\u201c{word}\u201d" for word in telling[:_LISTED_WORDS])
     return f"mostly of requests with words such as {listed}" if listed else ""

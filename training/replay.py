@@ -30,6 +30,7 @@ from training.evaluate import (
 )
 from training.labels import Adequacy
 from training.matrix import Progress
+from training.rule import against
 from training.tables import OutcomeTable
 
 ROUTER = "this artifact"
@@ -83,7 +84,8 @@ class Replay:
     calibration : calibration error of the expected score, and what chance alone would show, by tier.
     novel : share of the rows that are unlike the training rows.
     elsewhere : rows that went to a tier outside the table; the dearest tier of the table stands for it.
-    filled : scores that were never observed and stand as the model's expectation.
+    filled : scores that were never observed and stand as the model's expectation; ``lost`` : those that are missing not
+        by chance and count as lost.
     seen : files of the table that the artifact was trained on.
     """
 
@@ -97,6 +99,7 @@ class Replay:
     novel: float
     elsewhere: int
     filled: int
+    lost: int
     seen: tuple[str, ...]
 
 
@@ -151,7 +154,8 @@ def replay(
         },
         novel=_novel(decisions),
         elsewhere=int((position >= tiers).sum()),
-        filled=int(np.isnan(data.quality).sum()),
+        filled=int((np.isnan(data.quality) & ~data.lost).sum()),
+        lost=int(data.lost.sum()),
         seen=_seen(router, table),
     )
 
@@ -183,7 +187,7 @@ def _in_order(data: RoutingData, router: Router) -> RoutingData:
 def _outcomes(data: RoutingData, expected: NDArray[np.float64]) -> Outcomes:
     requests = data.table.requests
     return Outcomes(
-        quality=np.where(np.isnan(data.quality), expected, data.quality),
+        quality=data.completed(np.arange(len(data)), expected),
         costs=data.costs,
         groups=data.groups,
         sizes=np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64),
@@ -202,12 +206,11 @@ def _by_task(rows: Outcomes, chosen: NDArray[np.int64], seed: int) -> Iterator[t
 
 
 def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: int) -> Kept | None:
-    complete = ~np.isnan(data.quality).any(axis=1)
+    complete = ~np.isnan(data.quality[:, data.by_chance]).any(axis=1)
     if not complete.any():
         return None
-    rule, quality = router.rule, data.quality[complete]
-    reached = np.take_along_axis(quality, chosen[complete, None], axis=1)[:, 0]
-    reference = quality[:, data.reference]
+    rule, picked = router.rule, chosen[complete]
+    reference, reached = against(data.quality[complete], picked, data.reference)
     means = redraw(np.column_stack([reference, reached]), data.groups[complete], seed)
     losses = [lost_share(*pair, relative=rule.relative) for pair in means.tolist()]
     return Kept(
@@ -216,7 +219,9 @@ def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: in
         confidence=rule.confidence,
         lost=lost_share(float(reference.mean()), float(reached.mean()), relative=rule.relative),
         least=interval(np.array(losses)).low,
-        most=upper_bound(reference, reached, relative=rule.relative, confidence=rule.confidence),
+        most=upper_bound(
+            reference, reached, relative=rule.relative, confidence=rule.confidence, groups=data.groups[complete]
+        ),
         rows=int(complete.sum()),
     )
 

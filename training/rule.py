@@ -133,11 +133,24 @@ class CertifyingRows:
 
     def scores(self, chosen: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n, m) scores of the reference and of the tiers picked, (n, m), in each of m ways."""
-        reference = self.quality[:, [self.expected.reference]]
-        picked = np.take_along_axis(self.quality, chosen, axis=1)
-        assumed = np.where(chosen == self.expected.reference, 0.0, 1.0)
-        unknown = np.isnan(reference)
-        return (np.where(unknown, assumed, reference) if unknown.any() else reference[:, 0]), np.nan_to_num(picked)
+        pairs = [against(self.quality, picked, self.expected.reference) for picked in chosen.T]
+        references, reached = (np.stack(columns, axis=1) for columns in zip(*pairs, strict=True))
+        known = not np.isnan(self.quality[:, self.expected.reference]).any()
+        return references[:, 0] if known else references, reached
+
+
+def against(
+    quality: NDArray[np.float64], chosen: NDArray[np.int64], reference: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) scores of the reference and of the tiers picked, (n,); what is not known counts against what was picked.
+
+    Parameters
+    ----------
+    quality : (n, t), NaN where not observed.
+    """
+    base, picked = quality[:, reference], np.take_along_axis(quality, chosen[:, None], axis=1)[:, 0]
+    assumed = np.where(chosen == reference, 0.0, 1.0)
+    return np.where(np.isnan(base), assumed, base), np.nan_to_num(picked)
 
 
 @dataclass(frozen=True, slots=True)

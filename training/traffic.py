@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from classifier.features import N_WORD_BUCKETS
+
 _ALWAYS_SMALL = 2
 _RARE = 0.03
 _FAR_MORE = 2.0
@@ -52,8 +54,9 @@ def come_in_runs(
     """
     if len(order) < _FEWEST_PAIRS:
         return False
-    frequency = np.bincount(terms.indices, minlength=terms.shape[1])
-    rare = terms[:, np.flatnonzero((frequency >= 2) & (frequency <= _RARE * len(order)))].tocsr()
+    words = terms[:, :N_WORD_BUCKETS].tocsr()  # not bytes: running numbers are alike in these
+    frequency = np.bincount(words.indices, minlength=words.shape[1])
+    rare = words[:, np.flatnonzero((frequency >= 2) & (frequency <= _RARE * len(order)))].tocsr()
     numbers = np.unique([str(task) for task in tasks], return_inverse=True)[1]
     random = np.random.default_rng(0)
     shuffled = random.permutation(order)

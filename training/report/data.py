@@ -28,6 +28,7 @@ class Verdict:
     sentence : what it rests on.
     promise : what is certified, in a sentence.
     warnings : what is off, most important first.
+    assumptions : what must be true for the promise to hold, a sentence each; empty where nothing is promised.
     """
 
     mood: str
@@ -35,6 +36,7 @@ class Verdict:
     sentence: str
     promise: str
     warnings: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,7 @@ class DataNotes:
     duplicates: int
     missing_scores: int
     filled: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,6 +275,7 @@ def _notes(training: Training) -> DataNotes:
         duplicates=len(data) - len(np.unique(data.groups)),
         missing_scores=int(np.isnan(data.scores).sum()),
         filled=training.filled,
+        lost=training.lost,
     )
 
 

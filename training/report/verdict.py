@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from training.assumptions import assumptions, doubts
 from training.pipeline import Training
 from training.report.data import Verdict
 from training.report.figures import count, percent, plural, points, score
@@ -14,7 +15,15 @@ _MUCH_FILLED = 0.2
 def verdict(training: Training) -> Verdict:
     """Judge a training run."""
     mood, word = _mood(training)
-    return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)))
+    assumed = tuple(assumptions(training)) if _promises(training) else ()
+    return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
+
+
+def _promises(training: Training) -> bool:
+    """Whether quality is promised, and could be lost."""
+    return training.shipped.always != _reference(training) and (
+        training.shipped.strategy != "learned" or training.rule.certified
+    )
 
 
 def headline(training: Training) -> str:
@@ -51,7 +60,7 @@ def promise(training: Training) -> str:
         )
     promised = (
         f"With {percent(target.confidence, 0)} confidence, at most {_loss(training)} is lost: "
-        f"certified on {count(rung.rows)} independent rows that nothing was learned from"
+        f"certified on {count(rung.rows)} groups of like rows that nothing was learned from"
     )
     if training.shipped.strategy == "learned":
         lost = percent(rung.loss) if target.relative else f"{score(rung.loss)} points"
@@ -61,6 +70,8 @@ def promise(training: Training) -> str:
 
 def warnings(training: Training) -> Iterator[str]:
     """What someone who decides must know first, a sentence or two each."""
+    for doubt in doubts(training):
+        yield doubt[0].upper() + doubt[1:]
     if training.rule.estimated is None:
         yield from _not_certified(training)
         yield from _not_better(training)

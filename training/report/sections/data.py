@@ -59,7 +59,7 @@ def _facts(data: ReportData) -> Iterator[str]:
         yield (
             f"{count(found.missing_scores)} of {count(cells)} scores were not observed; each tier learned from the "
             f"rows that observed it. On the test rows the model\u2019s expectation stands for {count(found.filled)} "
-            "of them."
+            f"of them, and {count(found.lost)} that are missing not by chance count as lost."
         )
     for tier in data.tiers:
         if tier.never_chosen:

@@ -25,6 +25,7 @@ def opening(data: ReportData) -> Html:
         tag("p", judged.word, class_=f"verdict {judged.mood}"),
         tag("h1", title),
         tag("p", None if title == judged.sentence else f"{judged.sentence} ", judged.promise, class_="lead"),
+        _assumptions(judged.assumptions),
         _money(data),
         _figures(data),
         _basis(data),
@@ -35,6 +36,18 @@ def _warnings(said: tuple[str, ...]) -> Html | None:
     if not said:
         return None
     return tag("ul", *(tag("li", warning) for warning in said), class_="warnings", aria_label="Warnings")
+
+
+def _assumptions(said: tuple[str, ...]) -> Html | None:
+    """The box that a manager reads: a promise is as good as what it assumes."""
+    if not said:
+        return None
+    return tag(
+        "aside",
+        tag("h2", "What this promise assumes"),
+        tag("ul", *(tag("li", line) for line in said)),
+        class_="assumptions",
+    )
 
 
 def _money(data: ReportData) -> Html:
