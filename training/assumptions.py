@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from training.certify import Rung
 from training.missing import Missing
 from training.pipeline import Training
 
@@ -27,6 +28,13 @@ def assumptions(training: Training) -> Iterator[str]:
             "leaves no other trace cannot be seen."
         )
     yield _tries(training)
+
+
+def independent(rung: Rung) -> str:
+    """What a certificate was tested on, in words."""
+    if rung.effective_rows == rung.rows:
+        return f"{rung.rows:,} independent rows"
+    return f"{rung.rows:,} groups of like rows, worth {rung.effective_rows:,} independent ones,"
 
 
 def doubts(training: Training) -> Iterator[str]:

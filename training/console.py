@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from training.assumptions import assumptions, doubts
+from training.assumptions import assumptions, doubts, independent
 from training.data import RoutingData
 from training.evaluate import Result
 from training.gate.trained import TrainedGate
@@ -201,7 +201,7 @@ def _cascade_promise(training: Training, gate: TrainedGate) -> str:
     sentence = f"A gate was learned from the answers of {learned}. "
     if promise.certified:
         return sentence + (
-            f"Certified together with the router on {gate.rung.rows:,} rows kept apart: with {promise.confidence:.0%} "
+            f"Certified together with the router on {independent(gate.rung)} kept apart: with {promise.confidence:.0%} "
             f"confidence the cascade loses at most {loss} (observed {gate.rung.loss:.2%}), keeping answers that score "
             f"at least {promise.setting.threshold:.2f}."
         )
@@ -221,7 +221,7 @@ def _promise(training: Training) -> str:
             f"Certified for each task by itself, on rows kept apart for it: with {target.confidence:.0%} confidence at "
             f"most {loss} is lost on any. "
             if target.per_task
-            else f"Certified on {rung.rows:,} rows kept apart for it: with {target.confidence:.0%} confidence at most "
+            else f"Certified on {independent(rung)} kept apart for it: with {target.confidence:.0%} confidence at most "
             f"{loss} is lost (observed {rung.loss:.2%}). "
         )
         + f"Better than a random mix at the same cost by {training.mix.gain:+.3f} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from training.assumptions import assumptions, doubts
+from training.assumptions import assumptions, doubts, independent
 from training.pipeline import Training
 from training.report.data import Verdict
 from training.report.figures import count, percent, plural, points, score
@@ -60,7 +60,7 @@ def promise(training: Training) -> str:
         )
     promised = (
         f"With {percent(target.confidence, 0)} confidence, at most {_loss(training)} is lost: "
-        f"certified on {count(rung.rows)} groups of like rows that nothing was learned from"
+        f"certified on {independent(rung)} that nothing was learned from"
     )
     if training.shipped.strategy == "learned":
         lost = percent(rung.loss) if target.relative else f"{score(rung.loss)} points"
