@@ -14,10 +14,10 @@ from classifier.outcomes import OutcomeStore
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keys, and whatever else belongs to the user, lie in a folder of the tests'."""
+def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The key of what stores hide lies in a folder of the tests'."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         patch.delenv("TIERWISE_STORE_KEY", raising=False)
         yield
 

@@ -1,7 +1,7 @@
 """The key of what a store hides, which never lies in the store.
 
-It is what `OutcomeStore` is given, else ``$TIERWISE_STORE_KEY``, else ``store.key`` in the user's own state folder
-(``~/.local/state/tierwise`` on Linux), made when it is first needed: 64 hexadecimal digits. Programs that share a store
+It is what `OutcomeStore` is given, else ``$TIERWISE_STORE_KEY``, else ``store.key`` in the user's own data folder
+(``~/.local/share/tierwise`` on Linux), made when it is first needed: 64 hexadecimal digits. Programs that share a store
 need one key: on one machine and for one user the file is that; a fleet, or a container that keeps no files, is given it
 by the variable.
 """
@@ -14,7 +14,7 @@ import re
 import secrets
 from pathlib import Path
 
-from platformdirs import user_state_path
+from platformdirs import user_data_path
 
 from classifier.errors import InputError
 from classifier.outcomes.private import create_file, make_folder
@@ -43,7 +43,7 @@ class Keys:
         ------
         InputError : it is no key; the message does not hold it.
         """
-        self.path = user_state_path("tierwise") / _FILE
+        self.path = user_data_path("tierwise") / _FILE
         self._given = _parsed("store key", given) if given else _parsed(f"${VARIABLE}", os.environ.get(VARIABLE, ""))
         self._own = self._given
 

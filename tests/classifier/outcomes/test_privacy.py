@@ -15,8 +15,10 @@ from classifier import Router
 from classifier.errors import InputError
 from classifier.outcomes import dump_features, load_features
 from classifier.outcomes.privacy import kept, request_hash
+from classifier.outcomes.sealing import seal, unseal
 
 MESSAGES = [{"role": "user", "content": SECRET}]
+KEY = bytes(range(32))
 
 
 def telling(**fields: Any) -> Any:
@@ -114,7 +116,7 @@ def test_what_was_cleaned_once_stays_as_it_is() -> None:
 
 def test_features_come_back(router: Router) -> None:
     features = router.route("Summarize this: " + "word " * 50, task="summarization", max_tokens=100).features
-    found = load_features(dump_features(features), features.task)
+    found = load_features(dump_features(features, KEY), KEY, features.task)
     assert np.array_equal(found.terms, features.terms)
     assert np.array_equal(found.dense, features.dense)
     assert found.terms.dtype == np.uint32
@@ -124,9 +126,9 @@ def test_features_come_back(router: Router) -> None:
 def test_other_bytes_and_other_versions_are_refused(router: Router) -> None:
     from safetensors.numpy import load, save
 
-    whole = dump_features(router.route("hello").features)
-    for data in (b"", b"nonsense", whole[:-1], save({"dense": np.zeros(3)})):
+    whole = dump_features(router.route("hello").features, KEY)
+    for data in (b"", b"nonsense", whole[:-1], save({"dense": np.zeros(3)}), seal(b"nonsense", KEY)):
         with pytest.raises(InputError, match="dump_features"):
-            load_features(data)
+            load_features(data, KEY)
     with pytest.raises(InputError, match="version 99"):
-        load_features(save({**load(whole), "version": np.array([99])}))
+        load_features(seal(save({**load(unseal(whole, [KEY])), "version": np.array([99])}), KEY), KEY)
