@@ -14,7 +14,8 @@ from classifier.outcomes.private import create_file
 def draft_of(path: Path, *, private: bool = False) -> Iterator[Path]:
     """A file beside ``path``, this process's own, that takes its place in the end; an error removes it instead.
 
-    ``private``: only its owner can read it, from the first byte on. Whoever reads ``path`` sees what was there before or what is new; of two that write it at once, the last one wins.
+    Whoever reads ``path`` sees what was there before or what is new; of two that write it at once, the last one wins.
+    A ``private`` one only its owner can read, from the first byte on.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:

@@ -146,6 +146,17 @@ class Database:
         busy, logged, done = run_on_sqlite(connection, f"PRAGMA wal_checkpoint({mode})")
         return not busy and logged == done
 
+    def is_whole(self, connection: Connection, size: int) -> bool:
+        """Whether SQLite's file, of which everything was brought from its log, may be of so many bytes.
+
+        Only SQLite may open the file: whoever closes it ends the locks that this process has on it.
+        """
+        try:
+            (pages,), (page,) = (run_on_sqlite(connection, f"PRAGMA page_{what}") for what in ("count", "size"))
+        except SQLAlchemyError:
+            return False
+        return size >= pages * page
+
     def hash_key(self, connection: Connection) -> bytes | None:
         """The key of the store's hashes; None: it is sealed with a key that is not at hand."""
         name, value = store_settings.c
@@ -163,22 +174,20 @@ class Database:
             if prepare_file(self.path):
                 _log.info("outcome store %s: others could read it; now only its owner can", self.shown)
         except OSError as error:
-            raise StoreError(f"{error.strerror}; check the folder") from None
+            raise StoreError(f"{error.strerror}; check the file and its folder") from None
         if not can_write(self.path):
             raise StoreError("it cannot be written (read-only file system or permissions)")
         return identity(self.path)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        if self.path is not None and not self.path.is_file():
+            raise NoStoreError(_ABSENT)
         if self.path is None or can_write(self.path):
-            if self.path is not None and not self.path.is_file():
-                raise NoStoreError(_ABSENT)
             with self._engine.connect() as connection:
                 self._prepare(connection, write=False)
                 yield connection
             return
-        if not self.path.is_file():
-            raise NoStoreError(_ABSENT)
         with location(self.path, _connect_sqlite) as uri, _read_only_engine(uri).connect() as connection:
             self._check_readable(connection)
             yield connection

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from time import monotonic
 
 from classifier.outcomes.records import Record
-from classifier.outcomes.watch import Identity, identity
+from classifier.outcomes.watch import Identity, still_there
 
 _MOST = 1000  # records
 _SECONDS = 60.0
@@ -32,7 +32,7 @@ class Recent:
 
     def settle_in(self, home: Identity | None) -> None:
         """The store's file was opened."""
-        if self._home not in (None, home):
+        if self._home is not None and (home is None or home.inode != self._home.inode):
             self.leave()
         self._home = home
 
@@ -45,9 +45,20 @@ class Recent:
         while len(self._batches) > 1 and sum(len(batch) for _, batch in self._batches) > _MOST:
             self._unconfirmed += len(self._batches.popleft()[1])
 
-    def is_elsewhere(self) -> bool:
-        """Whether the file that was opened is not at the path any more."""
-        return self._home is not None and identity(self._path) != self._home
+    def is_elsewhere(self, is_whole: Callable[[int], bool]) -> bool:
+        """Whether the file that was opened is not at the path any more, or was cut.
+
+        Parameters
+        ----------
+        is_whole : is asked of a file that has become shorter, whether so many bytes are all of it.
+        """
+        if self._path is None or self._home is None:
+            return False
+        now = still_there(self._path, self._home)
+        if now is not None and now.size < self._home.size and not is_whole(now.size):
+            now = None
+        self._home = now or self._home
+        return now is None
 
     def leave(self) -> int:
         """The file is gone; returns how many records that no flush confirmed have gone with it."""

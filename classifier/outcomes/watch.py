@@ -1,8 +1,8 @@
 """Whether the store's file is still the one that was opened.
 
 A program that writes into an SQLite file that was moved or removed goes on as if nothing were: what it commits is
-nowhere to be found. So the file is looked at before rows are confirmed: with another inode, or none, or nothing in it,
-it is another file.
+nowhere to be found. So the file is looked at before rows are confirmed: with another inode, or none, or cut short, it
+is another file; and so it is without the log that belongs to it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ _BESIDE = ("-wal", "-shm")  # what SQLite keeps beside its file
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which file lies at a path: device, inode, and whether there is anything in it."""
+    """Which file lies at a path.
+
+    Attributes
+    ----------
+    device, inode : of the file. size : its bytes.
+    log : inode of its write-ahead log; None: there is none.
+    """
 
     device: int
     inode: int
-    filled: bool
+    size: int
+    log: int | None
 
 
 def identity(path: Path | None) -> Identity | None:
@@ -39,7 +46,19 @@ def identity(path: Path | None) -> Identity | None:
         found = path.stat()
     except OSError:
         return None
-    return Identity(found.st_dev, found.st_ino, found.st_size > 0)
+    try:
+        log = _beside(path)[0].stat().st_ino
+    except OSError:
+        log = None
+    return Identity(found.st_dev, found.st_ino, found.st_size, log)
+
+
+def still_there(path: Path, before: Identity) -> Identity | None:
+    """The file as it is now, perhaps shorter; None: it, or its log, is another since it was opened, or it is empty."""
+    now = identity(path)
+    if now is None or (now.device, now.inode) != (before.device, before.inode) or not now.size:
+        return None
+    return now if before.log in (None, now.log) else None
 
 
 def prepare_file(path: Path) -> bool:
@@ -52,12 +71,12 @@ def prepare_file(path: Path) -> bool:
     OSError : it cannot be made.
     """
     found = identity(path)
-    if found is not None and found.filled:
+    if found is not None and found.size:
         return any([tighten(path), *(tighten(each) for each in _beside(path))])
     make_folder(path.parent)
     with _alone_in(path.parent):
         found = identity(path)
-        if found is None or not found.filled:
+        if found is None or not found.size:
             for each in _beside(path):
                 with suppress(FileNotFoundError):
                     each.unlink()

@@ -265,22 +265,26 @@ class Writer:
 
     def _look_at_file(self) -> None:
         """Notice where the store's file is not the one that was opened any more."""
-        if self._recent.is_elsewhere():
+        if self._recent.is_elsewhere(self._is_whole):
             self._warn(
                 "file",
                 "its file was moved, removed, replaced or emptied; what no flush has confirmed is written "
                 "to the file that is there now, or to a new one",
             )
+            path = self.database.path
+            if path is not None and not path.exists():  # else another program may use the log's index for a new file
+                self._checkpoint()
             self._count({"gone": self._recent.leave()})
             self._disconnect()
             self._retry_at = 0.0
 
+    def _is_whole(self, size: int) -> bool:
+        return self._connection is not None and self.database.is_whole(self._connection, size)
+
     def _secure(self, tally: Counter[str]) -> None:
         """See that what was written is in the file that lies at the path, or else spilled."""
         for _ in range(_TRIES):
-            if self._connection is not None:
-                with suppress(Exception):  # what is committed is, in its log
-                    self._recent.synced = self.database.checkpoint(self._connection, "PASSIVE")
+            self._checkpoint()
             self._look_at_file()
             records = self._recent.take_left_behind()
             if not records:
@@ -291,6 +295,12 @@ class Writer:
         records = self._recent.take_all()  # a file that is replaced all the time
         tally["written"] -= len(records)
         self._spill(records, tally)
+
+    def _checkpoint(self) -> None:
+        """Bring what was committed from the file's log into the file, which may be moved without it."""
+        if self._connection is not None and not self._recent.synced:
+            with suppress(Exception):  # it is committed all the same
+                self._recent.synced = self.database.checkpoint(self._connection, "PASSIVE")
 
     def _settle(self) -> None:
         """Before anything is confirmed: look whether it is where it was written."""
@@ -323,17 +333,16 @@ class Writer:
             tally["spilled"] += len(lines)
 
     def _rescue(self, records: list[Record]) -> Tally:
-        """Spill records one by one, whatever happens; in the thread that writes, and in one that closes."""
-        total: Counter[str] = Counter()
-        for record in records:
-            tally: Counter[str] = Counter()
-            try:
-                self._spill(self._cleaned([record], tally), tally)
-            except BaseException as error:  # a record's own objects may raise anything
-                self._warn_of_dropped(type(error).__name__)
-                tally = Counter(dropped=1)
-            total.update(tally)
-        return total
+        """Spill records, whatever happens; in the thread that writes, and in one that closes."""
+        tally: Counter[str] = Counter()
+        try:
+            self._spill(self._cleaned(records, tally), tally)
+        except BaseException as error:  # a record's own objects may raise anything
+            if len(records) > 1:
+                return sum((Counter(self._rescue([record])) for record in records), Counter())
+            self._warn_of_dropped(type(error).__name__)
+            return {"dropped": len(records)}
+        return tally
 
     def _set_aside(self, record: Record, error: Exception, tally: Counter[str]) -> None:
         try:
@@ -431,8 +440,9 @@ _INHERITED: list[dict[str, Any]] = []  # of the parent process; its connections 
 
 
 def _close_all() -> None:
+    end = monotonic() + _EXIT_SECONDS
     for writer in list(_OPEN):
-        writer.close(_EXIT_SECONDS)
+        writer.close(max(0.0, end - monotonic()))
 
 
 def _begin_all_anew() -> None:

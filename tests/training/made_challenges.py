@@ -74,9 +74,7 @@ def only_features(router: Router) -> Callable[[Outcome], Outcome]:
     def kept(outcome: Outcome) -> Outcome:
         decision = outcome.decision
         request = make_request(decision.prompt, max_tokens=decision.max_tokens, task=decision.task)
-        return replace(
-            outcome, decision=replace(decision, prompt=None, features=router.features(request))
-        )
+        return replace(outcome, decision=replace(decision, prompt=None, features=router.features(request)))
 
     return kept
 
