@@ -85,7 +85,7 @@ def _parsed(where: str, text: str) -> bytes | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return _parsed(str(path), path.read_text("ascii"))
+        return _parsed(str(path), path.read_text("utf-8") or "nothing")
     except FileNotFoundError:
         return None
     except ValueError:
@@ -98,7 +98,7 @@ def _made(path: Path) -> bytes:
     draft = path.with_name(f".{_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     create_file(draft)
     try:
-        draft.write_text(secrets.token_hex(KEY_BYTES) + "\n", "ascii")
+        draft.write_text(secrets.token_hex(KEY_BYTES) + "\n", "utf-8")
         try:
             os.link(draft, path)  # unlike a renaming, it takes no other's place
         except FileExistsError:
