@@ -247,7 +247,7 @@ def is_down(error: Exception) -> bool:
     return not (getattr(error.orig, "sqlstate", None) or "").startswith(_OF_THE_RECORD)
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """One line that says what went wrong, without any content."""
     if isinstance(error, StoreError):
         return str(error)

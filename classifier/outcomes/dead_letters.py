@@ -27,7 +27,7 @@ def dead_letter(record: Record, clean: Callable[[Record], Record], why: str) -> 
         try:
             line = to_line(clean(kept)).encode()
             return line.replace(b"{", b'{"set_aside":' + dump_json(why).encode() + b",", 1)
-        except Exception:  # then without what cannot be written
+        except BaseException:  # then without what cannot be written
             continue
     name = record.id if not isinstance(record, LateAttempt) else record.decision
     return (dump_json({"set_aside": why, "id": name if isinstance(name, str) else None}) + "\n").encode()
@@ -55,6 +55,6 @@ def _readable(record: Any) -> Any:
 def _is_writable(value: Any) -> bool:
     try:
         dump_json(value)
-    except Exception:
+    except BaseException:  # a record's own objects may raise anything
         return False
     return True

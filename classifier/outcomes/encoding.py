@@ -91,7 +91,9 @@ def _plain(value: Any) -> Any:
     """What JSON can hold of an object that it does not know; whatever goes wrong in asking it, its type's name."""
     try:
         return _parts(value)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return _named(value)
 
 

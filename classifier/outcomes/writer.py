@@ -340,14 +340,14 @@ class Writer:
         except BaseException as error:  # a record's own objects may raise anything
             if len(records) > 1:
                 return sum((Counter(self._rescue([record])) for record in records), Counter())
-            self._warn_of_dropped(type(error).__name__)
-            return {"dropped": len(records)}
+            tally = Counter()
+            self._set_aside(records[0], error, tally)
         return tally
 
-    def _set_aside(self, record: Record, error: Exception, tally: Counter[str]) -> None:
+    def _set_aside(self, record: Record, error: BaseException, tally: Counter[str]) -> None:
         try:
             aside = self.spill.set_aside(dead_letter(record, self._clean, reason(error)))
-        except OSError:
+        except Exception:
             aside = False
         if aside:
             tally["set_aside"] += 1

@@ -153,8 +153,9 @@ def test_not_even_what_is_meant_to_end_a_thread_does(sqlite_url: str, open_store
     wait_for(lambda: store.counters.waiting == 0 and store.spilled() == 0)
     assert {each.id for each in made} <= set(ids(store))
     assert is_balanced(store.counters)
-    assert len(ids(store)) == 11
-    assert store.counters.dropped == 1
+    assert store.counters.dropped == 0
+    assert store.counters.set_aside == isinstance(error, KeyboardInterrupt)  # which the main thread may be meant by
+    assert len(ids(store)) == 12 - store.counters.set_aside
 
 
 def test_a_dict_that_is_changed_while_it_is_written_is_written(sqlite_url: str, open_store: Opener) -> None:
