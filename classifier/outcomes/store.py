@@ -47,8 +47,8 @@ class OutcomeStore:
 
     Recording takes microseconds, does no I/O and never raises: a thread writes. While the store is down, records wait
     in a spill folder on this machine and are stored later, each once. What `flush` confirmed survives the death of the
-    process and the moving of its file; without it, the last tenth of a second may be lost. A normal exit flushes, ``os._exit`` does not, and
-    neither do children of multiprocessing: let these call `close`.
+    process, and that its file is moved; without it, the last tenth of a second may be lost. A normal exit flushes,
+    ``os._exit`` does not, and neither do children of multiprocessing: let these call `close`.
 
     Nothing is opened before it is needed: a store that is down is no error here.
     """

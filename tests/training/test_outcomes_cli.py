@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,12 @@ import pytest
 from made_tables import PRICES, outcome_rows
 
 from classifier.errors import InputError
+from classifier.features import extract
+from classifier.keywords import load_keywords
 from classifier.outcomes import AttemptRecord, DecisionRecord, Outcome, OutcomeStore, new_id
+from classifier.outcomes.lines import from_line
+from classifier.request import Request
+from classifier.tokens import estimate_tokens
 from training.outcome_table import table_row, tier_scores
 from training.outcomes_cli import STORE_VARIABLE, age, main
 from training.tables import read_tables
@@ -252,8 +259,8 @@ def test_only_their_owner_can_read_exports(command: Command, store: OutcomeStore
     assert {stat.S_IMODE(Path(each).stat().st_mode) for each in (name, "all.jsonl")} == {0o600}
 
 
-def test_sealed_features_leave_and_come_back_sealed(command: Command, router: Router) -> None:
-    found = router.features(Request("translate thing0"))
+def test_sealed_features_leave_and_come_back_sealed(command: Command) -> None:
+    found = extract(Request("translate thing0"), load_keywords(), estimate_tokens)
     with OutcomeStore(store="features") as store:
         store.record(decision(features=found))
     assert command("export", "all.jsonl", "--records")[0] == 0
