@@ -113,7 +113,8 @@ def write_table(
     responses: bool = False,
     gate_scores: bool = False,
 ) -> Written:
-    """Write the rows that can be learned from to a CSV, JSON Lines or Parquet file, which appears whole or not at all.
+    """Write the rows that can be learned from to a CSV, JSON Lines or Parquet file, which appears whole or not at all,
+    for its owner alone.
 
     Half surrogate pairs, which no file can hold, become U+FFFD, and so does NUL but in JSON Lines.
 
@@ -136,7 +137,7 @@ def write_table(
                 yield row
 
     writer = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[out.suffix]
-    with draft_of(out) as draft:
+    with draft_of(out, private=True) as draft:
         writer(draft, rows(), table_columns(tiers, responses))
         written = Written(**counts)
         if not written.rows:

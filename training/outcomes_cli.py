@@ -209,7 +209,8 @@ def export(
         check_format(out, (".jsonl",))
     total = store.count(since=begin, until=end)
     with progress_bars(console) as progress:
-        outcomes = counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
+        read = store.outcomes(since=begin, until=end, opened=not records)  # what is sealed leaves as it is
+        outcomes = counted(read, partial(progress, "decisions"), total)
         if records:
             count = write_records(out, outcomes)
             console.print(f"Wrote {escape(str(out))}: {count:,} decisions, with all there is to them.")
@@ -325,9 +326,11 @@ def main() -> None:
 
 
 def write_records(out: Path, outcomes: Iterable[Outcome]) -> int:
-    """Write whole records as JSON Lines, to a file that appears whole or not at all; how many decisions."""
+    """Write whole records as JSON Lines, to a file of their owner's alone that appears whole or not at all; how many
+    decisions.
+    """
     count = 0
-    with draft_of(out) as draft, draft.open("w", encoding="utf-8") as file:
+    with draft_of(out, private=True) as draft, draft.open("w", encoding="utf-8") as file:
         for outcome in outcomes:
             file.write(to_line(outcome.decision))
             file.writelines(map(to_line, outcome.feedback))

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from classifier.cascade.calls import Attempt
 from classifier.cascade.run import Run
+from classifier.features import Features
 from classifier.gates import Answer, Verdict, answer_features
-from classifier.outcomes.privacy import FEATURES, dump_features
+from classifier.outcomes.privacy import FEATURES
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
 
 _log = logging.getLogger(__name__)
@@ -70,11 +71,11 @@ class Recorder:
         except Exception as error:
             _log.warning("an outcome was not recorded (%s)", type(error).__name__)
 
-    def _features(self, run: Run) -> bytes | None:
+    def _features(self, run: Run) -> Features | None:
         """The request's features, where the store wants them in place of the request."""
         if getattr(self.store, "mode", None) != FEATURES:
             return None
-        return dump_features(run.decision.features)
+        return run.decision.features
 
     def audit(self, run: Run, scores: Mapping[str, float]) -> None:
         """Record what an audit of a run found: its calls, and the answers' scores by tier."""
@@ -89,8 +90,8 @@ class Recorder:
             _log.warning("an audit was not recorded (%s)", type(error).__name__)
 
 
-def decision_record(run: Run, features: bytes | None = None) -> DecisionRecord:
-    """All that is known of a run; ``features`` as `classifier.outcomes.dump_features` makes them."""
+def decision_record(run: Run, features: Features | None = None) -> DecisionRecord:
+    """All that is known of a run, with the request's features where they are to be kept."""
     decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
     router, expected = decision.router, decision.prediction
     setting = decision.plan.setting

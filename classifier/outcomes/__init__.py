@@ -1,12 +1,16 @@
 """The outcome store: where decisions, what came of them and feedback are kept, to learn from.
 
-    records.py    what is kept                          database.py   URL -> connections
-    store.py      `OutcomeStore`, the way in            schema.py     tables and migrations
-    writer.py     the thread that writes                rows.py       records <-> rows
-    lane.py       a queue and its thread                stats.py      the rows in sums
-    spill.py      where records wait while the          privacy.py    what a mode keeps of a request
-                  store is down                         lines.py      records <-> lines of JSON
-    encoding.py   any text, without loss
+    records.py      what is kept                          database.py   URL -> connections
+    store.py        `OutcomeStore`, the way in            schema.py     tables and migrations
+    writer.py       the thread that writes                rows.py       records <-> rows
+    lane.py         a queue and its thread                stats.py      the rows in sums
+    recent.py       what no flush has confirmed yet       watch.py      is the file still the one that was opened?
+    spill.py        where records wait while the          reading.py    files that cannot be written
+                    store is down                         private.py    files for their owner alone
+    dead_letters.py what is left of a record that         privacy.py    what a mode keeps of a request
+                    cannot be written                     sealing.py    bytes that take a key to read
+    encoding.py     any text, without loss                keys.py       where that key is
+    lines.py        records <-> lines of JSON
 
 ``OutcomeStore`` loads SQLAlchemy when it is first asked for; the records alone load nothing heavy.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,6 +18,27 @@ _DLE = "\x10"
 _REFUSED = re.compile("[\x00\x10\ud800-\udfff]")
 _ESCAPED = re.compile("\x10([0-9a-f]{4})")
 _DLE_IN_JSON = "\\u0010"
+_MOST_COPIED, _DEEPEST = 5000, 50
+
+
+def snapshot(value: Any) -> Any:
+    """The value with its lists and dicts copied, so that whoever gave it may change them.
+
+    Beyond `_MOST_COPIED` of them, or nested deeper than `_DEEPEST`, they are shared: this is done while a caller waits.
+    """
+    return _copied(value, [_MOST_COPIED], _DEEPEST)
+
+
+def _copied(value: Any, left: list[int], depth: int) -> Any:
+    kind = type(value)
+    if (kind is not dict and kind is not list) or not left[0] or not depth:
+        return value
+    left[0] -= 1
+    copy = value.copy()  # at once, whatever other threads do
+    for place, part in copy.items() if kind is dict else enumerate(copy):
+        if type(part) is dict or type(part) is list:
+            copy[place] = _copied(part, left, depth - 1)
+    return copy
 
 
 def escape(text: str) -> str:
@@ -34,11 +55,13 @@ def dump_json(value: Any) -> str:
     """JSON on one line, valid Unicode without NUL; `load_json` is its inverse.
 
     Numbers that are not finite become null. Objects of other libraries (a client's messages) are dumped by their
-    ``model_dump`` where they have it; of anything else only the name of its type is kept.
+    ``model_dump`` where they have it; of anything else, of what fails in that, and of iterators, which are for others
+    to go through, only the name of the type is kept.
 
     Raises
     ------
-    ValueError, RecursionError : the value holds itself, or is nested too deeply.
+    ValueError, RecursionError : the value holds itself, or is nested too deeply. TypeError : a key that is no plain
+        value. RuntimeError : it was changed meanwhile.
     """
     try:
         text = _dumped(value)
@@ -65,7 +88,16 @@ def _dumped(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold of an object that it does not know."""
+    """What JSON can hold of an object that it does not know; whatever goes wrong in asking it, its type's name."""
+    try:
+        return _parts(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return _named(value)
+
+
+def _parts(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Real):  # numpy's
@@ -73,8 +105,12 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return dump(mode="json")
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | Iterator):
         return list(value)
+    return _named(value)
+
+
+def _named(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 

@@ -1,7 +1,7 @@
 """Records as lines of JSON, in spill files and lossless exports.
 
 A line is an object: "format", the number of this form; "kind", which is "decision", "attempt" or "feedback"; and the
-record's fields. Times are ISO 8601, features base64; attempts stand inside their decision.
+record's fields. Times are ISO 8601, bytes base64; attempts stand inside their decision.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from classifier.outcomes.encoding import dump_json, load_json
 from classifier.outcomes.records import AttemptRecord, DecisionRecord, FeedbackRecord, LateAttempt, Record
 
 FORMAT = 1
+_BYTES = ("features", "sealed")
 
 
 class LineError(ValueError):
@@ -23,7 +24,7 @@ class LineError(ValueError):
 
 
 def to_line(record: Record) -> str:
-    """One line, with its line break; raises as `dump_json`."""
+    """One line, with its line break; raises as `dump_json`, and TypeError where features are not sealed."""
     return dump_json(_to_object(record)) + "\n"
 
 
@@ -43,7 +44,7 @@ def from_line(line: str | bytes) -> Record:
         raise LineError(f"no record: {type(error).__name__}") from None
 
 
-def from_lines(lines: Iterable[bytes], broken: Callable[[bytes], None]) -> list[Record]:
+def from_lines(lines: Iterable[bytes], broken: Callable[[bytes], object]) -> list[Record]:
     """The records of many lines; ``broken`` is told those that are none."""
     records = []
     for line in lines:
@@ -60,8 +61,9 @@ def _to_object(record: Record) -> dict[str, Any]:
     found = {**values(record), "time": record.time.isoformat()}
     if isinstance(record, FeedbackRecord):
         return {"format": FORMAT, "kind": "feedback", **found}
-    if record.features is not None:
-        found["features"] = b64encode(record.features).decode()
+    for name in _BYTES:
+        if found[name] is not None:
+            found[name] = b64encode(found[name]).decode()
     return {"format": FORMAT, "kind": "decision", **found, "attempts": [values(each) for each in record.attempts]}
 
 
@@ -73,8 +75,9 @@ def _from_object(content: dict[str, Any]) -> Record:
         return FeedbackRecord(**_known(FeedbackRecord, content))
     if content["kind"] != "decision":
         raise LineError("another kind")
-    if content.get("features") is not None:
-        content["features"] = b64decode(content["features"])
+    for name in _BYTES:
+        if content.get(name) is not None:
+            content[name] = b64decode(content[name])
     return decision_from(content, tuple(map(attempt_from, content["attempts"])))
 
 

@@ -10,8 +10,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from classifier.features import Features
 
 ANSWERING = ("answer", "explore", "audit")  # purposes of attempts that answer the request itself
 USER, AUDIT = "user", "audit"
@@ -91,7 +94,10 @@ class DecisionRecord:
     setting : what the strategy was set to, such as ``max_quality_loss``.
     menu : names of the tiers that the three lists below are of, in their order.
     prompt, messages : the request; the store keeps them in mode "prompt" only.
-    features : `dump_features`; for mode "features".
+    features : what the model sees of the request, for mode "features": `classifier.features.Features` when they are
+        recorded and when they are read with the store's key, else the bytes that `dump_features` makes of them.
+    sealed : the exact ``probabilities``, ``expected_quality``, ``expected_cost`` and ``novelty``, where the store hides
+        them (in modes "features" and "hash") and its key is not at hand. The store fills it in, and opens it.
     prompt_hash : the store's keyed hash of the request's text; the store fills it in.
     task, max_tokens : as the caller gave them.
     tools, response_format : as JSON; the store keeps them in mode "prompt" only.
@@ -123,7 +129,7 @@ class DecisionRecord:
     menu: Sequence[str] = ()
     prompt: str | None = field(default=None, repr=False)
     messages: Sequence[Any] | None = field(default=None, repr=False)
-    features: bytes | None = field(default=None, repr=False)
+    features: Features | bytes | None = field(default=None, repr=False)
     prompt_hash: str | None = None
     task: str | None = None
     max_tokens: int | None = None
@@ -144,6 +150,7 @@ class DecisionRecord:
     explore_share: float | None = None
     audit_share: float | None = None
     gate: str | None = None
+    sealed: bytes | None = field(default=None, repr=False)
     attempts: tuple[AttemptRecord, ...] = ()
 
 

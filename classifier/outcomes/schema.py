@@ -3,7 +3,8 @@
 ``decisions``: one row a request; columns are the fields of `DecisionRecord`. ``attempts``: one row a call of a model,
 ``decision`` and the fields of `AttemptRecord`; primary key (decision, position). ``feedback``: the fields of
 `FeedbackRecord`. ``deleted``: ids of decisions that were deleted and must not come back from a spill file or a late
-audit. ``store_settings``: name and value; "hash_key" is the key of the prompt hashes. ``schema_version``: one row.
+audit. ``store_settings``: name and value; "key" is the fingerprint of the key that the store began with, "hash_key" the
+key of the prompt hashes, sealed with it (`classifier.outcomes.keys`). ``schema_version``: one row.
 
 Times are UTC, money is USD, latencies are seconds. What is a list or mapping in a record is JSON text. Text and JSON
 are escaped as `classifier.outcomes.encoding` says. There are no foreign keys: an attempt may arrive before its
@@ -44,12 +45,15 @@ from sqlalchemy import (
 
 from classifier.errors import StoreError
 from classifier.outcomes.encoding import dump_json, escape, load_json, unescape
+from classifier.outcomes.privacy import EXPECTATIONS, hidden_expectations
+from classifier.outcomes.sealing import KEY_BYTES, fingerprint, seal
 
-VERSION = 3
-HASH_KEY = "hash_key"
+VERSION = 4
+HASH_KEY, KEY = "hash_key", "key"  # names of settings
 
 _LOCK = 0x74696572  # of PostgreSQL's advisory locks; any number that others will not take
 _MOST = 2**63 - 1
+_PAGE = 500
 
 
 class AnyText(TypeDecorator[str]):
@@ -169,6 +173,7 @@ decisions = Table(
     Column("explore_share", Number),
     Column("audit_share", Number),
     Column("gate", AnyText),
+    Column("sealed", LargeBinary),
 )
 by_time = Index("decisions_by_time", decisions.c.time, decisions.c.id)
 
@@ -216,14 +221,14 @@ store_settings = Table(
 schema_version = Table("schema_version", METADATA, Column("version", Integer, nullable=False))
 
 
-def _to_version_2(connection: Connection) -> None:
+def _to_version_2(connection: Connection, key: bytes) -> None:
     """Read by time without a scan, remember what was deleted, keep numbers for a learned gate."""
     by_time.create(connection)
     deleted.create(connection)
     connection.execute(text("ALTER TABLE attempts ADD COLUMN answer_features TEXT"))
 
 
-def _to_version_3(connection: Connection) -> None:
+def _to_version_3(connection: Connection, key: bytes) -> None:
     """Keep how the start was drawn, the shares that explore and are audited, and the gate."""
     number = Double().compile(dialect=connection.dialect)
     kinds = {"planned": "TEXT", "start_probabilities": "TEXT", "candidate": "TEXT", "gate": "TEXT"}
@@ -231,7 +236,37 @@ def _to_version_3(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE decisions ADD COLUMN {name} {kind}"))
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {2: _to_version_2, 3: _to_version_3}
+def _to_version_4(connection: Connection, key: bytes) -> None:
+    """Seal what gives requests away: features, expectations where no prompt is kept, and the key of the hashes."""
+    blob = LargeBinary().compile(dialect=connection.dialect)
+    connection.execute(text(f"ALTER TABLE decisions ADD COLUMN sealed {blob}"))
+    row, settings = decisions.c, store_settings.c
+    bare = row.prompt.is_(None) & row.messages.is_(None)
+    columns = [row[name] for name in ("id", "features", *EXPECTATIONS)]
+    after = ""
+    while page := connection.execute(
+        select(*columns, bare.label("bare"))
+        .where(row.id > after, bare | row.features.is_not(None))
+        .order_by(row.id)
+        .limit(_PAGE)
+    ).all():
+        for each in page:
+            changed = {} if each.features is None else {"features": seal(each.features, key)}
+            if each.bare:
+                changed |= hidden_expectations({name: getattr(each, name) for name in EXPECTATIONS}, key)
+            connection.execute(decisions.update().where(row.id == each.id).values(**changed))
+        after = page[-1].id
+    old = connection.scalar(select(settings.value).where(settings.name == HASH_KEY))
+    connection.execute(store_settings.delete().where(settings.name == HASH_KEY))
+    _begin_settings(connection, key, bytes.fromhex(old or "") or secrets.token_bytes(KEY_BYTES))
+
+
+MIGRATIONS: dict[int, Callable[[Connection, bytes], None]] = {2: _to_version_2, 3: _to_version_3, 4: _to_version_4}
+
+
+def _begin_settings(connection: Connection, key: bytes, hash_key: bytes) -> None:
+    rows = {KEY: fingerprint(key), HASH_KEY: seal(hash_key, key).hex()}
+    connection.execute(store_settings.insert(), [{"name": name, "value": value} for name, value in rows.items()])
 
 
 def found_version(connection: Connection) -> int | None:
@@ -253,8 +288,10 @@ def check_version(version: int) -> None:
         raise StoreError(f"found schema version {version}, expected at most {VERSION}; upgrade tierwise")
 
 
-def bring_up(connection: Connection) -> None:
+def bring_up(connection: Connection, key: bytes) -> None:
     """Make the tables, or bring older ones up to `VERSION`, in the connection's transaction and under a lock.
+
+    ``key`` seals what they hide.
 
     On SQLite the transaction has to have begun as an immediate one, which is the lock.
 
@@ -267,10 +304,10 @@ def bring_up(connection: Connection) -> None:
     version = found_version(connection)
     if version is None:
         METADATA.create_all(connection)
-        connection.execute(store_settings.insert(), {"name": HASH_KEY, "value": secrets.token_hex(32)})
+        _begin_settings(connection, key, secrets.token_bytes(KEY_BYTES))
         connection.execute(schema_version.insert(), {"version": VERSION})
         return
     check_version(version)
     for step in range(version + 1, VERSION + 1):
-        MIGRATIONS[step](connection)
+        MIGRATIONS[step](connection, key)
     connection.execute(schema_version.update(), {"version": VERSION})

@@ -6,7 +6,8 @@ begins another one where its file was taken meanwhile. So a line is written whol
 taker died is found by its free lock.
 
 An addition is on the disk (fsync) when `Spill.add` returns. A line cut by a kill was never confirmed; like any other
-line that cannot be read it is set aside in ``broken.lines``.
+line that cannot be read it is set aside in ``broken.lines``; so is what is left of a record that no store can take. The
+file is bounded: what comes on top is lost.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom, FileIO
 from pathlib import Path
 
+from classifier.outcomes.private import FILE_MODE, make_folder
+
 if sys.platform != "win32":
     from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 
 
 WAITING, TAKEN, BROKEN = ".jsonl", ".taken", "broken.lines"
+MOST_BROKEN = 2**26  # bytes
 
 
 class Spill:
@@ -82,8 +86,8 @@ class Spill:
                         file.close()
                     os.unlink(file.name)
 
-    def set_aside(self, line: bytes) -> None:
-        """Keep a line that cannot be read, beside the files.
+    def set_aside(self, line: bytes) -> bool:
+        """Keep a line that cannot be read or stored, beside the files; False where there are too many already.
 
         Raises
         ------
@@ -124,7 +128,7 @@ class Spill:
                     (folder / BROKEN).unlink()
 
     def _add_to(self, folder: Path, data: bytes) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         while True:
             path = folder / (self._name + WAITING)
             with _opened(path) as file:
@@ -144,7 +148,7 @@ def _new_name() -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[FileIO]:
     """The file, for its owner alone, made where it is missing, at its end."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), FILE_MODE)
     with FileIO(descriptor, "r+") as file:
         try:
             yield file
@@ -206,9 +210,13 @@ def _append(file: FileIO, path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def _set_aside(folder: Path, line: bytes) -> None:
+def _set_aside(folder: Path, line: bytes) -> bool:
+    make_folder(folder)
     with _opened(folder / BROKEN) as file:
+        if file.seek(0, os.SEEK_END) + len(line) > MOST_BROKEN:
+            return False
         _append(file, folder / BROKEN, line.rstrip(b"\n") + b"\n")
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,9 +17,10 @@ from platformdirs import user_state_path
 
 from classifier.errors import InputError, StoreError
 from classifier.outcomes.database import Database
-from classifier.outcomes.encoding import dump_json
+from classifier.outcomes.encoding import dump_json, snapshot
+from classifier.outcomes.keys import VARIABLE, Keys
 from classifier.outcomes.lines import LineError, from_line, from_lines
-from classifier.outcomes.privacy import MODES, PROMPT
+from classifier.outcomes.privacy import MODES, PROMPT, open_record, seal_record
 from classifier.outcomes.records import (
     USER,
     AttemptRecord,
@@ -30,11 +32,14 @@ from classifier.outcomes.records import (
     new_id,
 )
 from classifier.outcomes.rows import count_decisions, delete_decision, prune_decisions, read_outcomes, write_records
+from classifier.outcomes.sealing import sealed_by
 from classifier.outcomes.stats import Stats, read_stats
 from classifier.outcomes.writer import Counters, Writer, WriterOptions
 
 DEFAULT_URL = "sqlite:///outcomes.db"
 _DELETE_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class OutcomeStore:
@@ -42,8 +47,8 @@ class OutcomeStore:
 
     Recording takes microseconds, does no I/O and never raises: a thread writes. While the store is down, records wait
     in a spill folder on this machine and are stored later, each once. What `flush` confirmed survives the death of the
-    process; without it, the last tenth of a second may be lost. A normal exit flushes, ``os._exit`` does not, and
-    neither do children of multiprocessing: let these call `close`.
+    process, and that its file is moved; without it, the last tenth of a second may be lost. A normal exit flushes,
+    ``os._exit`` does not, and neither do children of multiprocessing: let these call `close`.
 
     Nothing is opened before it is needed: a store that is down is no error here.
     """
@@ -59,6 +64,7 @@ class OutcomeStore:
         spill: str | Path | None = None,
         retention_days: float | None = None,
         retry_after: float = 1.0,
+        key: str | None = None,
     ) -> None:
         """Make a store.
 
@@ -73,6 +79,8 @@ class OutcomeStore:
             cannot be written, and for PostgreSQL, a folder of the user's own state.
         retention_days : remove older decisions, about once an hour while records are written; None: never.
         retry_after : seconds until a store that was down is asked again; doubles up to a minute.
+        key : of what the store hides, 64 hexadecimal digits, one for all programs that share the store; None:
+            ``$TIERWISE_STORE_KEY``, else a file of the user's own, see `classifier.outcomes.keys`.
 
         Raises
         ------
@@ -87,12 +95,15 @@ class OutcomeStore:
                 raise InputError(f"{name}: found {number}, expected a number above 0")
         if retention_days is not None and not 0 < retention_days < 1e6:
             raise InputError(f"retention_days: found {retention_days}, expected a number of days above 0, or None")
-        self._database = Database(url)
+        self._keys = Keys(key)
+        self._database = Database(url, self._keys)
         folders = (Path(spill).absolute(),) if spill is not None else _spill_folders(self._database)
         self._writer = Writer(
-            WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after)
+            WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after),
+            self._keys,
         )
         self.mode = store
+        self._told_of_key = False
 
     def __repr__(self) -> str:
         return f"OutcomeStore({self._database.shown!r}, store={self.mode!r})"
@@ -112,8 +123,11 @@ class OutcomeStore:
 
     def record(self, decision: DecisionRecord) -> None:
         """Keep a decision with the attempts made so far."""
-        if decision.messages is not None:  # callers go on with their conversation
-            decision = replace(decision, messages=_snapshot(decision.messages))
+        with suppress(Exception):  # where they cannot be copied, they are written as they are
+            copies = {name: snapshot(getattr(decision, name)) for name in ("tools", "response_format")}
+            if decision.messages is not None:  # callers go on with their conversation
+                copies["messages"] = [_copied(message) for message in decision.messages]
+            decision = replace(decision, **copies)
         self._writer.put(decision)
 
     def record_attempt(self, decision: str, attempt: AttemptRecord) -> None:
@@ -143,7 +157,8 @@ class OutcomeStore:
 
         Returns
         -------
-        False where ``timeout`` (seconds) was too short, or a record was dropped since the last call.
+        False where ``timeout`` (seconds; None: as long as there is progress, at most a minute without any) was too
+        short or, since the last call, a record was dropped, set aside (see `Counters`), or gone with the store's file.
         """
         return self._writer.flush(timeout)
 
@@ -157,7 +172,7 @@ class OutcomeStore:
         return self._writer.counters
 
     def outcomes(
-        self, *, since: datetime | None = None, until: datetime | None = None, batch: int = 500
+        self, *, since: datetime | None = None, until: datetime | None = None, batch: int = 500, opened: bool = True
     ) -> Iterator[Outcome]:
         """Decisions from ``since`` to before ``until`` with attempts and feedback, oldest first, streamed.
 
@@ -165,13 +180,29 @@ class OutcomeStore:
         ----------
         since, until : aware times; None: no limit.
         batch : decisions held in memory.
+        opened : with what is sealed in them opened, as far as the key at hand does; False: as they lie in the store.
 
         Raises
         ------
         StoreError : the store cannot be read.
         """
+        keys = self._keys.all()
         with self._database.session() as connection:
-            yield from read_outcomes(connection, since, until, batch)
+            found = read_outcomes(connection, since, until, batch)
+            yield from (self._opened(outcome, keys) for outcome in found) if opened else found
+
+    def _opened(self, outcome: Outcome, keys: Sequence[bytes]) -> Outcome:
+        decision = open_record(outcome.decision, keys)
+        if decision.sealed is not None and not self._told_of_key:
+            self._told_of_key = True
+            _log.warning(
+                "outcome store %s: holds requests sealed with a key (fingerprint %s) that is not at hand; what they "
+                "were like cannot be read without it: set $%s (said once)",
+                self.name,
+                sealed_by(decision.sealed),
+                VARIABLE,
+            )
+        return replace(outcome, decision=decision)
 
     def count(self, *, since: datetime | None = None, until: datetime | None = None) -> int:
         """How many decisions `outcomes` would give; raises as it does."""
@@ -188,14 +219,16 @@ class OutcomeStore:
         return self._writer.spill.count()
 
     def write(self, records: Sequence[Record]) -> None:
-        """Store records now, in one transaction and as they are; those stored already are passed over.
+        """Store records now, in one transaction and as they are, but for features, which are sealed.
+
+        Those stored already are passed over.
 
         Raises
         ------
         StoreError : the store cannot take them. ValueError : an identifier is too long.
         """
         with self._database.session(write=True) as connection, connection.begin():
-            write_records(connection, records)
+            write_records(connection, [seal_record(record, PROMPT, self._keys.own()) for record in records])
 
     def take_up(self) -> int:
         """Store what waits on this machine now, in this thread; returns how many records were taken up.
@@ -258,8 +291,8 @@ def _spill_folders(database: Database) -> tuple[Path, ...]:
     return database.path.with_name(database.path.name + ".spill"), own
 
 
-def _snapshot(messages: Sequence[Any]) -> list[Any]:
-    return [dict(message) if isinstance(message, Mapping) else message for message in messages]
+def _copied(message: Any) -> Any:
+    return snapshot(dict(message) if isinstance(message, Mapping) else message)
 
 
 def _is_of(line: bytes, decision: str) -> bool:

@@ -4,6 +4,9 @@ Records go into a queue. The thread writes what is in it, many records to a tran
 them it spills them instead, asks again after a while (a second, then twice as long, up to a minute), and when the store
 is back, or at the next start, takes up what was spilled. Where the thread hangs in a call to the database, so that the
 queue is full, a second thread spills what comes on top.
+
+No record ends the thread: what can be neither stored nor spilled is set aside. Nothing is confirmed that went to a file
+which is not at the store's path any more: what was written since the last flush is kept in mind, and written again.
 """
 
 from __future__ import annotations
@@ -14,31 +17,35 @@ import os
 import random
 import secrets
 import threading
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from classifier.outcomes.database import Database, is_down, reason
-from classifier.outcomes.lane import Lane
+from classifier.outcomes.database import HOME, Database, is_down, reason
+from classifier.outcomes.dead_letters import dead_letter
+from classifier.outcomes.keys import VARIABLE, Keys
+from classifier.outcomes.lane import Jobs, Lane, Tally
 from classifier.outcomes.lines import from_lines, to_line
-from classifier.outcomes.privacy import kept
+from classifier.outcomes.privacy import kept, seal_record
+from classifier.outcomes.recent import Recent
 from classifier.outcomes.records import Record
 from classifier.outcomes.rows import prune_decisions, write_records
-from classifier.outcomes.schema import HASH_KEY, store_settings
-from classifier.outcomes.spill import Spill
+from classifier.outcomes.sealing import KEY_BYTES
+from classifier.outcomes.spill import BROKEN, Spill
 
 _LONGEST_PAUSE = 60.0  # seconds between two looks at a store that is down, or at the spill folder
 _RETENTION_PAUSE = 3600.0
 _EXIT_SECONDS = 10.0
-_UNFIT = (ValueError, TypeError, AttributeError, RecursionError)  # of a record that cannot be written as JSON
+_TRIES = 3  # to write to a file that is replaced meanwhile
 
 _log = logging.getLogger(__name__)
 
@@ -47,22 +54,31 @@ _log = logging.getLogger(__name__)
 class Counters:
     """What became of the records of this process.
 
+    At any time ``given + recovered = written + spilled + set_aside + dropped + waiting``.
+
     Attributes
     ----------
+    given : records that were to be recorded.
     written : records stored, those from spill files included.
     spilled : records written to a spill file.
     recovered : records taken up from spill files; they may be another process's.
+    set_aside : records that can be neither stored nor spilled; what is left of them is in ``broken.lines``.
     dropped : records lost: neither the store nor a spill file could take them.
     broken : lines of spill files that could not be read; they are set aside.
+    gone : records written that were in the store's file when it was moved, removed, replaced or emptied, and that no
+        flush had confirmed: older ones than those that are written again.
     failed_writes : transactions that failed.
     waiting : records in the queue.
     """
 
+    given: int = 0
     written: int = 0
     spilled: int = 0
     recovered: int = 0
+    set_aside: int = 0
     dropped: int = 0
     broken: int = 0
+    gone: int = 0
     failed_writes: int = 0
     waiting: int = 0
 
@@ -87,22 +103,25 @@ class Writer:
     After a fork the child has a queue, threads, connections and spill files of its own, and counts from 0.
     """
 
-    def __init__(self, options: WriterOptions) -> None:
-        self.options = options
+    def __init__(self, options: WriterOptions, keys: Keys) -> None:
+        self.options, self.keys = options, keys
         self._begin()
         _OPEN.add(self)
 
     def _begin(self) -> None:
         options = self.options
-        self.database, self.spill = Database(options.url), Spill(options.folders)
-        self._lane = Lane("outcomes", options.queue_size, options.batch, self._store, self._idle, self._end)
-        self._overflow = Lane("outcomes-overflow", options.queue_size, options.batch, self._spill_overflow)
+        self.database, self.spill = Database(options.url, self.keys), Spill(options.folders)
         self._lock = threading.RLock()  # reentrant: an abandoned stream may be recorded while this thread holds it
-        self._counters = Counters()
-        self._flushed_dropped = 0
+        jobs = Jobs(self._store, self._rescue, self._count, self._idle, self._settle, self._end)
+        self._lane = Lane("outcomes", options.queue_size, options.batch, jobs, self._lock)
+        jobs = Jobs(self._spill_overflow, self._rescue, self._count)
+        self._overflow = Lane("outcomes-overflow", options.queue_size, options.batch, jobs, self._lock)
+        self._counts: Counter[str] = Counter()
+        self._flushed_lost = 0
         self._warned: set[str] = set()
         self._connection: Connection | None = None
-        self._key = secrets.token_bytes(32)  # until the store's is known
+        self._recent = Recent(self.database.path)
+        self._hash_key = secrets.token_bytes(KEY_BYTES)  # until the store's is known
         self._pause = options.retry_after
         self._retry_at = self._look_at = self._prune_at = 0.0
         self._chores: Generator[None, None, None] | None = None
@@ -111,78 +130,96 @@ class Writer:
     def counters(self) -> Counters:
         """What became of the records so far."""
         with self._lock:
-            return replace(self._counters, waiting=len(self._lane) + len(self._overflow))
+            known = {each.name: self._counts[each.name] for each in fields(Counters)}
+            return Counters(**{**known, "waiting": len(self._lane) + len(self._overflow)})
 
     def put(self, record: Record) -> None:
         """Take a record; never waits and never raises."""
-        if self not in _OPEN:
-            return self._drop(1, "the store is closed")
-        if self._lane.put(record):
-            return
-        self._warn("full", "the queue of outcomes is full; what comes on top is spilled")
-        if not self._overflow.put(record):
-            self._drop(1, "there is no room in the queue")
+        with self._lock:
+            self._counts["given"] += 1
+            if self not in _OPEN:
+                return self._drop(1, "the store is closed")
+            if self._lane.put(record):
+                return
+            self._warn("full", "the queue of outcomes is full; what comes on top is spilled")
+            if not self._overflow.put(record):
+                self._drop(1, "there is no room in the queue")
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until all records put before are in the store or in a spill file on the disk.
 
         Returns
         -------
-        False where ``timeout`` (seconds) was too short, or a record was dropped since the last call.
+        False where ``timeout`` (seconds) was too short or, since the last call, a record was dropped or set aside, or
+        was in a file that is gone.
         """
         begun = monotonic()
         done = self._lane.flush(timeout)
         left = None if timeout is None else max(0.0, timeout - (monotonic() - begun))
         done = self._overflow.flush(left) and done
         with self._lock:
-            dropped, self._flushed_dropped = self._counters.dropped - self._flushed_dropped, self._counters.dropped
-        return done and not dropped
+            lost = sum(self._counts[name] for name in ("dropped", "set_aside", "gone"))
+            new, self._flushed_lost = lost - self._flushed_lost, lost
+        return done and not new
 
     def close(self, timeout: float) -> None:
         """Write what waits and end; what could not be written in time (seconds) is spilled."""
-        if self not in _OPEN:
-            return
-        _OPEN.discard(self)
+        with self._lock:
+            if self not in _OPEN:
+                return
+            _OPEN.discard(self)
+        end = monotonic() + timeout
         for lane in (self._lane, self._overflow):
-            self._spill(self._cleaned(lane.close(timeout)))
+            lane.close(max(0.0, end - monotonic()))
 
-    def _store(self, records: list[Record]) -> None:
+    def _store(self, records: list[Record]) -> Tally:
+        tally: Counter[str] = Counter()
+        self._look_at_file()
+        self._connect_if_due()
+        self._spill(self._write(self._cleaned(records, tally), tally), tally)
+        self._secure(tally)
+        return tally
+
+    def _connect_if_due(self) -> None:
         if self._connection is None and monotonic() >= self._retry_at:
-            self._try_to_connect()
-        clean = self._cleaned(records)
-        if not self._write(clean):
-            self._spill(clean)
+            try:
+                self._connect()
+            except Exception as error:
+                self._mark_down(error)
 
-    def _cleaned(self, records: Sequence[Record]) -> list[Record]:
-        """The records without what must not be kept."""
+    def _clean(self, record: Record) -> Record:
+        """The record without what must not be kept, and the rest of what gives requests away sealed."""
+        options = self.options
+        return seal_record(kept(record, options.mode, options.responses, self._hash_key), options.mode, self.keys.own())
+
+    def _cleaned(self, records: Iterable[Record], tally: Counter[str]) -> list[Record]:
         clean = []
         for record in records:
             try:
-                clean.append(kept(record, self.options.mode, self.options.responses, self._key))
-            except _UNFIT as error:
-                self._drop(1, f"a record is unfit to be stored ({type(error).__name__})")
+                clean.append(self._clean(record))
+            except Exception as error:
+                self._set_aside(record, error, tally)
         return clean
 
-    def _write(self, records: Sequence[Record]) -> bool:
-        """Whether the store took them, but for those that no store can take; else some may have been written."""
-        if not records:
-            return True
-        if self._connection is None:
-            return False
+    def _write(self, records: list[Record], tally: Counter[str]) -> list[Record]:
+        """Store records, and set aside those that no store can take; returns what is left where the store is down."""
+        if not records or self._connection is None:
+            return records
         try:
             self._transact(records)
         except Exception as error:
-            self._count(failed_writes=1)
+            self._count({"failed_writes": 1})
             if is_down(error):
                 self._mark_down(error)
-                return False
-            if len(records) > 1:
-                half = len(records) // 2
-                return self._write(records[:half]) and self._write(records[half:])
-            self._drop(1, f"a record is unfit to be stored ({reason(error)})")
-            return True
-        self._count(written=len(records))
-        return True
+                return records
+            half = len(records) // 2
+            if half:
+                return self._write(records[:half], tally) + self._write(records[half:], tally)
+            self._set_aside(records[0], error, tally)
+            return []
+        tally["written"] += len(records)
+        self._recent.add(records)
+        return []
 
     def _transact(self, records: Sequence[Record]) -> None:
         assert self._connection is not None
@@ -196,18 +233,19 @@ class Writer:
             with self._connection.begin():
                 write_records(self._connection, records)
 
-    def _try_to_connect(self) -> None:
-        try:
-            self._connect()
-        except Exception as error:
-            self._mark_down(error)
-
     def _connect(self) -> None:
+        self._look_at_file()
         self._disconnect()
-        self._connection = self.database.connect(write=True)
-        with self._connection.begin():
-            key = select(store_settings.c.value).where(store_settings.c.name == HASH_KEY)
-            self._key = bytes.fromhex(self._connection.scalar(key) or "")
+        self._connection = self.database.connect()
+        self._recent.settle_in(self._connection.info[HOME])
+        key = self.database.hash_key(self._connection)
+        if key is None:
+            self._warn(
+                "key",
+                f"it was begun with another key than {self.keys.where}; hashes and features of this "
+                f"program can only be compared and read with its own; give all programs one key by ${VARIABLE}",
+            )
+        self._hash_key = key or self._hash_key
         if "down" in self._warned:
             _log.info("outcome store %s: back", self.database.shown)
         self._warned.discard("down")
@@ -225,29 +263,104 @@ class Writer:
         self._retry_at = self._look_at = monotonic() + self._pause * random.uniform(0.5, 1.0)
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
-    def _spill_overflow(self, records: list[Record]) -> None:
-        self._spill(self._cleaned(records))
-        self._look_at = min(self._look_at, monotonic() + self.options.retry_after)
+    def _look_at_file(self) -> None:
+        """Notice where the store's file is not the one that was opened any more."""
+        if self._recent.is_elsewhere(self._is_whole):
+            self._warn(
+                "file",
+                "its file was moved, removed, replaced or emptied; what no flush has confirmed is written "
+                "to the file that is there now, or to a new one",
+            )
+            path = self.database.path
+            if path is not None and not path.exists():  # else another program may use the log's index for a new file
+                self._checkpoint()
+            self._count({"gone": self._recent.leave()})
+            self._disconnect()
+            self._retry_at = 0.0
 
-    def _spill(self, records: Sequence[Record]) -> None:
+    def _is_whole(self, size: int) -> bool:
+        return self._connection is not None and self.database.is_whole(self._connection, size)
+
+    def _secure(self, tally: Counter[str]) -> None:
+        """See that what was written is in the file that lies at the path, or else spilled."""
+        for _ in range(_TRIES):
+            self._checkpoint()
+            self._look_at_file()
+            records = self._recent.take_left_behind()
+            if not records:
+                return
+            tally["written"] -= len(records)
+            self._connect_if_due()
+            self._spill(self._write(records, tally), tally)
+        records = self._recent.take_all()  # a file that is replaced all the time
+        tally["written"] -= len(records)
+        self._spill(records, tally)
+
+    def _checkpoint(self) -> None:
+        """Bring what was committed from the file's log into the file, which may be moved without it."""
+        if self._connection is not None and not self._recent.synced:
+            with suppress(Exception):  # it is committed all the same
+                self._recent.synced = self.database.checkpoint(self._connection, "PASSIVE")
+
+    def _settle(self) -> None:
+        """Before anything is confirmed: look whether it is where it was written."""
+        tally: Counter[str] = Counter()
+        self._secure(tally)
+        self._count(tally)
+        self._recent.confirm()
+
+    def _spill_overflow(self, records: list[Record]) -> Tally:
+        tally: Counter[str] = Counter()
+        self._spill(self._cleaned(records, tally), tally)
+        self._look_at = min(self._look_at, monotonic() + self.options.retry_after)
+        return tally
+
+    def _spill(self, records: Sequence[Record], tally: Counter[str]) -> None:
         lines = []
         for record in records:
             try:
                 lines.append(to_line(record))
-            except _UNFIT as error:
-                self._drop(1, f"a record is unfit to be stored ({type(error).__name__})")
+            except Exception as error:
+                self._set_aside(record, error, tally)
         if not lines:
             return
         try:
             self.spill.add(lines)
         except OSError as error:
-            self._drop(len(lines), f"the spill folder cannot be written ({error.strerror})")
+            self._warn_of_dropped(f"the spill folder cannot be written ({error.strerror})")
+            tally["dropped"] += len(lines)
         else:
-            self._count(spilled=len(lines))
+            tally["spilled"] += len(lines)
+
+    def _rescue(self, records: list[Record]) -> Tally:
+        """Spill records, whatever happens; in the thread that writes, and in one that closes."""
+        tally: Counter[str] = Counter()
+        try:
+            self._spill(self._cleaned(records, tally), tally)
+        except BaseException as error:  # a record's own objects may raise anything
+            if len(records) > 1:
+                return sum((Counter(self._rescue([record])) for record in records), Counter())
+            tally = Counter()
+            self._set_aside(records[0], error, tally)
+        return tally
+
+    def _set_aside(self, record: Record, error: BaseException, tally: Counter[str]) -> None:
+        try:
+            aside = self.spill.set_aside(dead_letter(record, self._clean, reason(error)))
+        except Exception:
+            aside = False
+        if aside:
+            tally["set_aside"] += 1
+            self._warn("aside", f"outcomes that cannot be written are set aside, in {BROKEN} ({reason(error)})")
+        else:
+            tally["dropped"] += 1
+            self._warn_of_dropped(f"a record is unfit to be stored ({reason(error)})")
 
     def _idle(self) -> float | None:
         """A step of what is to be done beside writing; seconds until the next."""
         now = monotonic()
+        self._look_at_file()
+        self._recent.let_go(now)
         due = max(self._look_at, self._retry_at if self._connection is None else 0.0)
         if self._chores is None and now < due:
             return due - now
@@ -291,25 +404,30 @@ class Writer:
         with closing(self.spill.take()) as files:
             for file in files:
                 while lines := list(islice(file, self.options.batch)):
-                    records = self._cleaned(from_lines(lines, self._set_aside))
-                    if not self._write(records):
+                    tally: Counter[str] = Counter()
+                    records = self._cleaned(from_lines(lines, self._set_line_aside), tally)
+                    recovered = len(records) + tally.total()
+                    if self._write(records, tally):
                         return
-                    self._count(recovered=len(records))
+                    self._secure(tally)
+                    self._count({**tally, "recovered": recovered})
                     yield
 
-    def _set_aside(self, line: bytes) -> None:
+    def _set_line_aside(self, line: bytes) -> None:
         self.spill.set_aside(line)
-        self._count(broken=1)
+        self._count({"broken": 1})
         self._warn("broken", "a line of a spill file cannot be read; it is set aside")
 
     def _drop(self, number: int, why: str) -> None:
-        self._count(dropped=number)
+        self._count({"dropped": number})
+        self._warn_of_dropped(why)
+
+    def _warn_of_dropped(self, why: str) -> None:
         self._warn("dropped", f"outcomes are dropped: {why}")
 
-    def _count(self, **numbers: int) -> None:
+    def _count(self, numbers: Tally) -> None:
         with self._lock:
-            old: Any = self._counters
-            self._counters = replace(old, **{name: getattr(old, name) + more for name, more in numbers.items()})
+            self._counts.update(numbers)
 
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:
@@ -322,8 +440,9 @@ _INHERITED: list[dict[str, Any]] = []  # of the parent process; its connections 
 
 
 def _close_all() -> None:
+    end = monotonic() + _EXIT_SECONDS
     for writer in list(_OPEN):
-        writer.close(_EXIT_SECONDS)
+        writer.close(max(0.0, end - monotonic()))
 
 
 def _begin_all_anew() -> None:

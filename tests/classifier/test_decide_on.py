@@ -15,6 +15,8 @@ from classifier.features import Features, request_form
 from classifier.outcomes import dump_features, load_features
 from classifier.request import Request
 
+KEY = bytes(32)
+
 
 @pytest.fixture(scope="module", params=["learned", "length", "task"])
 def routed(request: pytest.FixtureRequest, linear: Trained) -> Router:
@@ -25,7 +27,7 @@ def routed(request: pytest.FixtureRequest, linear: Trained) -> Router:
 def test_the_decision_is_the_same(routed: Router, request: Request) -> None:
     by_request = decided(routed, request)
     features = routed.features(request)
-    by_features = routed.decide_on(load_features(dump_features(features), features.task))
+    by_features = routed.decide_on(load_features(dump_features(features, KEY), KEY, features.task))
     assert (by_features.tier, by_features.feasible) == (by_request.tier, by_request.feasible)
     assert by_features.prediction.quality == pytest.approx(by_request.prediction.quality)
     assert by_features.tokens == by_request.tokens

@@ -15,7 +15,7 @@ from classifier import Router, make_request
 from classifier.artifact import read_artifact, write_artifact
 from classifier.cascade.route import GateRates, find_route
 from classifier.cascade.settings import usual_odds
-from classifier.outcomes import Outcome, OutcomeStore, dump_features
+from classifier.outcomes import Outcome, OutcomeStore
 from training.feedback.observed import Observed, observe
 from training.feedback.simulation import as_outcomes, simulate_log
 
@@ -74,9 +74,7 @@ def only_features(router: Router) -> Callable[[Outcome], Outcome]:
     def kept(outcome: Outcome) -> Outcome:
         decision = outcome.decision
         request = make_request(decision.prompt, max_tokens=decision.max_tokens, task=decision.task)
-        return replace(
-            outcome, decision=replace(decision, prompt=None, features=dump_features(router.features(request)))
-        )
+        return replace(outcome, decision=replace(decision, prompt=None, features=router.features(request)))
 
     return kept
 

@@ -11,7 +11,7 @@ from classifier.cascade.route import GateRates
 from classifier.catalog import Menu, Tier, default_menu
 from classifier.features import extract
 from classifier.keywords import load_keywords
-from classifier.outcomes import Outcome, OutcomeStore, dump_features
+from classifier.outcomes import Outcome, OutcomeStore
 from classifier.request import make_request
 from classifier.tokens import estimate_tokens
 from training.feedback.observed import Observed
@@ -41,7 +41,7 @@ class Made:
         """Record everything as a running cascade would, in the store's own mode."""
         for outcome, row in zip(self.outcomes(menu), self.rows, strict=True):
             request = make_request(row["prompt"], max_tokens=row["max_tokens"], task=row["task"])
-            features = dump_features(extract(request, _KEYWORDS, estimate_tokens))
+            features = extract(request, _KEYWORDS, estimate_tokens)
             store.record(replace(outcome.decision, features=features))
             for each in outcome.feedback:
                 store.record_feedback(each.decision, each.score, tier=each.tier, source=each.source)

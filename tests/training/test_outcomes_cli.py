@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,12 @@ import pytest
 from made_tables import PRICES, outcome_rows
 
 from classifier.errors import InputError
+from classifier.features import extract
+from classifier.keywords import load_keywords
 from classifier.outcomes import AttemptRecord, DecisionRecord, Outcome, OutcomeStore, new_id
+from classifier.outcomes.lines import from_line
+from classifier.request import Request
+from classifier.tokens import estimate_tokens
 from training.outcome_table import table_row, tier_scores
 from training.outcomes_cli import STORE_VARIABLE, age, main
 from training.tables import read_tables
@@ -238,6 +245,34 @@ def test_records_move_to_another_store_without_loss_and_only_once(command: Comma
         assert "Read all.jsonl: 6 records." in out
     with OutcomeStore("sqlite:///other.db") as other:
         assert list(other.outcomes()) == list(store.outcomes())
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
+def test_only_their_owner_can_read_exports(command: Command, store: OutcomeStore, name: str) -> None:
+    fill(store)
+    before = os.umask(0)
+    try:
+        assert command("export", name)[0] == 0
+        assert command("export", "all.jsonl", "--records")[0] == 0
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(Path(each).stat().st_mode) for each in (name, "all.jsonl")} == {0o600}
+
+
+def test_sealed_features_leave_and_come_back_sealed(command: Command) -> None:
+    found = extract(Request("translate thing0"), load_keywords(), estimate_tokens)
+    with OutcomeStore(store="features") as store:
+        store.record(decision(features=found))
+    assert command("export", "all.jsonl", "--records")[0] == 0
+    (line,) = Path("all.jsonl").read_text().splitlines()
+    record = from_line(line)
+    assert isinstance(record, DecisionRecord)
+    assert isinstance(record.features, bytes)
+    assert found.terms.tobytes() not in record.features
+    assert command("import", "all.jsonl", "--store", "sqlite:///other.db")[0] == 0
+    with OutcomeStore("sqlite:///other.db") as other:
+        (outcome,) = other.outcomes()
+    assert outcome.decision.features.terms.tolist() == found.terms.tolist()
 
 
 def test_lines_that_are_no_records_are_left_out_and_a_file_of_them_refused(

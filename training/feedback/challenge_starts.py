@@ -16,12 +16,12 @@ from classifier.catalog import Menu
 from classifier.decision import Decision
 from classifier.errors import NoFeasibleTierError
 from classifier.features import Features
-from classifier.outcomes import load_features
 from classifier.request import Request
 from classifier.router import Router
 from training.feedback.observed import Observed
 
 HASHED = "only a hash of the request is kept"
+SEALED = "their features are of another version, or sealed with a key that is not at hand ($TIERWISE_STORE_KEY)"
 FOREIGN = "the features that are kept are of another kind than the artifact's"
 UNSERVED = "no tier of the artifact can serve the request"
 
@@ -96,8 +96,8 @@ def features_of(router: Router, observed: Observed, row: int) -> Features:
     if request is not None:
         return router.features(request)
     kept = observed.asked.features[row]
-    assert kept is not None
-    return load_features(kept, observed.asked.tasks[row])
+    assert isinstance(kept, Features)
+    return kept
 
 
 def tell_problems(observed: int, problems: Sequence[str]) -> tuple[str, ...]:
@@ -136,10 +136,12 @@ def _decisions(router: Router, observed: Observed, kinds: Mapping[str, Any]) -> 
                 waiting = []
         elif kept is None:
             yield row, HASHED
+        elif not isinstance(kept, Features):
+            yield row, SEALED
         elif kinds.get(observed.artifacts[observed.artifact[row]] or "") != feature_kind(router):
             yield row, FOREIGN
         else:
-            yield row, _decided(router, load_features(kept, observed.asked.tasks[row]))
+            yield row, _decided(router, kept)
     yield from _routed(router, waiting)
 
 

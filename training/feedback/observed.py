@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu, normalise_label
 from classifier.errors import InputError
+from classifier.features import Features
 from classifier.outcomes.records import ANSWERING, AUDIT, AttemptRecord, DecisionRecord, Outcome
 from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
@@ -41,15 +42,15 @@ class Asked:
     tasks : normalised labels.
     checks : name of the whole gate in force; of rows that older releases recorded, names of the gates that looked at
         the row's answers, joined by " & ", and None where none did.
-    requests : where prompts are kept. features : as `classifier.outcomes.load_features` reads them. hashes : equal for
-        equal requests of one store.
+    requests : where prompts are kept. features : where features are; bytes where they cannot be read, for want of the
+        store's key or of the version that made them. hashes : equal for equal requests of one store.
     """
 
     ids: tuple[str, ...]
     tasks: tuple[str | None, ...]
     checks: tuple[str | None, ...]
     requests: tuple[Request | None, ...] = field(repr=False)
-    features: tuple[bytes | None, ...] = field(repr=False)
+    features: tuple[Features | bytes | None, ...] = field(repr=False)
     hashes: tuple[str | None, ...] = field(repr=False)
 
     def __len__(self) -> int:
@@ -258,6 +259,8 @@ class _Reader:
         row.answered = -1 if decision.answered is None else self._named_place(decision, decision.answered)
         row.artifact = self._artifacts.setdefault(decision.artifact, len(self._artifacts))
         row.task = canonical_task(decision.task, self._menu) or normalise_label(decision.task)
+        if isinstance(row.features, Features):
+            row.features = replace(row.features, task=row.task)
         row.request = _request(decision)
         if math.isnan(row.propensity):
             row.propensity = 1.0

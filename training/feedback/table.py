@@ -18,7 +18,6 @@ from classifier.catalog import Menu
 from classifier.errors import InputError
 from classifier.features import Features, dense_names, request_form
 from classifier.keywords import KeywordGroups
-from classifier.outcomes import load_features
 from training.feedback.labels import Labels
 from training.feedback.observed import Observed
 from training.tables import FileSummary, Logged, OutcomeTable, RowProblem, Source, join_tables
@@ -73,7 +72,10 @@ class Kept:
                 f"{self.tasks:,} requests were kept as hashes and left out: nothing of them is known but their task"
             )
         if self.foreign:
-            found.append(f"{self.foreign:,} requests were left out: their features are of another version")
+            found.append(
+                f"{self.foreign:,} requests were left out: their features are of another version, or sealed with a key "
+                "that is not at hand; if so, set $TIERWISE_STORE_KEY"
+            )
         found += [
             f"{tier} is left out: {count} of its answers can be judged, expected at least {LEAST_LABELS}; explore "
             "more, or add a table that has it"
@@ -108,9 +110,7 @@ def outcome_table(
     InputError : no row can be learned from, or the tables have no tier of the log.
     """
     columns = len(dense_names(keywords))
-    read = [
-        _features(data, task, columns) for data, task in zip(observed.asked.features, observed.asked.tasks, strict=True)
-    ]
+    read = [None if kept is None else _of_this_kind(kept, columns) for kept in observed.asked.features]
     known = np.array([request is not None for request in observed.asked.requests])
     stored = ~known & np.array([isinstance(features, Features) for features in read])
     foreign = ~known & np.array([features is False for features in read])
@@ -144,15 +144,9 @@ def outcome_table(
     return join_tables(tables, table), kept
 
 
-def _features(data: bytes | None, task: str | None, columns: int) -> Features | bool | None:
-    """Features as stored; None: there are none; False: of another kind."""
-    if data is None:
-        return None
-    try:
-        features = load_features(data, task)
-    except InputError:
-        return False
-    return features if len(features.dense) == columns else False
+def _of_this_kind(kept: Features | bytes, columns: int) -> Features | bool:
+    """Features as stored; False: they cannot be read, or are of another kind."""
+    return kept if isinstance(kept, Features) and len(kept.dense) == columns else False
 
 
 def _names(tiers: Sequence[str], tables: OutcomeTable | None, menu: Menu, models: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from openai_server import Fault, Reply
 
 from classifier.cascade import AsyncCascade
 from classifier.gates import Judge
-from classifier.outcomes import load_features
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 
@@ -84,7 +83,7 @@ def test_what_is_kept_of_the_request_is_what_the_store_is_told(router, upstream,
     ask("sync", upstream, {"router": router, "store": store})
     (outcome,) = kept(store)
     assert outcome.decision.messages is None
-    found = load_features(outcome.decision.features)
+    found = outcome.decision.features
     expected = router.features(ask("sync", upstream, {"router": router}).decision.request)
     assert found.terms.tolist() == expected.terms.tolist()
     assert found.dense.tolist() == expected.dense.tolist()

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from made_outcomes import SECRET, Opener, attempt, decision
+from made_outcomes import SECRET, Opener, attempt, decision, wait_for
 from test_outages import locked
 from test_store import everything
 
 from classifier import Router
 from classifier.errors import InputError
+from classifier.features import word_buckets
 from classifier.outcomes import dump_features, load_features
-from classifier.outcomes.privacy import kept, request_hash
+from classifier.outcomes.privacy import EXPECTATIONS, kept, request_hash
+from classifier.outcomes.sealing import seal, unseal
 
 MESSAGES = [{"role": "user", "content": SECRET}]
+KEY = bytes(range(32))
 
 
 def telling(**fields: Any) -> Any:
@@ -114,7 +118,7 @@ def test_what_was_cleaned_once_stays_as_it_is() -> None:
 
 def test_features_come_back(router: Router) -> None:
     features = router.route("Summarize this: " + "word " * 50, task="summarization", max_tokens=100).features
-    found = load_features(dump_features(features), features.task)
+    found = load_features(dump_features(features, KEY), KEY, features.task)
     assert np.array_equal(found.terms, features.terms)
     assert np.array_equal(found.dense, features.dense)
     assert found.terms.dtype == np.uint32
@@ -124,9 +128,150 @@ def test_features_come_back(router: Router) -> None:
 def test_other_bytes_and_other_versions_are_refused(router: Router) -> None:
     from safetensors.numpy import load, save
 
-    whole = dump_features(router.route("hello").features)
-    for data in (b"", b"nonsense", whole[:-1], save({"dense": np.zeros(3)})):
+    whole = dump_features(router.route("hello").features, KEY)
+    for data in (b"", b"nonsense", whole[:-1], save({"dense": np.zeros(3)}), seal(b"nonsense", KEY)):
         with pytest.raises(InputError, match="dump_features"):
-            load_features(data)
+            load_features(data, KEY)
     with pytest.raises(InputError, match="version 99"):
-        load_features(save({**load(whole), "version": np.array([99])}))
+        load_features(seal(save({**load(unseal(whole, [KEY])), "version": np.array([99])}), KEY), KEY)
+
+
+PROMPT = "patient zebra has diagnosis quux and takes xyzzy tablets twice a day"
+
+
+def recorded(store: Any, router: Router, **fields: Any) -> Any:
+    """A decision as a cascade records it, with what its model expects."""
+    found = router.route(PROMPT, max_tokens=100)
+    expected = found.prediction
+    made = decision(
+        prompt=PROMPT,
+        features=found.features if store.mode == "features" else None,
+        probabilities=expected.adequate,
+        expected_quality=expected.quality,
+        expected_cost=expected.cost,
+        novelty=0.1234567,
+        **fields,
+    )
+    store.record(made)
+    assert store.flush(60)
+    return made
+
+
+def buckets_in(data: bytes) -> set[int]:
+    """Every number that the bytes hold, at every place, as terms are held."""
+    return {
+        int(each)
+        for first in range(4)
+        for each in np.frombuffer(data[first : first + (len(data) - first) // 4 * 4], "<u4")
+    }
+
+
+@pytest.mark.parametrize("mode", ["features", "hash"])
+def test_words_are_not_recovered_from_a_stores_bytes(
+    url: str, tmp_path: Path, open_store: Opener, router: Router, mode: str
+) -> None:
+    store = open_store(url, store=mode)
+    recorded(store, router)
+    (found,) = store.outcomes(opened=False)
+    lying = b"".join(part for part in (found.decision.features, found.decision.sealed) if isinstance(part, bytes))
+    disk = everything(tmp_path) if url.startswith("sqlite") else lying
+    assert not set(map(int, word_buckets(PROMPT.encode().split()))) & buckets_in(lying)
+    expected = router.route(PROMPT, max_tokens=100).prediction
+    for number in (*expected.adequate, *expected.quality, *expected.cost):
+        assert np.float64(number).tobytes() not in disk
+        assert repr(float(number)).encode() not in disk
+    (opened,) = store.outcomes()
+    assert (opened.decision.features is not None) == (mode == "features")
+    if mode == "features":
+        assert set(map(int, word_buckets(PROMPT.encode().split()))) <= set(opened.decision.features.terms.tolist())
+
+
+@pytest.mark.parametrize("mode", ["features", "hash"])
+def test_with_the_key_everything_that_training_needs_comes_back_exactly(
+    url: str, open_store: Opener, router: Router, mode: str
+) -> None:
+    store = open_store(url, store=mode, key="5a" * 32)
+    made = recorded(store, router, task=" Code Review")
+    for reader in (store, open_store(url, key="5a" * 32)):
+        (found,) = reader.outcomes()
+        for name in EXPECTATIONS:
+            assert getattr(found.decision, name) == pytest.approx(getattr(made, name), rel=0, abs=0, nan_ok=True)
+        assert found.decision.sealed is None
+    if mode == "features":
+        assert found.decision.features.task == "code review"
+        assert np.array_equal(found.decision.features.dense, made.features.dense)
+
+
+def test_without_the_key_the_rest_can_be_read_and_one_line_says_what_is_missing(
+    url: str, open_store: Opener, router: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = open_store(url, store="features", key="5a" * 32)
+    made = [recorded(writer, router) for _ in range(3)]
+    reader = open_store(url, key="6b" * 32)
+    found = [each.decision for each in reader.outcomes()]
+    assert {each.id for each in found} == {each.id for each in made}
+    assert all(isinstance(each.features, bytes) for each in found)
+    assert all((each.probabilities, each.novelty) == ((), None) for each in found)
+    assert found[0].expected_cost == tuple(float(f"{cost:.1e}") for cost in made[0].expected_cost)
+    assert reader.stats().decisions == 3
+    assert [each.message.count("TIERWISE_STORE_KEY") for each in caplog.records] == [1]
+    assert "5a5a" not in caplog.text
+
+
+def test_programs_with_different_keys_lose_nothing_and_are_told(
+    url: str, open_store: Opener, router: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = (open_store(url, store="features", key=key * 32) for key in ("5a", "6b"))
+    for store in (first, second):
+        recorded(store, router)
+    assert [each.message.count("begun with another key") for each in caplog.records] == [1]
+    assert first.count() == 2
+    for store in (first, second):
+        kinds = [type(each.decision.features).__name__ for each in store.outcomes()]
+        assert sorted(kinds) == ["Features", "bytes"]
+    assert len({each.decision.prompt_hash for each in first.outcomes()}) == 2
+
+
+def test_a_prompt_is_not_found_by_guessing_with_what_the_file_holds(
+    sqlite_url: str, tmp_path: Path, open_store: Opener
+) -> None:
+    store = open_store(sqlite_url, store="hash")
+    store.record(decision(prompt="is it cancer 7"))
+    assert store.flush(60)
+    connection = sqlite3.connect(tmp_path / "outcomes.db")
+    (wanted,) = connection.execute("SELECT prompt_hash FROM decisions").fetchone()
+    values = [row[0] for row in connection.execute("SELECT value FROM store_settings")]
+    connection.close()
+    assert len(values) == 2
+    for key in (
+        value.encode() if kind == "text" else bytes.fromhex(value) for value in values for kind in ("text", "hex")
+    ):
+        assert wanted not in {request_hash(f"is it cancer {number}", None, key) for number in range(20)}
+
+
+def test_what_waits_before_the_store_was_ever_reached_is_sealed_and_readable_later(
+    tmp_path: Path, open_store: Opener, router: Router
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    url = f"sqlite:///{tmp_path / 'file' / 'o.db'}"
+    store = open_store(url, store="features")
+    made = recorded(store, router)
+    assert store.spilled() == 1
+    assert b"zebra" not in everything(tmp_path)
+    assert not set(map(int, word_buckets(PROMPT.encode().split()))) & buckets_in(everything(tmp_path))
+    (tmp_path / "file").unlink()
+    wait_for(lambda: store.counters.recovered == 1)
+    (found,) = store.outcomes()
+    assert np.array_equal(found.decision.features.terms, made.features.terms)
+
+
+def test_what_an_upstream_writes_as_its_reason_to_finish_is_not_kept_where_it_may_tell(
+    sqlite_url: str, open_store: Opener
+) -> None:
+    for mode, expected in (("hash", ["stop", "other", None]), ("prompt", ["stop", SECRET, None])):
+        store = open_store(sqlite_url, store=mode)
+        made = decision(attempts=tuple(attempt(n, finish_reason=why) for n, why in enumerate(("stop", SECRET, None))))
+        store.record(made)
+        assert store.flush(60)
+        found = next(each.decision for each in store.outcomes() if each.decision.id == made.id)
+        assert [each.finish_reason for each in found.attempts] == expected

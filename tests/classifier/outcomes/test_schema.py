@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_outcomes import START, Opener, attempt, decision, wait_for
 from sqlalchemy import create_engine, inspect, text
+from test_store import everything
 
-from classifier.outcomes import OutcomeStore, StoreError
+from classifier import Router
+from classifier.outcomes import OutcomeStore, StoreError, dump_features
 from classifier.outcomes.schema import VERSION
+from classifier.outcomes.sealing import unseal
+from classifier.request import Request
 
 # As release 1 made them; {time}, {float}, {bytes} are the database's types.
 VERSION_1 = """
@@ -41,7 +47,16 @@ CREATE TABLE deleted (id TEXT NOT NULL PRIMARY KEY);
 ALTER TABLE attempts ADD COLUMN answer_features TEXT;
 UPDATE schema_version SET version = 2
 """
-OLDER = {1: VERSION_1, 2: VERSION_2}
+VERSION_3 = f"""{VERSION_2};
+ALTER TABLE decisions ADD COLUMN planned TEXT;
+ALTER TABLE decisions ADD COLUMN start_probabilities TEXT;
+ALTER TABLE decisions ADD COLUMN candidate TEXT;
+ALTER TABLE decisions ADD COLUMN gate TEXT;
+ALTER TABLE decisions ADD COLUMN explore_share {{float}};
+ALTER TABLE decisions ADD COLUMN audit_share {{float}};
+UPDATE schema_version SET version = 3
+"""
+OLDER = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3}
 NEW_IN_3 = ("planned", "start_probabilities", "candidate", "explore_share", "audit_share", "gate")
 TYPES = {
     "sqlite": {"time": "DATETIME", "float": "DOUBLE", "bytes": "BLOB", "true": "1", "false": "0"},
@@ -142,3 +157,56 @@ def test_a_newer_schema_is_an_error_to_readers_and_an_outage_to_writers(
     assert store.flush(60)
     assert (store.counters.spilled, store.spilled()) == (1, 1)
     assert "version 99" in caplog.text
+
+
+def test_what_an_older_release_kept_in_the_clear_is_sealed(
+    url: str, tmp_path: Path, open_store: Opener, router: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_sql(url, VERSION_3)
+    old_key = "c0ffee" * 10 + "beef"
+    features = router.features(Request("patient zebra has diagnosis quux"))
+    plain = unseal(dump_features(features, bytes(32)), [bytes(32)])  # as that release wrote them
+    engine = create_engine(driver_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE store_settings SET value = :key"), {"key": old_key})
+        for number in range(3):
+            connection.execute(
+                text(
+                    "INSERT INTO decisions (id, time, chosen, rule, setting, menu, features, probabilities, "
+                    "expected_quality, expected_cost, novelty, explored, audited) VALUES "
+                    "(:id, '2026-03-01 12\\:00\\:00', "
+                    "'haiku', 'learned', '{}', '[\"haiku\"]', :features, '[0.123456789]', '[0.987654321]', "
+                    "'[0.0012345678]', 0.55555, :no, :no)"
+                ),
+                {"id": f"bare {number}", "features": None if number == 2 else plain, "no": False},
+            )
+    engine.dispose()
+    store = open_store(url, store="features")
+    store.record(decision(START + timedelta(days=1)))
+    assert store.flush(60)
+    assert "schema version 4" in caplog.text
+    assert old_key not in caplog.text
+    found = {each.decision.id: each.decision for each in store.outcomes()}
+    for number in range(3):
+        bare = found[f"bare {number}"]
+        assert (bare.probabilities, bare.expected_quality) == ((0.123456789,), (0.987654321,))
+        assert (bare.expected_cost, bare.novelty) == ((0.0012345678,), 0.55555)
+    assert np.array_equal(found["bare 0"].features.terms, features.terms)
+    assert found["bare 2"].features is None
+    assert store._writer._hash_key == bytes.fromhex(old_key)  # so that old and new hashes can be compared
+    if url.startswith("sqlite"):
+        disk = everything(tmp_path)
+        for secret in (old_key.encode(), plain[200:260], b"0.123456789", b"0.0012345678"):
+            assert secret not in disk
+    lying = {each.decision.id: each.decision for each in store.outcomes(opened=False)}
+    assert (lying["bare 1"].probabilities, lying["bare 1"].expected_cost) == ((), (0.0012,))
+    assert lying["old"].probabilities == (0.5,)  # its prompt is kept, too
+
+
+def test_an_older_store_that_cannot_be_written_says_what_to_do(
+    sqlite_url: str, tmp_path: Path, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sql(sqlite_url, VERSION_3)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as root, any file can be written
+    with pytest.raises(StoreError, match="found schema version 3, expected 4, and it cannot be written to bring it up"):
+        open_store(sqlite_url).count()

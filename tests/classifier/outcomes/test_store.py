@@ -163,7 +163,7 @@ def test_retention_removes_what_is_too_old(url: str, open_store: Opener) -> None
     wait_for(lambda: [each.decision.id for each in store.outcomes()] == [new.id])
 
 
-def test_a_record_that_no_store_can_take_is_dropped_alone(
+def test_a_record_that_no_store_can_take_is_set_aside_alone(
     url: str, open_store: Opener, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(url)
@@ -182,8 +182,8 @@ def test_a_record_that_no_store_can_take_is_dropped_alone(
     assert not store.flush(60)
     assert store.flush(60)
     assert {each.decision.id for each in store.outcomes()} == {each.id for each in made}
-    assert (store.counters.written, store.counters.dropped) == (20, 5)
-    assert len([each for each in caplog.records if "dropped" in each.message]) == 1
+    assert (store.counters.written, store.counters.set_aside, store.counters.dropped) == (20, 5, 0)
+    assert len([each for each in caplog.records if "set aside" in each.message]) == 1
     assert SECRET not in caplog.text
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from drift_world import changing_log
 
-from classifier.outcomes import OutcomeStore, Record, dump_features
+from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
 from classifier.router import Router, shipped_artifact
@@ -63,7 +63,7 @@ def fill(command: Command, router: Router) -> Iterator[Any]:
         prompts = [f"{SECRET} {row}" + " and more" * (row >= AT) * 40 for row in range(len(log))]
         records: list[Record] = []
         for prompt, outcome in zip(prompts, as_outcomes(log, router.tiers[:3], prompts), strict=True):
-            numbers = dump_features(router.features(Request(prompt))) if mode == "features" else None
+            numbers = router.features(Request(prompt)) if mode == "features" else None
             records += [replace(outcome.decision, features=numbers, novelty=0.2), *outcome.feedback]
         opened.append(OutcomeStore())
         opened[-1].write([kept(record, mode, False, b"key") for record in records])
