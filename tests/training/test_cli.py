@@ -231,7 +231,8 @@ def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Pa
     broken.write_bytes(b"prompt,score__haiku\n\xff\xfe\xfa,1\n")
     assert run(broken).returncode == 2
     assert (tmp_path / "models/router.safetensors").read_bytes() == before
-    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["router.safetensors"]
+    left = {path.name for path in (tmp_path / "models").iterdir() if not path.name.endswith(".lock")}
+    assert left == {"router.safetensors", "certified.json"}
 
 
 @pytest.mark.parametrize(

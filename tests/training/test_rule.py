@@ -7,7 +7,16 @@ import pytest
 
 from training.certify import LADDER
 from training.evaluate import Outcomes
-from training.rule import ChosenRule, Expectations, Target, choose_rule, never_chosen, order_rules, price_weights
+from training.rule import (
+    CertifyingRows,
+    ChosenRule,
+    Expectations,
+    Target,
+    choose_rule,
+    never_chosen,
+    order_rules,
+    price_weights,
+)
 
 REFERENCE_COST = 10.0
 
@@ -27,7 +36,11 @@ def chosen(target: Target, count: int = 2000, tasks: tuple[str | None, ...] | No
     expected, rows = world(2000, 0)
     path = order_rules(price_weights(expected.cost), expected, rows)
     held, new = world(count, 1, tasks)
-    return choose_rule(path, held, new, target, np.ones(count, bool))
+    return choose_rule(path, held, new, target, proof_of(held, new))
+
+
+def proof_of(expected: Expectations, rows: Outcomes) -> CertifyingRows:
+    return CertifyingRows(expected, rows.quality, rows.tasks, rows.groups, rows.sizes)
 
 
 def test_the_path_leaves_the_reference_little_by_little() -> None:
@@ -134,7 +147,8 @@ def test_by_task_without_any_task_nothing_is_certified() -> None:
 def test_rows_that_observed_nothing_prove_nothing() -> None:
     expected, rows = world(500, 0)
     path = order_rules(price_weights(expected.cost), expected, rows)
-    rule = choose_rule(path, expected, rows, Target(), np.zeros(500, bool))
+    nothing = proof_of(expected, rows).part(np.zeros(500, bool))
+    rule = choose_rule(path, expected, rows, Target(), nothing)
     assert not rule.certified
     assert rule.rung.rows == 0
     assert all(promise.setting is None for promise in rule.promises)
