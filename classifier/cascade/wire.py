@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import openai
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion
 
-from classifier.cascade.calls import Call
+from classifier.cascade.calls import Call, NotSentError
+from classifier.cascade.deadline import Underway, underway
+from classifier.cascade.limits import AnswerLimits
 from classifier.catalog import Tier
-from classifier.errors import MalformedAnswerError
+from classifier.errors import MalformedAnswerError, RouterError
 
 _RESPONSE = "_tierwise_response"
+_USUAL_LIMITS = AnswerLimits()
+_NO_REQUEST = cast(Any, None)  # of an error: there is none yet, or none that could be told
+_MOST_CHOICES = 1024
+_MOST_DIGITS = 400  # of a whole number; more are infinite as a float
+_STRUCTURE = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
+)  # strings, so that brackets in them are passed over
+_OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
     """Arguments of ``chat.completions.create``; ``count``: whether a stream's token counts are asked for."""
     arguments = {**call.arguments, "model": call.tier.model}
     if call.timeout is not None:
-        arguments["timeout"] = _limits(client, call.timeout)
+        arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
@@ -31,15 +42,23 @@ def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = Tr
     return arguments
 
 
-def _limits(client: OpenAI | AsyncOpenAI, seconds: float) -> openai.Timeout:
-    """The client's own limits, none above ``seconds``."""
+def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:
+    """The client's own limits, none above what the call may take; of a stream's chunks, above what a gap may."""
     own = client.timeout
     if not isinstance(own, openai.Timeout):
         own = openai.Timeout(own)
-    connect, read, write, pool = (
-        seconds if limit is None else min(limit, seconds) for limit in (own.connect, own.read, own.write, own.pool)
+    most = call.timeout
+    read = call.gap if call.stream else most
+    return openai.Timeout(
+        connect=_least(own.connect, most),
+        read=_least(own.read, read),
+        write=_least(own.write, most),
+        pool=_least(own.pool, most),
     )
-    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def may_not_count(error: openai.APIStatusError, call: Call) -> bool:
@@ -53,23 +72,81 @@ def wants_usage(arguments: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def parse_completion(body: bytes | bytearray, response: Any, tier: Tier) -> ChatCompletion:
+def parse_completion(
+    body: bytes | bytearray, response: Any, tier: Tier, limits: AnswerLimits = _USUAL_LIMITS
+) -> ChatCompletion:
     """A completion as the client itself would make it; what the upstream sends beside the protocol is kept.
+
+    Choices that nobody could read, such as null or one whose message is no object, are left out.
 
     Raises
     ------
-    MalformedAnswerError : the body is no JSON object.
+    MalformedAnswerError : the body is no JSON object, or is nested too deep.
     """
-    try:
-        data = json.loads(body)
-    except ValueError:
-        data = None
+    check_nesting(body, limits)
+    data = _parsed(body)
     if not isinstance(data, dict):
         raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no JSON object; check its address")
-    completion = ChatCompletion.construct(**data)
-    completion._request_id = response.request_id
-    object.__setattr__(completion, _RESPONSE, response.http_response)
+    choices = data.get("choices")
+    readable = [each for each in choices if _is_readable(each)] if isinstance(choices, list) else []
+    try:
+        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_CHOICES]})
+        completion._request_id = response.request_id
+        object.__setattr__(completion, _RESPONSE, response.http_response)
+    except Exception as error:
+        raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no completion; check its address") from error
     return completion
+
+
+def _is_readable(choice: Any) -> bool:
+    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+
+
+def _parsed(body: bytes | bytearray) -> Any:
+    """JSON; None for anything else."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        return None
+    except ValueError:
+        pass
+    try:  # a number with too many digits for Python is none that matters
+        return json.loads(body, parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MOST_DIGITS else float(digits)
+
+
+def check_nesting(body: bytes | bytearray, limits: AnswerLimits) -> None:
+    """Refuse JSON that would take too much room, or too many frames of the stack, before it is parsed.
+
+    Raises
+    ------
+    MalformedAnswerError : it has more lists and objects, or more of them in each other, than the limits say.
+    """
+    opened = body.count(b"[") + body.count(b"{")
+    if opened <= limits.depth:
+        return
+    if opened > limits.values:
+        raise MalformedAnswerError(
+            f"the upstream's answer has more than {limits.values:,} lists and objects; "
+            "if that is meant, raise AnswerLimits(values=...)"
+        )
+    depth = 0
+    for found in _STRUCTURE.finditer(body):
+        mark = found.group()
+        if mark in _OPENING:
+            depth += 1
+            if depth > limits.depth:
+                raise MalformedAnswerError(
+                    f"the upstream's answer is nested more than {limits.depth} deep; "
+                    "if that is meant, raise AnswerLimits(depth=...)"
+                )
+        elif mark in _CLOSING:
+            depth -= 1
 
 
 def http_response(completion: ChatCompletion) -> Any:
@@ -78,23 +155,62 @@ def http_response(completion: ChatCompletion) -> Any:
 
 
 @contextmanager
-def reading(response: Any) -> Iterator[None]:
-    """Raise what goes wrong while a body is read as the client raises it: its own library's errors differ by version.
+def calling(call: Call) -> Iterator[None]:
+    """Make a call within its time, and raise what goes wrong as the client raises it: its libraries differ by version.
 
     Raises
     ------
-    openai.APITimeoutError, openai.APIConnectionError : the upstream fell silent, or hung up.
+    openai.OpenAIError : as the client; `APITimeoutError` where the time is up.
+    MalformedAnswerError : what came is no answer, or above the limits.
+    NotSentError : something was wrong with the arguments before anything was sent.
     """
+    with underway(call.timeout, stream=call.stream) as state, _translating(state):
+        yield
+
+
+@contextmanager
+def waiting(gap: float | None) -> Iterator[None]:
+    """Wait for a stream's next chunk, so many seconds at most; raises as `calling`."""
+    with underway(gap, stream=True) as state, _translating(state):
+        state.sent = True
+        yield
+
+
+@contextmanager
+def _translating(state: Underway) -> Iterator[None]:
     try:
         yield
-    except openai.OpenAIError:
+    except (StopIteration, StopAsyncIteration):
         raise
     except Exception as error:
-        if type(error).__name__.endswith("Timeout"):
-            raise openai.APITimeoutError(request=response.http_request) from error
-        raise openai.APIConnectionError(request=response.http_request) from error
+        known = _known(error, state)
+        if known is error:
+            raise
+        raise known from error
+
+
+def _known(error: Exception, state: Underway) -> Exception:
+    """The same as an error that callers know."""
+    inner = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if isinstance(inner, RouterError | TimeoutError) or not isinstance(error, openai.OpenAIError):
+        error = cast(Exception, inner)
+    if isinstance(error, TimeoutError):
+        return _timed_out()
+    if isinstance(error, openai.OpenAIError | MalformedAnswerError):
+        return error
+    if not state.sent:
+        return NotSentError(error)
+    if type(error).__name__.endswith("Timeout"):
+        return _timed_out()
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
+        return MalformedAnswerError("the upstream's answer cannot be read; check its address")
+    return openai.APIConnectionError(request=_NO_REQUEST)
+
+
+def _timed_out() -> openai.APITimeoutError:
+    return openai.APITimeoutError(request=_NO_REQUEST)
 
 
 def empty_stream(tier: Tier) -> MalformedAnswerError:
-    """What to raise for a stream without chunks."""
-    return MalformedAnswerError(f"{tier.name}: the upstream's stream ended before its first chunk; check its address")
+    """What to raise for a stream that says nothing."""
+    return MalformedAnswerError(f"{tier.name}: the upstream's stream ended before it said anything; check its address")
