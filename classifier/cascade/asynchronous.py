@@ -137,7 +137,7 @@ class AsyncCascade:
     async def _complete(self, call: Call) -> ChatCompletion:
         client = self._clients.get(call.tier.name, self._client)
         async with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
-            return parse_completion(await response.read(), response, call.tier, self._settings.limits)
+            return parse_completion(await response.read(), response, call, self._settings.limits)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
         stream = await self._begin_stream(call)

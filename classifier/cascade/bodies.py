@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -13,7 +14,8 @@ ENCODINGS = "gzip, deflate"  # that are asked for, and taken
 _PIECE = 2**18  # bytes unpacked at once
 _EITHER = zlib.MAX_WBITS | 32  # gzip or zlib, as the data says
 _GZIP = b"\x1f\x8b"
-_EMPTY_LINES = (b"\n\n", b"\n\r\n", b"\r\r")
+_EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
+_EVENTS_SHARE = 40  # an event may have this part of the values of a whole answer
 
 
 class Body:
@@ -38,7 +40,7 @@ class Body:
             )
         self._unpacker = None if encoding in ("", "identity") else Unpacker()
         self._limit, self._limit_name = (limits.stream, "stream") if stream else (limits.body, "body")
-        self._events = Events(limits.event) if stream else None
+        self._events = Events(limits) if stream else None
         self._packed = self._unpacked = 0
 
     def take(self, data: bytes) -> Iterator[bytes]:
@@ -103,24 +105,45 @@ class Unpacker:
 
 
 class Events:
-    """Watches how much of a stream comes without an empty line, which ends an event."""
+    """Watches how much comes without an empty line, which ends an event, and how many values an event may have."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._size, self._tail = limit, 0, b""
+    def __init__(self, limits: AnswerLimits) -> None:
+        self._most_bytes, self._most_values = limits.event, max(limits.values // _EVENTS_SHARE, 1)
+        self._bytes = self._values = 0
+        self._tail = b""
 
     def check(self, piece: bytes) -> None:
         """Take a piece in.
 
         Raises
         ------
-        MalformedAnswerError : an event is too large.
+        MalformedAnswerError : an event is too large, or has too many values.
         """
-        seen = self._tail + piece  # an empty line may stand across two pieces
-        end = max(seen.rfind(mark) + len(mark) if mark in seen else 0 for mark in _EMPTY_LINES)
-        self._size = len(seen) - end if end else self._size + len(piece)
-        self._tail = seen[max(end, len(seen) - 2) :]
-        if self._size > self._limit:
-            raise _too_large("event of a stream", self._limit, "event")
+        piece, known = self._tail + piece, len(self._tail)  # an empty line may stand across two pieces
+        start = 0
+        for found in _EMPTY_LINE.finditer(piece):
+            self._add(piece, start or known, found.start())
+            self._bytes = self._values = 0
+            start = found.end()
+        self._add(piece, start or known, len(piece))
+        self._tail = piece[max(start, len(piece) - 2) :]
+
+    def _add(self, piece: bytes, start: int, end: int) -> None:
+        self._bytes += max(end - start, 0)
+        self._values += count_values(piece, start, end)
+        if self._bytes > self._most_bytes:
+            raise _too_large("event of a stream", self._most_bytes, "event")
+        if self._values > self._most_values:
+            raise MalformedAnswerError(
+                f"an event of the upstream's stream has more than {self._most_values:,} values; "
+                f"if that is meant, raise AnswerLimits(values=...), of which it is 1/{_EVENTS_SHARE}"
+            )
+
+
+def count_values(data: bytes | bytearray, start: int = 0, end: int | None = None) -> int:
+    """About how many values JSON has, and never less: commas and brackets, those in texts included."""
+    end = len(data) if end is None else end
+    return sum(data.count(mark, start, end) for mark in (b"[", b"{", b","))
 
 
 def _too_large(what: str, limit: int, name: str) -> MalformedAnswerError:

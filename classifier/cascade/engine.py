@@ -20,7 +20,7 @@ from classifier.cascade.budget import REFUSE
 from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotSentError, Pause, Steps
 from classifier.cascade.candidate import Candidate
 from classifier.cascade.exploration import Explorer
-from classifier.cascade.failures import blames_request, failure, is_bad_request, is_passing, retry_after
+from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import Route, fallbacks, find_route, start_tier
@@ -96,7 +96,7 @@ class Engine:
             if run.stream is None and run.attempts:
                 self._record(run)
         if run.kept is None:
-            raise run.error
+            raise for_caller(run.error)
         return run
 
     def end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:

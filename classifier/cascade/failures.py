@@ -42,6 +42,15 @@ _REQUEST_PARTS = frozenset({"", "body", "messages", "tools", "functions"})  # ot
 _LONGEST_WISH = 60.0  # seconds to wait that an upstream may ask for, as in the client
 
 
+class UnreadableAnswerError(MalformedAnswerError, openai.OpenAIError):
+    """`MalformedAnswerError` as callers of a cascade see it: what catches the client's errors catches it, too."""
+
+
+def for_caller(error: Exception) -> Exception:
+    """An upstream's error as callers see it."""
+    return UnreadableAnswerError(str(error)) if type(error) is MalformedAnswerError else error
+
+
 def failure(error: BaseException) -> str:
     """What went wrong, without the message, which may quote the request."""
     if isinstance(error, GeneratorExit | asyncio.CancelledError):

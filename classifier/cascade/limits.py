@@ -18,7 +18,8 @@ class AnswerLimits:
     event : bytes of one event of a stream; also what may come without an empty line.
     headers : bytes of a response's headers; the HTTP library itself stops at 100 KiB.
     depth : of lists and objects in each other.
-    values : lists and objects in all; each takes some twenty times its bytes in memory.
+    values : lists, objects and what is in them, in all; a small one takes twenty times its bytes in memory. Commas and
+        brackets are counted, those in texts as well. An event of a stream may have a fortieth of it.
 
     Raises
     ------

@@ -166,7 +166,7 @@ class Cascade:
             calling(call),
             client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response,
         ):
-            return parse_completion(response.read(), response, call.tier, self._settings.limits)
+            return parse_completion(response.read(), response, call, self._settings.limits)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
         with calling(call):

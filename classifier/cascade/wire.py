@@ -12,8 +12,10 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion
 
+from classifier.cascade.bodies import count_values
 from classifier.cascade.calls import Call, NotSentError
 from classifier.cascade.deadline import Underway, underway
+from classifier.cascade.failures import UnreadableAnswerError, for_caller
 from classifier.cascade.limits import AnswerLimits
 from classifier.catalog import Tier
 from classifier.errors import MalformedAnswerError, RouterError
@@ -21,7 +23,7 @@ from classifier.errors import MalformedAnswerError, RouterError
 _RESPONSE = "_tierwise_response"
 _USUAL_LIMITS = AnswerLimits()
 _NO_REQUEST = cast(Any, None)  # of an error: there is none yet, or none that could be told
-_MOST_CHOICES = 1024
+_MOST_ITEMS = 1024  # choices of an answer, and tool calls or other items of a choice
 _MOST_DIGITS = 400  # of a whole number; more are infinite as a float
 _STRUCTURE = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
@@ -72,12 +74,15 @@ def wants_usage(arguments: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def parse_completion(
-    body: bytes | bytearray, response: Any, tier: Tier, limits: AnswerLimits = _USUAL_LIMITS
-) -> ChatCompletion:
+def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimits = _USUAL_LIMITS) -> ChatCompletion:
     """A completion as the client itself would make it; what the upstream sends beside the protocol is kept.
 
-    Choices that nobody could read, such as null or one whose message is no object, are left out.
+    Choices that nobody could read, such as null or one whose message is no object, are left out; so are
+    log-probabilities that nobody asked for, where they are many.
+
+    Parameters
+    ----------
+    body : as it came, unpacked.
 
     Raises
     ------
@@ -86,20 +91,34 @@ def parse_completion(
     check_nesting(body, limits)
     data = _parsed(body)
     if not isinstance(data, dict):
-        raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no JSON object; check its address")
+        raise MalformedAnswerError(f"{call.tier.name}: the upstream's answer is no JSON object; check its address")
     choices = data.get("choices")
     readable = [each for each in choices if _is_readable(each)] if isinstance(choices, list) else []
+    if not call.arguments.get("logprobs"):
+        readable = [_without_long_logprobs(each) for each in readable]
     try:
-        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_CHOICES]})
+        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_ITEMS]})
         completion._request_id = response.request_id
         object.__setattr__(completion, _RESPONSE, response.http_response)
     except Exception as error:
-        raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no completion; check its address") from error
+        raise MalformedAnswerError(
+            f"{call.tier.name}: the upstream's answer is no completion; check its address"
+        ) from error
     return completion
 
 
 def _is_readable(choice: Any) -> bool:
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+    """Whether a choice has a message, and no list in it that the client would take seconds to read."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return False
+    return all(len(each) <= _MOST_ITEMS for each in choice["message"].values() if isinstance(each, list))
+
+
+def _without_long_logprobs(choice: dict[str, Any]) -> dict[str, Any]:
+    logprobs = choice.get("logprobs")
+    parts = logprobs.values() if isinstance(logprobs, dict) else ()
+    long = any(isinstance(each, list) and len(each) > _MOST_ITEMS for each in parts)
+    return {**choice, "logprobs": None} if long else choice
 
 
 def _parsed(body: bytes | bytearray) -> Any:
@@ -125,16 +144,16 @@ def check_nesting(body: bytes | bytearray, limits: AnswerLimits) -> None:
 
     Raises
     ------
-    MalformedAnswerError : it has more lists and objects, or more of them in each other, than the limits say.
+    MalformedAnswerError : it has more values, or more lists and objects in each other, than the limits say.
     """
-    opened = body.count(b"[") + body.count(b"{")
-    if opened <= limits.depth:
-        return
-    if opened > limits.values:
+    values = count_values(body)
+    if values > limits.values:
         raise MalformedAnswerError(
-            f"the upstream's answer has more than {limits.values:,} lists and objects; "
+            f"the upstream's answer has more than {limits.values:,} values; "
             "if that is meant, raise AnswerLimits(values=...)"
         )
+    if values <= limits.depth:
+        return
     depth = 0
     for found in _STRUCTURE.finditer(body):
         mark = found.group()
@@ -197,13 +216,13 @@ def _known(error: Exception, state: Underway) -> Exception:
     if isinstance(error, TimeoutError):
         return _timed_out()
     if isinstance(error, openai.OpenAIError | MalformedAnswerError):
-        return error
+        return for_caller(error)
     if not state.sent:
         return NotSentError(error)
     if type(error).__name__.endswith("Timeout"):
         return _timed_out()
     if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
-        return MalformedAnswerError("the upstream's answer cannot be read; check its address")
+        return UnreadableAnswerError("the upstream's answer cannot be read; check its address")
     return openai.APIConnectionError(request=_NO_REQUEST)
 
 
