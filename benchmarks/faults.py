@@ -34,9 +34,7 @@ from classifier.router import shipped_artifact
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from faulty_runs import Case, cases, run_all
-from faulty_upstream import FAULTS, FaultyUpstream
-
-LARGE = [name for name in FAULTS if name.startswith(("bomb", "large", "many", "endless", "packed", "deep"))]
+from faulty_upstream import FAULTS, LARGE, FaultyUpstream
 
 
 def memory_growth(url: str, router: Router, case: Case, deadline: float) -> float:

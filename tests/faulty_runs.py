@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import openai
-from faulty_upstream import FAULTS, PLAIN
+from faulty_upstream import FAULTS, LARGE, PLAIN
 from openai import AsyncOpenAI, OpenAI
 
 from classifier import AsyncCascade, Cascade, Router, RouterError
@@ -119,14 +119,19 @@ async def await_one(case: Case, cascade: AsyncCascade, deadline: float, words: i
 
 
 def run_all(url: str, router: Router, chosen: Iterable[Case], deadline: float, workers: int = 8) -> list[Outcome]:
-    """All outcomes; some workers at a time."""
+    """All outcomes; some workers at a time, but faults of size one after the other, so that none pays for another."""
     chosen = list(chosen)
+    small, large = ([case for case in chosen if (case.fault in LARGE) == each] for each in (False, True))
     options: dict[str, Any] = {"router": router, "gate": default_gate(), "deadline": deadline, "retries": 1}
-    with Cascade(OpenAI(base_url=url, api_key="none", max_retries=0), **options) as cascade:
-        waited = [case for case in chosen if not case.awaited]
-        with ThreadPoolExecutor(workers) as threads:
-            outcomes = list(threads.map(lambda case: run_one(case, cascade, deadline), waited))
-    return outcomes + asyncio.run(_await_all(url, [case for case in chosen if case.awaited], options, workers))
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client, Cascade(client, **options) as cascade:
+        outcomes = []
+        for part, number in ((small, workers), (large, 1)):
+            waited = [case for case in part if not case.awaited]
+            with ThreadPoolExecutor(number) as threads:
+                outcomes += list(threads.map(lambda case: run_one(case, cascade, deadline), waited))
+    for part, number in ((small, workers), (large, 1)):
+        outcomes += asyncio.run(_await_all(url, [case for case in part if case.awaited], options, number))
+    return outcomes
 
 
 async def _await_all(url: str, chosen: list[Case], options: dict[str, Any], workers: int) -> list[Outcome]:

@@ -30,7 +30,7 @@ Fault = Callable[[Body], AsyncIterator[bytes]]
 WORDS = "words of an answer"
 RESET = b"\0reset"  # in the place of bytes: reset the connection
 TICK = 0.05  # seconds between two pieces of what trickles
-BOMB = 100 * 2**20  # bytes, unpacked
+BOMB = 64 * 2**20  # bytes, unpacked
 
 
 def completion(**changes: Any) -> bytes:
@@ -114,7 +114,7 @@ def _packed(pack: Callable[[], bytes], encoding: str, status: int = 200) -> Faul
     once = cache(pack)
 
     async def fault(body: Body) -> AsyncIterator[bytes]:
-        data = once()
+        data = await asyncio.to_thread(once)
         yield head(status, length=len(data), more=f"content-encoding: {encoding}\r\n") + data
 
     return fault
@@ -270,6 +270,7 @@ MIDWAY: dict[str, Fault] = {
     ),
 }
 FAULTS = {**PLAIN, **OPENING, **MIDWAY}
+LARGE = [name for name in FAULTS if name.startswith(("bomb", "large", "many", "endless", "packed", "deep"))]
 
 
 class FaultyUpstream:

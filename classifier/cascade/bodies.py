@@ -14,6 +14,7 @@ ENCODINGS = "gzip, deflate"  # that are asked for, and taken
 _PIECE = 2**18  # bytes unpacked at once
 _EITHER = zlib.MAX_WBITS | 32  # gzip or zlib, as the data says
 _GZIP = b"\x1f\x8b"
+_HEAD = 2  # bytes that tell which packing it is
 _EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
 _EVENTS_SHARE = 40  # an event may have this part of the values of a whole answer
 
@@ -70,6 +71,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(_EITHER)
         self._began = self._ended = False
+        self._head = b""
 
     def take(self, data: bytes) -> Iterator[bytes]:
         """Unpacked pieces of some hundred KiB at most.
@@ -78,6 +80,10 @@ class Unpacker:
         ------
         MalformedAnswerError : the data is not packed so.
         """
+        if not self._began:
+            data = self._head = self._head + data
+            if len(data) < _HEAD:
+                return
         full = False  # a piece may be cut where no data is left
         while data or full:
             if self._ended and not data.startswith(_GZIP):

@@ -54,7 +54,8 @@ class Collected:
             self.tokens_in, self.tokens_out = token_counts(usage)
         choices = _get(chunk, "choices")
         for choice in _items(choices):
-            if _get(choice, "index") in (0, None):
+            index = _get(choice, "index")
+            if index == 0 or not isinstance(index, int):
                 self._add_choice(choice)
         return bool(choices) or usage is None or self.usage_shown
 

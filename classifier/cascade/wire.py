@@ -23,12 +23,12 @@ from classifier.errors import MalformedAnswerError, RouterError
 _RESPONSE = "_tierwise_response"
 _USUAL_LIMITS = AnswerLimits()
 _NO_REQUEST = cast(Any, None)  # of an error: there is none yet, or none that could be told
-_MOST_ITEMS = 1024  # choices of an answer, and tool calls or other items of a choice
+_MOST_CHOICES = 128  # as the protocol allows
+_MOST_ITEMS = 1024  # tool calls, annotations and so on, of a choice
 _MOST_DIGITS = 400  # of a whole number; more are infinite as a float
-_STRUCTURE = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL
-)  # strings, so that brackets in them are passed over
-_OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # brackets in one are none
+_ONE_PAIR = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
@@ -94,10 +94,11 @@ def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimit
         raise MalformedAnswerError(f"{call.tier.name}: the upstream's answer is no JSON object; check its address")
     choices = data.get("choices")
     readable = [each for each in choices if _is_readable(each)] if isinstance(choices, list) else []
+    data = {name: value for name, value in data.items() if not name.startswith("_")}  # such are the client's own
     if not call.arguments.get("logprobs"):
         readable = [_without_long_logprobs(each) for each in readable]
     try:
-        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_ITEMS]})
+        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_CHOICES]})
         completion._request_id = response.request_id
         object.__setattr__(completion, _RESPONSE, response.http_response)
     except Exception as error:
@@ -154,18 +155,17 @@ def check_nesting(body: bytes | bytearray, limits: AnswerLimits) -> None:
         )
     if values <= limits.depth:
         return
-    depth = 0
-    for found in _STRUCTURE.finditer(body):
-        mark = found.group()
-        if mark in _OPENING:
-            depth += 1
-            if depth > limits.depth:
-                raise MalformedAnswerError(
-                    f"the upstream's answer is nested more than {limits.depth} deep; "
-                    "if that is meant, raise AnswerLimits(depth=...)"
-                )
-        elif mark in _CLOSING:
-            depth -= 1
+    marks = _STRING.sub(b"", body).translate(_ONE_PAIR, _NO_BRACKETS)
+    for _ in range(limits.depth):  # each turn takes the innermost away
+        inner = marks.replace(b"[]", b"")
+        if len(inner) == len(marks):
+            return  # all are gone, or it is no JSON
+        marks = inner
+    if marks:
+        raise MalformedAnswerError(
+            f"the upstream's answer is nested more than {limits.depth} deep; "
+            "if that is meant, raise AnswerLimits(depth=...)"
+        )
 
 
 def http_response(completion: ChatCompletion) -> Any:
