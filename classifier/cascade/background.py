@@ -35,7 +35,7 @@ class LeftOut:
         """Count those that were under way or waiting when the cascade was closed, and say so."""
         if number:
             self.add(number)
-            _log.warning("%d audits were not done within %g s of closing, and are left out", number, seconds)
+            _log.warning("audits left out, since they were not done within %.3g s of closing: %d", seconds, number)
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
