@@ -15,7 +15,7 @@ _OTHERS = "\0others"  # the account of keys beyond those that are counted by the
 _NOTHING = 1e-12  # USD; what is left of sums that cancel
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
+@dataclass(slots=True, weakref_slot=True)
 class Budget:
     """Spend limits, counted from when it is made; cascades and threads may share one.
 

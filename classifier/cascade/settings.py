@@ -36,8 +36,9 @@ class Options(TypedDict, total=False):
     rates : how often the gate passes good and bad answers, which decides whether trying a tier is worth it; default: a
         learned gate's own odds, else those of a gate that lets three quarters of the bad answers pass.
     start : "router" (default): where the router's expectations say that it is worth most; "cheapest"; or a tier's name.
-    deadline : seconds for all of a request's calls together, 600 by default; for a stream, until its first chunk. A
-        ``timeout`` given with the request takes its place. None: the client's own limit for each call.
+    deadline : seconds for all of a request's calls together, 600 by default; for a stream, until it says something, and
+        from each chunk to the next. A ``timeout`` given with the request takes its place. None: the client's own limit
+        for each call.
     retries : how often the last tier is asked again, after a pause, when nothing else is left; 2 by default.
     store : a `classifier.outcomes.OutcomeStore` or its URL; None: nothing is kept.
     explore : share of the requests that begin at another tier than the chosen one, drawn at random among those whose

@@ -39,8 +39,8 @@ class Cascade:
 
         Parameters
         ----------
-        client : any ``openai.OpenAI``; its ``base_url`` and key are used, its retries are not: another tier is asked
-            instead.
+        client : any ``openai.OpenAI``; its ``base_url``, key and HTTP client's settings are used, its retries are not:
+            another tier is asked instead. It stays as it is.
         clients : by tier name, for tiers that are reached through another client.
         options : see `classifier.cascade.settings.Options`.
 
@@ -82,7 +82,9 @@ class Cascade:
         ------
         NoFeasibleTierError : no tier of the menu can serve the request.
         BudgetExceededError : a spend limit is reached, and the budget's policy is to refuse.
-        openai.OpenAIError : the upstream's own, when no tier gave an answer.
+        openai.OpenAIError : the upstream's own, when no tier gave an answer; a `MalformedAnswerError` as well, where what
+            came was none.
+        TypeError, ValueError : the client's own, when it cannot send the arguments.
         """
         return cast("ChatCompletion | Stream[ChatCompletionChunk]", self.run(task=task, key=key, **arguments).response)
 

