@@ -19,7 +19,8 @@ class AnswerLimits:
     headers : bytes of a response's headers; the HTTP library itself stops at 100 KiB.
     depth : of lists and objects in each other.
     values : lists, objects and what is in them, in all; a small one takes twenty times its bytes in memory. Commas and
-        brackets are counted, those in texts as well. An event of a stream may have a fortieth of it.
+        brackets are counted, those in texts as well. An answer without log-probabilities may have a fifth of it, an
+        event of a stream a fortieth.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class Cascade:
         ------
         NoFeasibleTierError : no tier of the menu can serve the request.
         BudgetExceededError : a spend limit is reached, and the budget's policy is to refuse.
-        openai.OpenAIError : the upstream's own, when no tier gave an answer; a `MalformedAnswerError` as well, where what
+        openai.OpenAIError : the upstream's own, when no tier gave an answer; also a `MalformedAnswerError`, where what
             came was none.
         TypeError, ValueError : the client's own, when it cannot send the arguments.
         """

@@ -24,6 +24,7 @@ _RESPONSE = "_tierwise_response"
 _USUAL_LIMITS = AnswerLimits()
 _NO_REQUEST = cast(Any, None)  # of an error: there is none yet, or none that could be told
 _MOST_CHOICES = 128  # as the protocol allows
+_WITHOUT_LOGPROBS = 5  # a fifth of the values will do where no log-probabilities were asked for
 _MOST_ITEMS = 1024  # tool calls, annotations and so on, of a choice
 _MOST_DIGITS = 400  # of a whole number; more are infinite as a float
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # brackets in one are none
@@ -77,8 +78,7 @@ def wants_usage(arguments: Mapping[str, Any]) -> bool:
 def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimits = _USUAL_LIMITS) -> ChatCompletion:
     """A completion as the client itself would make it; what the upstream sends beside the protocol is kept.
 
-    Choices that nobody could read, such as null or one whose message is no object, are left out; so are
-    log-probabilities that nobody asked for, where they are many.
+    Choices that nobody could read, such as null or one whose message is no object, are left out.
 
     Parameters
     ----------
@@ -88,17 +88,15 @@ def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimit
     ------
     MalformedAnswerError : the body is no JSON object, or is nested too deep.
     """
-    check_nesting(body, limits)
+    check_nesting(body, limits, limits.values if call.arguments.get("logprobs") else limits.values // _WITHOUT_LOGPROBS)
     data = _parsed(body)
     if not isinstance(data, dict):
         raise MalformedAnswerError(f"{call.tier.name}: the upstream's answer is no JSON object; check its address")
     choices = data.get("choices")
-    readable = [each for each in choices if _is_readable(each)] if isinstance(choices, list) else []
+    readable = list(filter(_is_readable, choices[:_MOST_CHOICES])) if isinstance(choices, list) else []
     data = {name: value for name, value in data.items() if not name.startswith("_")}  # such are the client's own
-    if not call.arguments.get("logprobs"):
-        readable = [_without_long_logprobs(each) for each in readable]
     try:
-        completion = ChatCompletion.construct(**{**data, "choices": readable[:_MOST_CHOICES]})
+        completion = ChatCompletion.construct(**{**data, "choices": readable})
         completion._request_id = response.request_id
         object.__setattr__(completion, _RESPONSE, response.http_response)
     except Exception as error:
@@ -115,14 +113,7 @@ def _is_readable(choice: Any) -> bool:
     return all(len(each) <= _MOST_ITEMS for each in choice["message"].values() if isinstance(each, list))
 
 
-def _without_long_logprobs(choice: dict[str, Any]) -> dict[str, Any]:
-    logprobs = choice.get("logprobs")
-    parts = logprobs.values() if isinstance(logprobs, dict) else ()
-    long = any(isinstance(each, list) and len(each) > _MOST_ITEMS for each in parts)
-    return {**choice, "logprobs": None} if long else choice
-
-
-def _parsed(body: bytes | bytearray) -> Any:
+def _parsed(body: bytes) -> Any:
     """JSON; None for anything else."""
     try:
         return json.loads(body)
@@ -140,7 +131,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < _MOST_DIGITS else float(digits)
 
 
-def check_nesting(body: bytes | bytearray, limits: AnswerLimits) -> None:
+def check_nesting(body: bytes, limits: AnswerLimits, most_values: int) -> None:
     """Refuse JSON that would take too much room, or too many frames of the stack, before it is parsed.
 
     Raises
@@ -148,9 +139,9 @@ def check_nesting(body: bytes | bytearray, limits: AnswerLimits) -> None:
     MalformedAnswerError : it has more values, or more lists and objects in each other, than the limits say.
     """
     values = count_values(body)
-    if values > limits.values:
+    if values > most_values:
         raise MalformedAnswerError(
-            f"the upstream's answer has more than {limits.values:,} values; "
+            f"the upstream's answer has more than {most_values:,} values; "
             "if that is meant, raise AnswerLimits(values=...)"
         )
     if values <= limits.depth:

@@ -142,7 +142,7 @@ def test_a_client_that_was_closed_is_not_used(router, upstream):
     assert upstream.calls == []
 
 
-@pytest.mark.parametrize("limits", [{"body": 600}, {"values": 40}])
+@pytest.mark.parametrize("limits", [{"body": 600}, {"values": 1000}])
 def test_an_answer_above_the_limits_is_answered_by_another_tier(router, upstream, limits):
     upstream.answer_with(by_tier(haiku=Reply("good words", tool_calls=[("f", "[" * 500)] * 5), opus=Reply("good")))
     with (

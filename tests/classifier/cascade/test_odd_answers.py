@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from classifier.cascade.calls import Call
+from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.streams import Collected, chunks, says_something
 from classifier.cascade.usage import token_counts
 from classifier.cascade.wire import parse_completion
@@ -145,9 +146,11 @@ def test_choices_that_nobody_could_read_are_left_out():
     assert [choice.message.content for choice in completion.choices] == ["words"]
 
 
-def test_long_log_probabilities_are_kept_where_they_were_asked_for():
+def test_more_values_are_taken_where_log_probabilities_were_asked_for():
     token = FULL["choices"][0]["logprobs"]["content"][0]
-    body = json.dumps({"choices": [{**FULL["choices"][0], "logprobs": {"content": [token] * 2000}}]}).encode()
+    body = json.dumps({"choices": [{**FULL["choices"][0], "logprobs": {"content": [token] * 200}}]}).encode()
+    limits = AnswerLimits(values=4000)
     asked = Call(CALL.tier, {"messages": [], "logprobs": True})
-    assert parse_completion(body, RESPONSE, CALL).choices[0].logprobs is None
-    assert len(parse_completion(body, RESPONSE, asked).choices[0].logprobs.content) == 2000
+    assert len(parse_completion(body, RESPONSE, asked, limits).choices[0].logprobs.content) == 200
+    with pytest.raises(MalformedAnswerError, match="more than 800 values"):
+        parse_completion(body, RESPONSE, CALL, limits)
