@@ -14,6 +14,7 @@ ENCODINGS = "gzip, deflate"  # that are asked for, and taken
 _PIECE = 2**18  # bytes unpacked at once
 _EITHER = zlib.MAX_WBITS | 32  # gzip or zlib, as the data says
 _GZIP = b"\x1f\x8b"
+_MOST_OF_ERROR = 2**20  # bytes
 _HEAD = 2  # bytes that tell which packing it is
 _EMPTY_LINE = re.compile(rb"\n\r?\n|\r\r")
 _EVENTS_SHARE = 40  # an event may have this part of the values of a whole answer
@@ -22,13 +23,14 @@ _EVENTS_SHARE = 40  # an event may have this part of the values of a whole answe
 class Body:
     """Takes in what comes from the network and gives out what it says; one for each response."""
 
-    def __init__(self, encoding: str, limits: AnswerLimits, *, stream: bool) -> None:
+    def __init__(self, encoding: str, limits: AnswerLimits, *, stream: bool, error: bool = False) -> None:
         """Prepare.
 
         Parameters
         ----------
         encoding : the header of that name.
         stream : it is a stream of events.
+        error : it says what went wrong.
 
         Raises
         ------
@@ -41,6 +43,9 @@ class Body:
             )
         self._unpacker = None if encoding in ("", "identity") else Unpacker()
         self._limit, self._limit_name = (limits.stream, "stream") if stream else (limits.body, "body")
+        self._error = error
+        if error:  # which the client parses as it comes
+            self._limit = min(self._limit, _MOST_OF_ERROR)
         self._events = Events(limits) if stream else None
         self._packed = self._unpacked = 0
 
@@ -62,7 +67,7 @@ class Body:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise _too_large("answer", self._limit, self._limit_name)
+            raise _too_large("error" if self._error else "answer", self._limit, self._limit_name)
 
 
 class Unpacker:
@@ -153,6 +158,5 @@ def count_values(data: bytes | bytearray, start: int = 0, end: int | None = None
 
 
 def _too_large(what: str, limit: int, name: str) -> MalformedAnswerError:
-    return MalformedAnswerError(
-        f"the upstream's {what} has more than {limit:,} bytes; if that is meant, raise AnswerLimits({name}=...)"
-    )
+    remedy = "check its address" if what == "error" else f"if that is meant, raise AnswerLimits({name}=...)"
+    return MalformedAnswerError(f"the upstream's {what} has more than {limit:,} bytes; {remedy}")

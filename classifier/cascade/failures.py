@@ -39,6 +39,7 @@ _REQUEST_WORDS = re.compile(
     re.IGNORECASE,
 )
 _REQUEST_PARTS = frozenset({"", "body", "messages", "tools", "functions"})  # other arguments differ by model
+_MOST_READ = 4000  # characters of an error's message
 _LONGEST_WISH = 60.0  # seconds to wait that an upstream may ask for, as in the client
 
 
@@ -70,7 +71,7 @@ def failure(error: BaseException) -> str:
 
 def _is_context(error: openai.APIStatusError) -> bool:
     return _word(error.code) in _CONTEXT_CODES or (
-        error.status_code in (400, 413, 422) and _CONTEXT_WORDS.search(error.message) is not None
+        error.status_code in (400, 413, 422) and _CONTEXT_WORDS.search(_said(error)) is not None
     )
 
 
@@ -79,14 +80,19 @@ def is_bad_request(error: BaseException) -> bool:
     if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 422) or _is_context(error):
         return False
     part = re.split(r"[^a-z_]", _word(error.param), maxsplit=1)[0]
-    return part in _REQUEST_PARTS and _MODEL_WORDS.search(f"{_word(error.code)} {error.message}") is None
+    return part in _REQUEST_PARTS and _MODEL_WORDS.search(f"{_word(error.code)} {_said(error)}") is None
 
 
 def blames_request(error: Exception) -> bool:
     """Whether a bad request's error says that the request itself is wrong."""
     return isinstance(error, openai.APIStatusError) and (
-        _word(error.code) in _REQUEST_CODES or _REQUEST_WORDS.search(error.message) is not None
+        _word(error.code) in _REQUEST_CODES or _REQUEST_WORDS.search(_said(error)) is not None
     )
+
+
+def _said(error: openai.APIStatusError) -> str:
+    """What an error says; the beginning of a long one tells."""
+    return error.message[:_MOST_READ]
 
 
 def _word(value: object) -> str:

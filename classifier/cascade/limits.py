@@ -13,7 +13,7 @@ class AnswerLimits:
 
     Attributes
     ----------
-    body : bytes of an answer that is no stream, unpacked.
+    body : bytes of an answer that is no stream, unpacked; of an error 1 MiB at most.
     stream : bytes of a whole stream, unpacked, comments included.
     event : bytes of one event of a stream; also what may come without an empty line.
     headers : bytes of a response's headers; the HTTP library itself stops at 100 KiB.

@@ -91,8 +91,9 @@ class _Guard:
             del response.headers["location"]
         if not hasattr(response, "_content"):  # else it is in memory already
             encoding = response.headers.pop("content-encoding", "")
-            call = current_call()
-            body = Body(encoding, self._limits, stream=call is not None and call.stream and response.status_code < 400)
+            call, error = current_call(), response.status_code >= 400
+            stream = call is not None and call.stream and not error
+            body = Body(encoding, self._limits, stream=stream, error=error)
             response.stream = self._counted(response.stream, body)
         return response
 

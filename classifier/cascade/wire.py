@@ -148,14 +148,13 @@ def check_nesting(body: bytes, limits: AnswerLimits, most_values: int) -> None:
         return
     marks = _STRING.sub(b"", body).translate(_ONE_PAIR, _NO_BRACKETS)
     for _ in range(limits.depth):  # each turn takes the innermost away
-        inner = marks.replace(b"[]", b"")
-        if len(inner) == len(marks):
-            return  # all are gone, or it is no JSON
-        marks = inner
+        if not marks:
+            return
+        marks = marks.replace(b"[]", b"")
     if marks:
         raise MalformedAnswerError(
-            f"the upstream's answer is nested more than {limits.depth} deep; "
-            "if that is meant, raise AnswerLimits(depth=...)"
+            f"the upstream's answer is nested more than {limits.depth} deep, or cut off; "
+            "if it is meant to be so deep, raise AnswerLimits(depth=...)"
         )
 
 
