@@ -3,7 +3,7 @@
     python benchmarks/faults.py [--runs 1000] [--deadline 2] [--json FILE]
 
 Every fault of `tests/faulty_upstream.py`, synchronous and asynchronous, plain and streamed, at the first tier alone and
-at every tier, over and over until the number of runs is reached; eight at a time. Then the faults of size once more,
+at every tier, over and over until the number of runs is reached; four at a time. Then the faults of size once more,
 one at a time, for what each adds to the process's memory. Five figures have to hold:
 
 - answerable but unanswered: the other tiers would have answered, and the caller got an error before anything was said;

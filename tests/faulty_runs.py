@@ -118,7 +118,7 @@ async def await_one(case: Case, cascade: AsyncCascade, deadline: float, words: i
     return outcome
 
 
-def run_all(url: str, router: Router, chosen: Iterable[Case], deadline: float, workers: int = 8) -> list[Outcome]:
+def run_all(url: str, router: Router, chosen: Iterable[Case], deadline: float, workers: int = 4) -> list[Outcome]:
     """All outcomes; some workers at a time, but faults of size one after the other, so that none pays for another."""
     chosen = list(chosen)
     small, large = ([case for case in chosen if (case.fault in LARGE) == each] for each in (False, True))
