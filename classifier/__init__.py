@@ -27,11 +27,12 @@ from classifier.router import Router, predict_model, route, set_shared_router
 from classifier.version import __version__
 
 if TYPE_CHECKING:
-    from classifier.cascade import AsyncCascade, Budget, Cascade, CascadeResult, GateRates, outcome_id
+    from classifier.cascade import AnswerLimits, AsyncCascade, Budget, Cascade, CascadeResult, GateRates, outcome_id
     from classifier.outcomes import OutcomeStore
 
 # What loads the openai client or SQLAlchemy is loaded when it is first asked for.
 _LATER = {
+    "AnswerLimits": "cascade",
     "AsyncCascade": "cascade",
     "Budget": "cascade",
     "Cascade": "cascade",
@@ -42,6 +43,7 @@ _LATER = {
 }
 
 __all__ = [
+    "AnswerLimits",
     "ArtifactError",
     "AsyncCascade",
     "Budget",

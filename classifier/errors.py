@@ -9,7 +9,8 @@
     |   +-- NoStoreError            its URL leads to no store; an InputError, too
     +-- NoFeasibleTierError         no tier of the menu can serve the request (context window, images, tools, schema)
     +-- BudgetExceededError         a spend limit is reached, and the budget's policy is to refuse
-    +-- MalformedAnswerError        an upstream answered with something that is no chat completion
+    +-- MalformedAnswerError        an upstream answered with something that is no chat completion, or too large; what a
+                                    cascade raises of it is an openai.OpenAIError as well
 
 Each message is one line that says what was found, what is expected and what to do next. No message holds prompt text.
 """

@@ -3,8 +3,19 @@
 from classifier.cascade.asynchronous import AsyncCascade
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import Attempt
+from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.result import CascadeResult, outcome_id
 from classifier.cascade.route import GateRates, Route
 from classifier.cascade.sync import Cascade
 
-__all__ = ["AsyncCascade", "Attempt", "Budget", "Cascade", "CascadeResult", "GateRates", "Route", "outcome_id"]
+__all__ = [
+    "AnswerLimits",
+    "AsyncCascade",
+    "Attempt",
+    "Budget",
+    "Cascade",
+    "CascadeResult",
+    "GateRates",
+    "Route",
+    "outcome_id",
+]

@@ -10,12 +10,14 @@ import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from classifier.cascade.background import AUDITS_WAITING
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
+from classifier.cascade.fork import renew_in_child
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import AUDITS_WAITING, Options, Settings, own_clients, quiet
+from classifier.cascade.settings import Options, Settings, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
-from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
+from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
 
 
 class AsyncCascade:
@@ -27,8 +29,14 @@ class AsyncCascade:
         """Make a cascade; see `Cascade` for the parameters."""
         self._settings = Settings(**options)
         self._engine = self._settings.engine
-        self._client, self._clients = quiet(client, AsyncOpenAI), own_clients(clients, self._engine.router, AsyncOpenAI)
+        self._client = own_client(client, AsyncOpenAI, self._settings.limits)
+        self._clients = own_clients(clients, self._settings, AsyncOpenAI)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
+        self._renew()
+        renew_in_child(self._renew)
+
+    def _renew(self) -> None:
+        """Begin without background tasks: those of a parent process are in its own loop."""
         self._audits: set[asyncio.Task[None]] = set()
 
     @overload
@@ -54,6 +62,8 @@ class AsyncCascade:
         run = await self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
         if run.audited and len(self._audits) < AUDITS_WAITING:
             self._start(self._audit(run))
+        elif run.audited:
+            self._settings.left_out.add()
         if isinstance(run.stream, AsyncWatchedStream):
             run.stream.watch.when_ended(
                 lambda collected, error: self._start(self._end_stream(run, collected, error)),
@@ -79,10 +89,18 @@ class AsyncCascade:
         self._settings.record_feedback(outcome, score, tier)
 
     async def close(self) -> None:
-        """Wait for audits under way, and for the outcomes that this cascade's own store has not yet written."""
-        while self._audits:
-            await asyncio.gather(*self._audits, return_exceptions=True)
+        """Wait for audits, and for the outcomes that this cascade's own store has not yet written; see `Cascade`."""
+        if self._audits:
+            _, unfinished = await asyncio.wait(self._audits, timeout=self._settings.close_timeout)
+            for task in unfinished:
+                task.cancel()
+            self._settings.left_out.ended(len(unfinished), self._settings.close_timeout)
         await asyncio.to_thread(self._settings.close)
+
+    @property
+    def audits_left_out(self) -> int:
+        """How many audits were drawn and not done; see `Cascade.audits_left_out`."""
+        return self._settings.left_out.count
 
     async def __aenter__(self) -> AsyncCascade:
         return self
@@ -108,12 +126,9 @@ class AsyncCascade:
 
     async def _do(self, wanted: Call | Pause | Wait, usage_shown: bool) -> Any:
         if isinstance(wanted, Call):
-            try:
+            with calling(wanted):
                 async with asyncio.timeout(wanted.timeout):
                     return await (self._open(wanted, usage_shown) if wanted.stream else self._complete(wanted))
-            except TimeoutError as error:
-                # What callers of the client expect; there is no request yet, or none that could be told.
-                raise openai.APITimeoutError(request=cast(Any, None)) from error
         if isinstance(wanted, Pause):
             return await asyncio.sleep(wanted.seconds)
         async with asyncio.timeout(wanted.timeout):
@@ -122,28 +137,30 @@ class AsyncCascade:
     async def _complete(self, call: Call) -> ChatCompletion:
         client = self._clients.get(call.tier.name, self._client)
         async with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
-            with reading(response):
-                body = await response.read()
-            return parse_completion(body, response, call.tier)
+            return parse_completion(await response.read(), response, call, self._settings.limits)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
+        stream = await self._begin_stream(call)
+        try:
+            return await AsyncWatchedStream.begin(stream, usage_shown, call.gap)
+        except StopAsyncIteration:
+            raise empty_stream(call.tier) from None
+        except BaseException:
+            await stream.close()
+            raise
+
+    async def _begin_stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         name = call.tier.name
         client = self._clients.get(name, self._client)
+        count = name not in self._uncounted
         try:
-            count = name not in self._uncounted
             stream = await client.chat.completions.create(**call_arguments(call, client, count=count))
         except openai.APIStatusError as error:
             if not count or not may_not_count(error, call):
                 raise
             stream = await client.chat.completions.create(**call_arguments(call, client, count=False))
             self._uncounted.add(name)
-        try:
-            return AsyncWatchedStream(stream, await anext(stream), usage_shown)
-        except StopAsyncIteration:
-            raise empty_stream(call.tier) from None
-        except BaseException:
-            await stream.close()
-            raise
+        return cast("AsyncStream[ChatCompletionChunk]", stream)
 
     def _start(self, work: Any) -> None:
         """Let something run in the background."""

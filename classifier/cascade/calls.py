@@ -28,13 +28,28 @@ class Call:
     tier : whose model is called.
     arguments : of ``chat.completions.create``, without ``model``, ``stream`` and ``timeout``.
     timeout : seconds it may take; None: the client's own limit.
-    stream : whether the answer is to be streamed; sent back is a stream whose first chunk has arrived.
+    stream : whether the answer is to be streamed; sent back is a stream that has begun to say something.
+    gap : seconds from one chunk of a stream to the next, at most; None: the client's own limit.
     """
 
     tier: Tier
     arguments: Mapping[str, Any] = field(repr=False)
     timeout: float | None = None
     stream: bool = False
+    gap: float | None = None
+
+
+class NotSentError(Exception):
+    """Something went wrong before anything was sent, so it is the caller's and no tier's.
+
+    Attributes
+    ----------
+    reason : what was raised.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

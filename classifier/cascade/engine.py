@@ -10,22 +10,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from random import Random
-from typing import Any
+from random import Random, SystemRandom
+from typing import Any, NoReturn
 
 import openai
 from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import REFUSE
-from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, Pause, Steps
+from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotSentError, Pause, Steps
 from classifier.cascade.candidate import Candidate
 from classifier.cascade.exploration import Explorer
-from classifier.cascade.failures import failure, is_passing, retry_after
+from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import Route, fallbacks, find_route, start_tier
 from classifier.cascade.run import Policy, Run
 from classifier.cascade.streams import Collected
+from classifier.cascade.usage import token_counts
 from classifier.errors import BudgetExceededError, ConfigError
 from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
 from classifier.gates.agreement import claim
@@ -60,7 +61,8 @@ class Engine:
         self.router, self.policy = router, policy
         self._ledger = Ledger(policy.budget)
         self._records, self._record = record is not None, record or (lambda run: None)
-        self._random, self._clock = random or Random(), clock
+        # The system's numbers have no state that processes forked from this one would share.
+        self._random, self._clock = random or SystemRandom(), clock
         self._explorer = Explorer(policy, candidate, self._random)
 
     def check_start(self) -> None:
@@ -94,7 +96,7 @@ class Engine:
             if run.stream is None and run.attempts:
                 self._record(run)
         if run.kept is None:
-            raise run.error
+            raise for_caller(run.error)
         return run
 
     def end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
@@ -173,6 +175,7 @@ class Engine:
         limit = given.get("timeout")
         if isinstance(limit, openai.Timeout):
             limit = limit.read
+        limit = float(limit) if isinstance(limit, int | float) else policy.deadline
         return Run(
             id=new_id(),
             time=time.time(),
@@ -182,7 +185,8 @@ class Engine:
             arguments={name: value for name, value in given.items() if name not in _OWN},
             key=key,
             wants_stream=wants_stream,
-            ends=self._end(float(limit) if isinstance(limit, int | float) else policy.deadline),
+            limit=limit,
+            ends=self._end(limit),
         )
 
     def _end(self, limit: float | None) -> float | None:
@@ -228,7 +232,7 @@ class Engine:
         answer = yield from self._complete(run, place, attempt, arguments)
         if answer is None:
             assert attempt.exception is not None
-            run.errors[place] = attempt.exception
+            self._note_failure(run, place, attempt.exception, added=arguments != run.arguments)
             return False
         if self._records or not last:
             attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
@@ -239,6 +243,21 @@ class Engine:
         run.kept, run.passed = attempt, None if last else True
         run.audited = place != run.router.model.reference and self._random.random() < self.policy.audit
         return True
+
+    def _note_failure(self, run: Run, place: int, error: Exception, *, added: bool = False) -> None:
+        """Note what came of a call; raise it where the other tiers would say the same.
+
+        Parameters
+        ----------
+        added : the gate has added arguments, which the upstream may have refused.
+        """
+        run.errors[place] = error
+        if run.kept is not None or not is_bad_request(error):
+            return
+        if not added:
+            run.refused.add(place)
+        if blames_request(error) or len(run.refused) > 1:
+            raise error
 
     def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
         """Keep an answer that was turned down until there is a better one."""
@@ -279,10 +298,13 @@ class Engine:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(run.router.tiers[place], run.arguments, self._patience(run), stream=True)
+            call = Call(run.router.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
             run.stream = yield call
+        except NotSentError as error:
+            self._withdraw(run, attempt, error)
         except Exception as error:
-            attempt.error, attempt.exception, run.errors[place] = failure(error), error, error
+            attempt.error, attempt.exception = failure(error), error
+            self._note_failure(run, place, error)
             return False
         finally:
             attempt.latency = self._clock() - began
@@ -334,6 +356,8 @@ class Engine:
             completion = yield Call(run.router.tiers[place], arguments, self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
+        except NotSentError as error:
+            self._withdraw(run, attempt, error)
         except Exception as error:
             attempt.error, attempt.exception = failure(error), error
         finally:
@@ -341,14 +365,20 @@ class Engine:
             self._ledger.settle(run, attempt)
         return answer
 
+    def _withdraw(self, run: Run, attempt: Attempt, error: NotSentError) -> NoReturn:
+        """Forget a call that was never made, and raise what kept it from being made."""
+        self._ledger.release(run, attempt)
+        run.attempts.remove(attempt)
+        raise error.reason from None
+
     def _read(self, run: Run, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
-        usage = completion.usage
-        if usage is not None:
-            self._ledger.note_usage(run, attempt, usage.prompt_tokens, usage.completion_tokens)
+        tokens_in, tokens_out = token_counts(completion.usage)
+        self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
         answer = read_answer(
             completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
         )
+        answer = replace(answer, tokens_in=tokens_in, tokens_out=tokens_out)
         attempt.completion = completion
         self._ledger.note_answer(run, attempt, answer)
         return answer

@@ -30,6 +30,7 @@ from random import Random
 from threading import Lock
 
 from classifier.cascade.candidate import Candidate, Opinion
+from classifier.cascade.fork import renew_in_child
 from classifier.cascade.route import Draw, Route, learned_places, route_from
 from classifier.cascade.run import Policy
 from classifier.decision import Decision
@@ -73,6 +74,11 @@ class Explorer:
         """Prepare; ``candidate`` None: all other starts are alike."""
         self._policy, self._candidate, self._random = policy, candidate, random
         self._account: Account | None = None
+        self._renew()
+        renew_in_child(self._renew)
+
+    def _renew(self) -> None:
+        """In a child process, no thread holds the lock."""
         self._lock = Lock()
 
     def explore(self, route: Route, decision: Decision) -> Route:

@@ -43,6 +43,12 @@ class Ledger:
             self._budget.add(run.key, cost - attempt.reserved)
         attempt.reserved = 0.0
 
+    def release(self, run: Run, attempt: Attempt) -> None:
+        """Give back what was set aside for a call that was never made."""
+        if self._budget is not None:
+            self._budget.add(run.key, -attempt.reserved)
+        attempt.reserved = 0.0
+
     def expected_cost(self, decision: Decision, place: int) -> float:
         """USD; by the tier's prices where the model knows nothing of it."""
         costs, tier = decision.prediction.cost, decision.router.tiers[place]

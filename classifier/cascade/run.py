@@ -43,10 +43,12 @@ class Run:
     id : of its outcome.
     time : when it came, seconds since 1970.
     policy : how it is treated.
+    limit : seconds that it may take; None: as long as the client allows.
     ends : when its time is up, by the engine's clock; None: never.
     attempts : every call that was made, in order.
     tried : places of the tiers that were asked for an answer, in order.
     errors : by place, what came of the last call there, where it failed.
+    refused : places of the tiers that called the caller's own arguments a bad request.
     kept : the attempt whose answer the caller gets; None while there is none.
     stream : the client's stream, where the answer is one.
     passed : whether a gate passed the answer; None where none had to.
@@ -62,10 +64,12 @@ class Run:
     arguments: Mapping[str, Any] = field(repr=False)
     key: str | None
     wants_stream: bool
+    limit: float | None
     ends: float | None
     attempts: list[Attempt] = field(default_factory=list)
     tried: list[int] = field(default_factory=list)
     errors: dict[int, Exception] = field(default_factory=dict, repr=False)
+    refused: set[int] = field(default_factory=set)
     kept: Attempt | None = None
     stream: Any = field(default=None, repr=False)
     passed: bool | None = None

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 from openai import AsyncOpenAI, OpenAI
 
+from classifier.cascade.background import CLOSE_TIMEOUT, LeftOut
 from classifier.cascade.budget import Budget
 from classifier.cascade.candidate import make_candidate
 from classifier.cascade.engine import Engine
+from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.recording import Recorder, Store
 from classifier.cascade.route import GateRates, Odds
 from classifier.cascade.run import Policy
+from classifier.cascade.transport import guarded
 from classifier.errors import InputError
 from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
 from classifier.gates.stored import CascadeSetting, has_gate
 from classifier.router import Router, shared_router
 
-AUDITS_WAITING = 100  # at most; more are left out rather than piled up
+if TYPE_CHECKING:
+    from classifier.outcomes import OutcomeStore
 
 
 class Options(TypedDict, total=False):
@@ -32,8 +36,9 @@ class Options(TypedDict, total=False):
     rates : how often the gate passes good and bad answers, which decides whether trying a tier is worth it; default: a
         learned gate's own odds, else those of a gate that lets three quarters of the bad answers pass.
     start : "router" (default): where the router's expectations say that it is worth most; "cheapest"; or a tier's name.
-    deadline : seconds for all of a request's calls together, 600 by default; for a stream, until its first chunk. A
-        ``timeout`` given with the request takes its place. None: the client's own limit for each call.
+    deadline : seconds for all of a request's calls together, 600 by default; for a stream, until it says something, and
+        from each chunk to the next. A ``timeout`` given with the request takes its place. None: the client's own limit
+        for each call.
     retries : how often the last tier is asked again, after a pause, when nothing else is left; 2 by default.
     store : a `classifier.outcomes.OutcomeStore` or its URL; None: nothing is kept.
     explore : share of the requests that begin at another tier than the chosen one, drawn at random among those whose
@@ -46,6 +51,9 @@ class Options(TypedDict, total=False):
     audit : share of the answers passed by the gate for which the reference is asked as well, in the background, so that
         the gate's false-pass rate is known. ``audit_gate`` judges both; without one they are compared.
     budget : spend limits.
+    limits : how large an answer may be, see `AnswerLimits`; what is larger is malformed, and another tier is asked.
+    close_timeout : seconds, 10 by default, that closing the cascade, or the end of a process that does not, waits for
+        audits, and as many for outcomes; audits that are not done by then are left out, and counted.
     stream_optimistically : with ``stream=True``, stream the first tier's answer without waiting for the gate, whose
         verdict is then only recorded.
     """
@@ -64,6 +72,8 @@ class Options(TypedDict, total=False):
     audit: float
     audit_gate: Gate | None
     budget: Budget | None
+    limits: AnswerLimits
+    close_timeout: float
     stream_optimistically: bool
 
 
@@ -84,6 +94,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "audit": _NUMBER,
     "audit_gate": (Gate, _NONE),
     "budget": (Budget, _NONE),
+    "limits": (AnswerLimits,),
+    "close_timeout": _NUMBER,
     "stream_optimistically": (bool,),
 }
 Client = TypeVar("Client", OpenAI, AsyncOpenAI)
@@ -95,6 +107,8 @@ class Settings:
     Attributes
     ----------
     engine, recorder : decide on requests and tell the store of them.
+    limits, close_timeout : see `Options`.
+    left_out : counts the audits that were drawn and not done.
     store : None: nothing is kept.
     """
 
@@ -107,6 +121,9 @@ class Settings:
         ArtifactError : no router was given, and the shared one cannot be loaded.
         """
         _check(options)
+        self.limits = options.get("limits") or AnswerLimits()
+        self.close_timeout = options.get("close_timeout", CLOSE_TIMEOUT)
+        self.left_out = LeftOut()
         given = options.get("store")
         self.owns_store = isinstance(given, str)
         self.store = _opened(given) if isinstance(given, str) else _usable(given)
@@ -152,9 +169,9 @@ class Settings:
         self.store.record_feedback(outcome, score, tier=tier)
 
     def close(self) -> None:
-        """Finish what the cascade's own store has not yet written."""
-        if self.owns_store and self.store is not None:
-            self.store.close()
+        """Finish what the cascade's own store has not yet written, as far as that goes in time."""
+        if self.owns_store:
+            cast("OutcomeStore", self.store).close(self.close_timeout)
 
 
 def usual_odds(router: Router) -> Odds:
@@ -184,8 +201,8 @@ def _learned_odds(gate: Gate) -> CascadeSetting | None:
     return next((odds for odds in map(_learned_odds, parts) if odds is not None), None)
 
 
-def quiet(client: Client, kind: type[Client]) -> Client:
-    """A client without retries of its own.
+def own_client(client: Client, kind: type[Client], limits: AnswerLimits) -> Client:
+    """A client without retries of its own, whose calls keep deadlines and limits, see `classifier.cascade.transport`.
 
     Raises
     ------
@@ -193,18 +210,19 @@ def quiet(client: Client, kind: type[Client]) -> Client:
     """
     if not isinstance(client, kind):
         raise InputError(f"client: found {type(client).__name__}, expected openai.{kind.__name__}")
-    return client.with_options(max_retries=0)
+    return client.with_options(max_retries=0, http_client=cast(Any, guarded(client._client, limits)))
 
 
-def own_clients(clients: Mapping[str, Client] | None, router: Router, kind: type[Client]) -> dict[str, Client]:
-    """The clients of tiers that have their own, by the tier's name; raises as `quiet`, and for a tier unknown."""
+def own_clients(clients: Mapping[str, Client] | None, settings: Settings, kind: type[Client]) -> dict[str, Client]:
+    """The clients of tiers that have their own, by the tier's name; raises as `own_client`, and for a tier unknown."""
     found = {}
+    router = settings.engine.router
     for name, each in (clients or {}).items():
         tier = router.menu.find(name)
         if tier is None:
             names = ", ".join(tier.name for tier in router.tiers)
             raise InputError(f"clients: '{name}' is no tier; expected one of: {names}")
-        found[tier.name] = quiet(each, kind)
+        found[tier.name] = own_client(each, kind, settings.limits)
     return found
 
 
@@ -228,6 +246,9 @@ def _check(options: Options) -> None:
     deadline, retries = options.get("deadline"), options.get("retries", 0)
     if deadline is not None and not (isfinite(deadline) and deadline > 0):
         raise InputError(f"deadline is {deadline}; expected seconds, a number above 0, or None")
+    close_timeout = options.get("close_timeout", 0.0)
+    if not (isfinite(close_timeout) and close_timeout >= 0):
+        raise InputError(f"close_timeout is {close_timeout}; expected seconds, a number of 0 or more")
     if retries < 0:
         raise InputError(f"retries is {retries}; expected a whole number of 0 or more")
 

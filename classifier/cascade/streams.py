@@ -5,17 +5,24 @@ All are the client's own `Stream` or `AsyncStream` of `ChatCompletionChunk`, so 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from openai import AsyncStream, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import BaseModel
 
-from classifier.cascade.wire import http_response
+from classifier.cascade.usage import token_counts
+from classifier.cascade.wire import http_response, waiting
 from classifier.gates import Answer, ToolCall
 from classifier.gates.answer import text_of
 from classifier.request import Request
+
+_MOST_SILENT = 1024  # chunks
 
 Ended = Callable[["Collected", BaseException | None], None]
 Abandoned = Callable[["Collected"], None]
@@ -27,45 +34,45 @@ class Collected:
 
     Attributes
     ----------
-    tools : index of a tool call -> its name and arguments so far.
+    tools : index of a tool call -> its name and arguments so far, in pieces.
     usage_shown : the caller asked for the last chunk with the token counts.
     """
 
     usage_shown: bool
     text: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
-    tools: dict[int, tuple[str, str]] = field(default_factory=dict)
+    tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
-        """Take a chunk in; whether the caller is to see it."""
-        if chunk.usage is not None:
-            self.tokens_in, self.tokens_out = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
-        for choice in chunk.choices or ():
-            if choice.index == 0:
+        """Take a chunk in; whether the caller is to see it. What is of an unknown form says nothing."""
+        usage = _get(chunk, "usage")
+        if usage is not None:
+            self.tokens_in, self.tokens_out = token_counts(usage)
+        choices = _get(chunk, "choices")
+        for choice in _items(choices):
+            index = _get(choice, "index")
+            if index == 0 or not isinstance(index, int):
                 self._add_choice(choice)
-        return bool(chunk.choices) or chunk.usage is None or self.usage_shown
+        return bool(choices) or usage is None or self.usage_shown
 
     def _add_choice(self, choice: Any) -> None:
-        delta = choice.delta
-        if choice.finish_reason:
-            self.finish_reason = choice.finish_reason
-        if choice.logprobs is not None and choice.logprobs.content:
-            self.logprobs += [token.logprob for token in choice.logprobs.content]
-        if delta is None:
-            return
-        if delta.content:
-            self.text.append(text_of(delta.content))
-        if delta.refusal:
-            self.refusal.append(delta.refusal)
-        for call in delta.tool_calls or ():
-            name, arguments = self.tools.setdefault(call.index, ("", ""))
-            function = call.function
-            if function is not None:
-                self.tools[call.index] = name + (function.name or ""), arguments + (function.arguments or "")
+        delta = _get(choice, "delta")
+        self.finish_reason = _string(_get(choice, "finish_reason")) or self.finish_reason
+        for token in _items(_get(_get(choice, "logprobs"), "content")):
+            logprob = _get(token, "logprob")
+            if isinstance(logprob, int | float) and isfinite(logprob):
+                self.logprobs.append(logprob)
+        self.text.append(text_of(_get(delta, "content")))
+        self.refusal.append(_string(_get(delta, "refusal")))
+        for call in _items(_get(delta, "tool_calls")):
+            index, function = _get(call, "index"), _get(call, "function")
+            names, arguments = self.tools.setdefault(index if isinstance(index, int) else 0, ([], []))
+            names.append(_string(_get(function, "name")))
+            arguments.append(_string(_get(function, "arguments")))
 
     def answer(self, tier: str, model: str, request: Request, arguments: Mapping[str, Any]) -> Answer:
         """The answer as a gate sees it."""
@@ -74,7 +81,7 @@ class Collected:
             tier=tier,
             model=model,
             finish_reason=self.finish_reason,
-            tool_calls=tuple(ToolCall(name, given) for _, (name, given) in sorted(self.tools.items())),
+            tool_calls=tuple(ToolCall("".join(name), "".join(said)) for _, (name, said) in sorted(self.tools.items())),
             refusal="".join(self.refusal) or None,
             token_logprobs=tuple(self.logprobs) or None,
             tokens_in=self.tokens_in,
@@ -82,6 +89,47 @@ class Collected:
             request=request,
             arguments=arguments,
         )
+
+
+def _get(value: Any, name: str) -> Any:
+    """An attribute of one of the client's objects, or a key of what it left as a dictionary."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def says_something(chunk: ChatCompletionChunk) -> bool:
+    """Whether a chunk is part of an answer: not only who speaks, nothing, or what was counted."""
+    return any(_says(choice) for choice in _items(_get(chunk, "choices")))
+
+
+def _says(choice: Any) -> bool:
+    if _get(choice, "finish_reason"):
+        return True
+    delta = _get(choice, "delta")
+    known = delta if isinstance(delta, Mapping) else getattr(delta, "__dict__", {})
+    others = getattr(delta, "model_extra", None) or {}
+    return any(value for name, value in [*known.items(), *others.items()] if name != "role")
+
+
+class Opening:
+    """The chunks of a stream until it says something."""
+
+    def __init__(self) -> None:
+        self.chunks: list[ChatCompletionChunk] = []
+
+    def take(self, chunk: ChatCompletionChunk) -> bool:
+        """Take a chunk in; whether it says something. Of very many that say nothing, only the first are kept."""
+        said = says_something(chunk)
+        if said or len(self.chunks) < _MOST_SILENT:
+            self.chunks.append(chunk)
+        return said
 
 
 class Watch:
@@ -95,13 +143,6 @@ class Watch:
     def when_ended(self, ended: Ended, abandoned: Abandoned) -> None:
         """Call one of the two at the end: with what was collected, and with what went wrong if anybody still reads."""
         self._ended, self._abandoned = ended, abandoned
-
-    def add(self, chunk: ChatCompletionChunk) -> bool:
-        """Take a chunk in; whether the caller is to see it. One of odd form is handed on without a look."""
-        try:
-            return self.collected.add(chunk)
-        except Exception:
-            return True
 
     def end(self, error: BaseException | None) -> None:
         """Tell of the end, the first time."""
@@ -128,25 +169,36 @@ class WatchedStream(Stream[ChatCompletionChunk]):
     watch : tells when it has ended, in whichever way.
     """
 
-    def __init__(self, stream: Stream[ChatCompletionChunk], usage_shown: bool) -> None:
-        """Read the first chunk, so that a call which fails at once can be answered elsewhere.
+    def __init__(self, stream: Stream[ChatCompletionChunk], usage_shown: bool, gap: float | None) -> None:
+        """Read until something is said, so that a call which fails before can be answered elsewhere.
+
+        Parameters
+        ----------
+        gap : seconds from one chunk to the next, at most; None: the client's own limit.
 
         Raises
         ------
-        StopIteration : there is none.
+        StopIteration : nothing is said.
         """
-        self.watch, self._inner, self.response = Watch(usage_shown), stream, stream.response
-        self._read = [next(stream)]
+        self.watch, self._inner, self._gap, self.response = Watch(usage_shown), stream, gap, stream.response
+        opening = Opening()
+        while not opening.take(next(stream)):
+            pass
+        self._read = deque(opening.chunks)
 
     def __next__(self) -> ChatCompletionChunk:
         try:
             while True:
-                chunk = self._read.pop() if self._read else next(self._inner)
-                if self.watch.add(chunk):
+                chunk = self._read.popleft() if self._read else self._next()
+                if self.watch.collected.add(chunk):
                     return chunk
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopIteration) else error)
             raise
+
+    def _next(self) -> ChatCompletionChunk:
+        with waiting(self._gap):
+            return next(self._inner)
 
     def __iter__(self) -> Iterator[ChatCompletionChunk]:
         return self
@@ -157,7 +209,7 @@ class WatchedStream(Stream[ChatCompletionChunk]):
         self.watch.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_read"):  # else there was no first chunk
+        if hasattr(self, "_read"):  # else nothing was said
             self.watch.abandon()
 
 
@@ -169,19 +221,45 @@ class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
     watch : tells when it has ended, in whichever way.
     """
 
-    def __init__(self, stream: AsyncStream[ChatCompletionChunk], first: ChatCompletionChunk, usage_shown: bool) -> None:
-        self.watch, self._inner, self.response = Watch(usage_shown), stream, stream.response
-        self._read = [first]
+    def __init__(
+        self,
+        stream: AsyncStream[ChatCompletionChunk],
+        opening: list[ChatCompletionChunk],
+        usage_shown: bool,
+        gap: float | None,
+    ) -> None:
+        self.watch, self._inner, self._gap, self.response = Watch(usage_shown), stream, gap, stream.response
+        self._read = deque(opening)
+
+    @classmethod
+    async def begin(
+        cls, stream: AsyncStream[ChatCompletionChunk], usage_shown: bool, gap: float | None
+    ) -> AsyncWatchedStream:
+        """Read until something is said; see `WatchedStream`.
+
+        Raises
+        ------
+        StopAsyncIteration : nothing is said.
+        """
+        opening = Opening()
+        while not opening.take(await anext(stream)):
+            pass
+        return cls(stream, opening.chunks, usage_shown, gap)
 
     async def __anext__(self) -> ChatCompletionChunk:
         try:
             while True:
-                chunk = self._read.pop() if self._read else await anext(self._inner)
-                if self.watch.add(chunk):
+                chunk = self._read.popleft() if self._read else await self._next()
+                if self.watch.collected.add(chunk):
                     return chunk
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopAsyncIteration) else error)
             raise
+
+    async def _next(self) -> ChatCompletionChunk:
+        with waiting(self._gap):
+            async with asyncio.timeout(self._gap):
+                return await anext(self._inner)
 
     async def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
         try:
@@ -245,26 +323,27 @@ def chunks(completion: ChatCompletion, usage_shown: bool) -> list[ChatCompletion
     """A completion as chunks that add up to it: for each choice what it says, then how it ends; usage last."""
     found = []
     for choice in completion.choices:
-        if choice.message is None:
+        message = _plain(_get(choice, "message"), exclude_none=True)
+        if not isinstance(message, dict):
             continue
-        message = choice.message.model_dump(exclude_none=True, warnings=False)
         calls = message.pop("tool_calls", None)
         if calls:
-            message["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
-        logprobs = choice.logprobs.model_dump(warnings=False) if choice.logprobs else None
+            known = [call for call in _items(calls) if isinstance(call, dict)]
+            message["tool_calls"] = [{**call, "index": place} for place, call in enumerate(known)]
+        index, logprobs = _get(choice, "index"), _plain(_get(choice, "logprobs"))
         found += [
-            {"index": choice.index, "delta": message, "logprobs": logprobs, "finish_reason": None},
-            {"index": choice.index, "delta": {}, "finish_reason": choice.finish_reason},
+            {"index": index, "delta": message, "logprobs": logprobs, "finish_reason": None},
+            {"index": index, "delta": {}, "finish_reason": _get(choice, "finish_reason")},
         ]
-    frame = {
-        "id": completion.id,
-        "created": completion.created,
-        "model": completion.model,
-        "object": "chat.completion.chunk",
-        "system_fingerprint": completion.system_fingerprint,
-        "service_tier": completion.service_tier,
-    }
+    frame = {name: _get(completion, name) for name in ("id", "created", "model", "system_fingerprint", "service_tier")}
+    frame["object"] = "chat.completion.chunk"
     bodies: list[dict[str, Any]] = [{**frame, "choices": [choice]} for choice in found]
-    if usage_shown and completion.usage is not None:
-        bodies.append({**frame, "choices": [], "usage": completion.usage.model_dump(warnings=False)})
+    usage = _plain(_get(completion, "usage"))
+    if usage_shown and usage is not None:
+        bodies.append({**frame, "choices": [], "usage": usage})
     return [ChatCompletionChunk.construct(**body) for body in bodies]
+
+
+def _plain(value: Any, **options: Any) -> Any:
+    """One of the client's objects as a dictionary; anything else, which an upstream may send in its place, as it is."""
+    return value.model_dump(warnings=False, **options) if isinstance(value, BaseModel) else value

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from threading import Lock
 from typing import Any, Literal, Unpack, cast, overload
 
 import openai
 from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from classifier.cascade.background import Background
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import Run
-from classifier.cascade.settings import AUDITS_WAITING, Options, Settings, own_clients, quiet
+from classifier.cascade.settings import Options, Settings, own_client, own_clients
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, empty_stream, may_not_count, parse_completion, reading, wants_usage
+from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
 
 
 class Cascade:
@@ -40,8 +39,8 @@ class Cascade:
 
         Parameters
         ----------
-        client : any ``openai.OpenAI``; its ``base_url`` and key are used, its retries are not: another tier is asked
-            instead.
+        client : any ``openai.OpenAI``; its ``base_url``, key and HTTP client's settings are used, its retries are not:
+            another tier is asked instead. It stays as it is.
         clients : by tier name, for tiers that are reached through another client.
         options : see `classifier.cascade.settings.Options`.
 
@@ -52,9 +51,10 @@ class Cascade:
         """
         self._settings = Settings(**options)
         self._engine = self._settings.engine
-        self._client, self._clients = quiet(client, OpenAI), own_clients(clients, self._engine.router, OpenAI)
+        self._client = own_client(client, OpenAI, self._settings.limits)
+        self._clients = own_clients(clients, self._settings, OpenAI)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
-        self._audits = _Background()
+        self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
     @overload
     def create(
@@ -82,7 +82,9 @@ class Cascade:
         ------
         NoFeasibleTierError : no tier of the menu can serve the request.
         BudgetExceededError : a spend limit is reached, and the budget's policy is to refuse.
-        openai.OpenAIError : the upstream's own, when no tier gave an answer.
+        openai.OpenAIError : the upstream's own, when no tier gave an answer; also a `MalformedAnswerError`, where what
+            came was none.
+        TypeError, ValueError : the client's own, when it cannot send the arguments.
         """
         return cast("ChatCompletion | Stream[ChatCompletionChunk]", self.run(task=task, key=key, **arguments).response)
 
@@ -117,9 +119,18 @@ class Cascade:
         self._settings.record_feedback(outcome, score, tier)
 
     def close(self) -> None:
-        """Wait for audits under way, and for the outcomes that this cascade's own store has not yet written."""
+        """Wait for audits, and for the outcomes that this cascade's own store has not yet written.
+
+        Each for ``close_timeout`` seconds at most. Audits that are not done by then are left out (`audits_left_out`);
+        outcomes wait in the store's spill folder.
+        """
         self._audits.close()
         self._settings.close()
+
+    @property
+    def audits_left_out(self) -> int:
+        """How many audits were drawn and not done: too many were waiting, the budget was spent, or time was up."""
+        return self._settings.left_out.count
 
     def __enter__(self) -> Cascade:
         return self
@@ -152,69 +163,42 @@ class Cascade:
         return _wait_for(wanted)
 
     def _complete(self, call: Call) -> ChatCompletion:
-        """A completion, read piece by piece so that an upstream which trickles does not outlast the deadline."""
-        ends = None if call.timeout is None else time.monotonic() + call.timeout
         client = self._clients.get(call.tier.name, self._client)
-        with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
-            body = bytearray()
-            with reading(response):
-                for piece in response.iter_bytes():
-                    body += piece
-                    if ends is not None and time.monotonic() > ends:
-                        raise openai.APITimeoutError(request=response.http_request)
-            return parse_completion(body, response, call.tier)
+        with (
+            calling(call),
+            client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response,
+        ):
+            return parse_completion(response.read(), response, call, self._settings.limits)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
+        with calling(call):
+            stream = self._begin_stream(call)
+            try:
+                return WatchedStream(stream, usage_shown, call.gap)
+            except StopIteration:
+                raise empty_stream(call.tier) from None
+            except BaseException:
+                stream.close()
+                raise
+
+    def _begin_stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         name = call.tier.name
         client = self._clients.get(name, self._client)
+        count = name not in self._uncounted
         try:
-            count = name not in self._uncounted
             stream = client.chat.completions.create(**call_arguments(call, client, count=count))
         except openai.APIStatusError as error:
             if not count or not may_not_count(error, call):
                 raise
             stream = client.chat.completions.create(**call_arguments(call, client, count=False))
             self._uncounted.add(name)
-        try:
-            return WatchedStream(stream, usage_shown)
-        except StopIteration:
-            raise empty_stream(call.tier) from None
+        return cast("Stream[ChatCompletionChunk]", stream)
 
     def _end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> None:
         self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: Run) -> None:
         self._settings.recorder.audit(run, self._drive(self._engine.audit(run)))
-
-
-class _Background:
-    """A thread for audits, started with the first."""
-
-    def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
-        self._lock = Lock()
-        self._waiting = 0
-
-    def start(self, work: Callable[[], None]) -> None:
-        """Do something soon, unless too much is waiting already, or nothing more is started."""
-        with self._lock, suppress(RuntimeError):
-            if self._thread is None:
-                self._thread = ThreadPoolExecutor(1, "cascade-audit")
-            if self._waiting < AUDITS_WAITING:
-                self._thread.submit(self._work, work)
-                self._waiting += 1
-
-    def _work(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        finally:
-            with self._lock:
-                self._waiting -= 1
-
-    def close(self) -> None:
-        """Wait for what was started."""
-        if self._thread is not None:
-            self._thread.shutdown()
 
 
 def _wait_for(wanted: Wait) -> Any:

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import openai
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion
 
-from classifier.cascade.calls import Call
+from classifier.cascade.bodies import count_values
+from classifier.cascade.calls import Call, NotSentError
+from classifier.cascade.deadline import Underway, underway
+from classifier.cascade.failures import UnreadableAnswerError, for_caller
+from classifier.cascade.limits import AnswerLimits
 from classifier.catalog import Tier
-from classifier.errors import MalformedAnswerError
+from classifier.errors import MalformedAnswerError, RouterError
 
 _RESPONSE = "_tierwise_response"
+_USUAL_LIMITS = AnswerLimits()
+_NO_REQUEST = cast(Any, None)  # of an error: there is none yet, or none that could be told
+_MOST_CHOICES = 128  # as the protocol allows
+_WITHOUT_LOGPROBS = 5  # a fifth of the values will do where no log-probabilities were asked for
+_MOST_ITEMS = 1024  # tool calls, annotations and so on, of a choice
+_MOST_DIGITS = 400  # of a whole number; more are infinite as a float
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # brackets in one are none
+_ONE_PAIR = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
     """Arguments of ``chat.completions.create``; ``count``: whether a stream's token counts are asked for."""
     arguments = {**call.arguments, "model": call.tier.model}
     if call.timeout is not None:
-        arguments["timeout"] = _limits(client, call.timeout)
+        arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
@@ -31,15 +45,23 @@ def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = Tr
     return arguments
 
 
-def _limits(client: OpenAI | AsyncOpenAI, seconds: float) -> openai.Timeout:
-    """The client's own limits, none above ``seconds``."""
+def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:
+    """The client's own limits, none above what the call may take; of a stream's chunks, above what a gap may."""
     own = client.timeout
     if not isinstance(own, openai.Timeout):
         own = openai.Timeout(own)
-    connect, read, write, pool = (
-        seconds if limit is None else min(limit, seconds) for limit in (own.connect, own.read, own.write, own.pool)
+    most = call.timeout
+    read = call.gap if call.stream else most
+    return openai.Timeout(
+        connect=_least(own.connect, most),
+        read=_least(own.read, read),
+        write=_least(own.write, most),
+        pool=_least(own.pool, most),
     )
-    return openai.Timeout(connect=connect, read=read, write=write, pool=pool)
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def may_not_count(error: openai.APIStatusError, call: Call) -> bool:
@@ -53,23 +75,87 @@ def wants_usage(arguments: Mapping[str, Any]) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def parse_completion(body: bytes | bytearray, response: Any, tier: Tier) -> ChatCompletion:
+def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimits = _USUAL_LIMITS) -> ChatCompletion:
     """A completion as the client itself would make it; what the upstream sends beside the protocol is kept.
+
+    Choices that nobody could read, such as null or one whose message is no object, are left out.
+
+    Parameters
+    ----------
+    body : as it came, unpacked.
 
     Raises
     ------
-    MalformedAnswerError : the body is no JSON object.
+    MalformedAnswerError : the body is no JSON object, or is nested too deep.
     """
-    try:
-        data = json.loads(body)
-    except ValueError:
-        data = None
+    check_nesting(body, limits, limits.values if call.arguments.get("logprobs") else limits.values // _WITHOUT_LOGPROBS)
+    data = _parsed(body)
     if not isinstance(data, dict):
-        raise MalformedAnswerError(f"{tier.name}: the upstream's answer is no JSON object; check its address")
-    completion = ChatCompletion.construct(**data)
-    completion._request_id = response.request_id
-    object.__setattr__(completion, _RESPONSE, response.http_response)
+        raise MalformedAnswerError(f"{call.tier.name}: the upstream's answer is no JSON object; check its address")
+    choices = data.get("choices")
+    readable = list(filter(_is_readable, choices[:_MOST_CHOICES])) if isinstance(choices, list) else []
+    data = {name: value for name, value in data.items() if not name.startswith("_")}  # such are the client's own
+    try:
+        completion = ChatCompletion.construct(**{**data, "choices": readable})
+        completion._request_id = response.request_id
+        object.__setattr__(completion, _RESPONSE, response.http_response)
+    except Exception as error:
+        raise MalformedAnswerError(
+            f"{call.tier.name}: the upstream's answer is no completion; check its address"
+        ) from error
     return completion
+
+
+def _is_readable(choice: Any) -> bool:
+    """Whether a choice has a message, and no list in it that the client would take seconds to read."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return False
+    return all(len(each) <= _MOST_ITEMS for each in choice["message"].values() if isinstance(each, list))
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON; None for anything else."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        return None
+    except ValueError:
+        pass
+    try:  # a number with too many digits for Python is none that matters
+        return json.loads(body, parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MOST_DIGITS else float(digits)
+
+
+def check_nesting(body: bytes, limits: AnswerLimits, most_values: int) -> None:
+    """Refuse JSON that would take too much room, or too many frames of the stack, before it is parsed.
+
+    Raises
+    ------
+    MalformedAnswerError : it has more values, or more lists and objects in each other, than the limits say.
+    """
+    values = count_values(body)
+    if values > most_values:
+        raise MalformedAnswerError(
+            f"the upstream's answer has more than {most_values:,} values; "
+            "if that is meant, raise AnswerLimits(values=...)"
+        )
+    if values <= limits.depth:
+        return
+    marks = _STRING.sub(b"", body).translate(_ONE_PAIR, _NO_BRACKETS)
+    for _ in range(limits.depth):  # each turn takes the innermost away
+        if not marks:
+            return
+        marks = marks.replace(b"[]", b"")
+    if marks:
+        raise MalformedAnswerError(
+            f"the upstream's answer is nested more than {limits.depth} deep, or cut off; "
+            "if it is meant to be so deep, raise AnswerLimits(depth=...)"
+        )
 
 
 def http_response(completion: ChatCompletion) -> Any:
@@ -78,23 +164,62 @@ def http_response(completion: ChatCompletion) -> Any:
 
 
 @contextmanager
-def reading(response: Any) -> Iterator[None]:
-    """Raise what goes wrong while a body is read as the client raises it: its own library's errors differ by version.
+def calling(call: Call) -> Iterator[None]:
+    """Make a call within its time, and raise what goes wrong as the client raises it: its libraries differ by version.
 
     Raises
     ------
-    openai.APITimeoutError, openai.APIConnectionError : the upstream fell silent, or hung up.
+    openai.OpenAIError : as the client; `APITimeoutError` where the time is up.
+    MalformedAnswerError : what came is no answer, or above the limits.
+    NotSentError : something was wrong with the arguments before anything was sent.
     """
+    with underway(call.timeout, stream=call.stream) as state, _translating(state):
+        yield
+
+
+@contextmanager
+def waiting(gap: float | None) -> Iterator[None]:
+    """Wait for a stream's next chunk, so many seconds at most; raises as `calling`."""
+    with underway(gap, stream=True) as state, _translating(state):
+        state.sent = True
+        yield
+
+
+@contextmanager
+def _translating(state: Underway) -> Iterator[None]:
     try:
         yield
-    except openai.OpenAIError:
+    except (StopIteration, StopAsyncIteration):
         raise
     except Exception as error:
-        if type(error).__name__.endswith("Timeout"):
-            raise openai.APITimeoutError(request=response.http_request) from error
-        raise openai.APIConnectionError(request=response.http_request) from error
+        known = _known(error, state)
+        if known is error:
+            raise
+        raise known from error
+
+
+def _known(error: Exception, state: Underway) -> Exception:
+    """The same as an error that callers know."""
+    inner = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if isinstance(inner, RouterError | TimeoutError) or not isinstance(error, openai.OpenAIError):
+        error = cast(Exception, inner)
+    if isinstance(error, TimeoutError):
+        return _timed_out()
+    if isinstance(error, openai.OpenAIError | MalformedAnswerError):
+        return for_caller(error)
+    if not state.sent:
+        return NotSentError(error)
+    if type(error).__name__.endswith("Timeout"):
+        return _timed_out()
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
+        return UnreadableAnswerError("the upstream's answer cannot be read; check its address")
+    return openai.APIConnectionError(request=_NO_REQUEST)
+
+
+def _timed_out() -> openai.APITimeoutError:
+    return openai.APITimeoutError(request=_NO_REQUEST)
 
 
 def empty_stream(tier: Tier) -> MalformedAnswerError:
-    """What to raise for a stream without chunks."""
-    return MalformedAnswerError(f"{tier.name}: the upstream's stream ended before its first chunk; check its address")
+    """What to raise for a stream that says nothing."""
+    return MalformedAnswerError(f"{tier.name}: the upstream's stream ended before it said anything; check its address")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -17,6 +18,15 @@ from classifier.gates import Check
 KEY = "sk-secret-key"
 MESSAGES = [{"role": "user", "content": "spell thing1"}]
 GOOD, BAD = "a good answer", "a bad answer"
+
+
+def _http_library() -> Any:
+    with OpenAI(api_key=KEY) as client:
+        names = [each.__module__.partition(".")[0] for each in type(client._client).__mro__]
+    return sys.modules[next(name for name in names if name in ("httpx", "httpx2"))]
+
+
+http_library = _http_library()  # httpx or httpx2, whichever the client sends by
 
 
 def good_gate() -> Check:

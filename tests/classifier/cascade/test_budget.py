@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -59,3 +60,38 @@ def test_limits_are_checked(limits):
 def test_the_policy_is_checked():
     with pytest.raises(InputError, match="when_reached is 'stop'; expected 'cheapest' or 'refuse'"):
         Budget(total=1.0, when_reached="stop")
+
+
+def test_very_many_keys_cost_no_more_than_a_few():
+    def seconds(budget):
+        began = time.perf_counter()
+        for _ in range(2000):
+            budget.reserve("key-1", 1e-9)
+        return time.perf_counter() - began
+
+    few, many = Budget(total=1e9, per_key=1e6), Budget(total=1e9, per_key=1e6)
+    for number in range(500_000):
+        many.add(f"key-{number}", 0.001)
+    # A sum over all keys would take a thousand times as long.
+    assert seconds(many) < 20 * seconds(few) + 0.05
+    assert many.spent_in_all == pytest.approx(500.0)
+
+
+def test_keys_that_have_spent_nothing_take_no_room():
+    budget = Budget()
+    for number in range(1000):
+        budget.add(f"key-{number}", 0.1)
+        budget.add(f"key-{number}", -0.1)
+    assert len(budget._spent) == 0
+    assert budget.spent_in_all == pytest.approx(0.0)
+
+
+def test_keys_beyond_those_that_are_counted_share_an_account():
+    budget = Budget(per_key=1.0, most_keys=2)
+    for key in ("a", "b", "c"):
+        assert budget.reserve(key, 0.6)
+    assert not budget.reserve("d", 0.6)
+    assert (budget.spent("a"), budget.spent("c"), budget.spent("d")) == (0.6, 0.6, 0.6)
+    assert budget.spent_in_all == pytest.approx(1.8)
+    with pytest.raises(InputError, match="most_keys is 0; expected a whole number of 1 or more"):
+        Budget(most_keys=0)

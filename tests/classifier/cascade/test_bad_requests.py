@@ -1,0 +1,87 @@
+"""Whose fault an error is: the caller's own, one model's, or every tier's alike."""
+
+import openai
+import pytest
+from made_cascade import GOOD, MESSAGES, ask, asked, by_tier, with_cascade
+from openai_server import Reply
+
+from classifier.cascade import Budget
+from classifier.gates import Check
+
+both = pytest.mark.parametrize("kind", ["sync", "async"])
+BLAMED = [
+    Reply(status=400, error_message="Invalid type for 'messages': expected a list", error_code="invalid_type"),
+    Reply(status=400, error_message="'messages' is a required property"),
+    Reply(status=422, error_message="Field required"),
+    Reply(status=400, error_message="We could not parse the JSON body of your request."),
+]
+OF_ONE_MODEL = [
+    Reply(status=400, error_code="context_length_exceeded"),
+    Reply(status=400, error_message="prompt is too long: 210000 tokens > 200000 maximum"),
+    Reply(status=400, error_message="Unsupported parameter: 'max_tokens' is not supported with this model."),
+    Reply(status=400, error_message="The model `m` does not exist"),
+    Reply(status=422, error_message="image input is not supported"),
+    Reply(status=400, error_code="content_filter", error_message="filtered by content management policy"),
+]
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("reply", BLAMED, ids=lambda reply: reply.error_message[:20])
+def test_a_request_that_is_wrong_for_everyone_is_asked_of_one_tier(kind, router, upstream, reply, stream):
+    upstream.answer_with(lambda body: reply)
+    with pytest.raises((openai.BadRequestError, openai.UnprocessableEntityError)):
+        ask(kind, upstream, {"router": router, "gate": Check(lambda answer: True, name="any")}, stream=stream)
+    # A stream that is refused is asked for once more without what the cascade has added to it.
+    assert len(set(asked(upstream.calls))) == 1
+
+
+@both
+@pytest.mark.parametrize("reply", OF_ONE_MODEL, ids=lambda reply: reply.error_message[:20])
+def test_what_one_model_cannot_do_is_asked_of_all(kind, router, upstream, reply):
+    upstream.answer_with(by_tier(haiku=reply, sonnet=reply, opus=reply))
+    assert ask(kind, upstream, {"router": router}).tier == "gemini"
+
+
+@both
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_refusal_that_does_not_say_whose_fault_it_is_is_believed_from_two_tiers(kind, router, upstream, status):
+    upstream.answer_with(by_tier(haiku=Reply(status=status)))
+    assert ask(kind, upstream, {"router": router}).response.choices[0].message.content == GOOD
+    upstream.calls.clear()
+    upstream.answer_with(lambda body: Reply(status=status))
+    with pytest.raises((openai.BadRequestError, openai.UnprocessableEntityError)):
+        ask(kind, upstream, {"router": router})
+    assert len(upstream.calls) == 2
+
+
+@both
+def test_a_request_that_one_tier_took_is_not_bad_because_others_refuse_it(kind, router, upstream):
+    upstream.answer_with(by_tier(haiku=Reply("a bad answer"), **dict.fromkeys(["sonnet", "opus"], BLAMED[0])))
+    result = ask(kind, upstream, {"router": router})
+    assert (result.tier, result.passed) == ("gemini", None)
+
+
+@both
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "wrong", [{"no_such_argument": 1}, {"extra_body": {"x": object()}}], ids=["unknown", "no JSON"]
+)
+def test_what_goes_wrong_before_anything_is_sent_is_the_callers(kind, router, upstream, wrong, stream):
+    budget, records = Budget(total=1.0), []
+
+    class Store:
+        def record(self, decision):
+            records.append(decision)
+
+    options = {"router": router, "budget": budget, "store": Store()}
+    with pytest.raises(TypeError):
+        with_cascade(kind, upstream, options, lambda cascade: cascade.run(messages=MESSAGES, stream=stream, **wrong))
+    assert (upstream.calls, budget.spent_in_all, records) == ([], 0.0, [])
+
+
+@both
+def test_an_error_whose_fields_are_odd_is_an_error_like_others(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply(status=400, error_code=["a"]))
+    with pytest.raises(openai.BadRequestError):
+        ask(kind, upstream, {"router": router})
