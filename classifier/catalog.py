@@ -7,6 +7,7 @@ header. All three are checked alike.
 from __future__ import annotations
 
 import json
+import math
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -33,9 +34,6 @@ _MAX_ALIASES = 64  # of a tier
 _SUGGESTED_FROM, _SUGGESTED_CHARS, _LISTED = 1_000, 60, 20
 _ALIKE = dict.fromkeys(map(ord, "_-\u2010\u2011\u2012\u2013\u2014"), " ")
 
-
-_NAME = f"a non-empty string on one line, of at most {MAX_NAME_CHARS} characters"
-_PRICE = f"USD per 1M tokens, a number from 0 to {MAX_PRICE:,}"
 
 Kind = TypeVar("Kind")
 
@@ -73,13 +71,15 @@ class Tier:
     def __post_init__(self) -> None:
         where = f"tier {_show(self.name)}"
         for key in ("name", "model"):
-            _expect(_is_name(getattr(self, key)), where, key, getattr(self, key), _NAME)
+            _expect(_is_name(getattr(self, key)), where, key, getattr(self, key), "a non-empty string on one line")
         sound = isinstance(self.aliases, tuple) and all(map(_is_name, self.aliases))
         _expect(sound, where, "aliases", self.aliases, "a list of non-empty strings")
         _expect_at_most(where, "aliases", len(self.aliases), _MAX_ALIASES)
+        _expect_at_most(where, "characters in a name", max(map(len, self.names())), MAX_NAME_CHARS)
         for key in ("input_price", "output_price"):
             price = getattr(self, key)
-            _expect(price is None or _is_price(price), where, key, price, _PRICE)
+            _expect(price is None or _is_price(price), where, key, price, "USD per 1M tokens, a number of 0 or more")
+            _expect((price or 0.0) <= MAX_PRICE, where, key, price, f"USD per 1M tokens, at most {MAX_PRICE:,}")
         if (self.input_price is None) != (self.output_price is None):
             missing = "input_price" if self.input_price is None else "output_price"
             raise ConfigError(
@@ -87,7 +87,8 @@ class Tier:
             )
         for key in ("context_window", "max_output_tokens"):
             limit = getattr(self, key)
-            _expect(limit is None or _is_size(limit), where, key, limit, "a whole number above 0")
+            _expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
+            _expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
         for key in ("images", "tools", "json_schema"):
             _expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
 
@@ -115,8 +116,14 @@ class LengthRule:
         for key in ("small", "medium", "large"):
             _expect(_is_name(getattr(self, key)), "length", key, getattr(self, key), "a tier's name")
         sizes = self.thresholds
-        pair = isinstance(sizes, tuple) and len(sizes) == 2 and all(map(_is_size, sizes))
-        _expect(pair and 0 < sizes[0] < sizes[1], "length", "thresholds", sizes, "two increasing whole numbers above 0")
+        pair = isinstance(sizes, tuple) and len(sizes) == 2 and all(type(size) is int for size in sizes)
+        _expect(
+            pair and 0 < sizes[0] < sizes[1] <= MAX_TOKENS,
+            "length",
+            "thresholds",
+            sizes,
+            "two increasing whole numbers above 0",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,20 +430,12 @@ def _suggestion(found: object, options: Iterable[str | None]) -> str:
 
 def _is_name(value: object) -> bool:
     return (
-        isinstance(value, str)
-        and len(value) <= MAX_NAME_CHARS
-        and value.isprintable()
-        and value == value.strip()
-        and normalise_label(value) is not None
+        isinstance(value, str) and value.isprintable() and value == value.strip() and normalise_label(value) is not None
     )
 
 
 def _is_price(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= cast(float, value) <= MAX_PRICE
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 < value <= MAX_TOKENS
+    return type(value) in (int, float) and 0 <= cast(float, value) < math.inf
 
 
 def _expect_at_most(where: str, key: str, found: int, most: int) -> None:

@@ -407,7 +407,7 @@ def _load_weights(artifact: Artifact, tiers: int, dense_features: int, labels: i
         buckets=buckets,
         terms=require_weights(artifact, "terms", np.float32, (len(buckets), outputs + 1)),
         dense_mean=require_weights(artifact, "dense_mean", np.float64, (dense_features,)),
-        dense_scale=require_weights(artifact, "dense_scale", np.float64, (dense_features,)),
+        dense_scale=require(artifact, "dense_scale", np.float64, (dense_features,)),
         dense=require_weights(artifact, "dense", np.float64, (dense_features, outputs)),
         tasks=require_weights(artifact, "tasks", np.float64, (labels + 1, outputs)),
         bias=require_weights(artifact, "bias", np.float64, (outputs,)),
