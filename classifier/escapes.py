@@ -28,7 +28,12 @@ def lines_for_terminal(text: object) -> str:
     return _BUT_LINES.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
-def json_text(value: object, indent: int | None = 2) -> str:
-    """JSON that people can read, in which what a terminal would obey is escaped as JSON escapes it."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+def json_text(value: object, *, allow_nan: bool = True) -> str:
+    """JSON that people can read, in which what a terminal would obey is escaped as JSON escapes it.
+
+    Raises
+    ------
+    ValueError : it holds NaN or an infinite number, and these are not allowed.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=allow_nan)
     return _BUT_LINES.sub(lambda found: json.dumps(found[0])[1:-1], text)
