@@ -22,7 +22,7 @@ from classifier.errors import InputError
 from classifier.outcomes import Outcome
 from classifier.outcomes.records import ANSWERING, AUDIT
 from training.drafts import draft_of
-from training.tables.formulas import guarded
+from training.formulas import guarded
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -192,7 +192,7 @@ def _gate_scores(outcome: Outcome, own: bool) -> dict[str, float]:
 def _write_csv(draft: Path, rows: Iterable[Row], columns: Mapping[str, Any]) -> None:
     with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([guarded(_writable(name)) for name in columns])
+        writer.writerow(map(_writable, columns))
         writer.writerows([guarded(_cell(row.get(name))) for name in columns] for row in rows)
 
 

@@ -1,8 +1,9 @@
-"""Cells of CSV files that a spreadsheet would take for a formula: kept from it when written, and as they were when read.
+"""Cells of CSV files that a spreadsheet would take for formulas: kept from it when written, as they were when read.
 
-As OWASP advises ("CSV Injection"), an apostrophe is put before text that begins with one of ``= + - @``, their full-width
-forms, a tab or a line break; and before text that begins so after apostrophes of its own, which makes reading the exact
-inverse. Only files that `training.outcome_table` wrote are read so: elsewhere an apostrophe may be the text's own.
+As OWASP advises ("CSV Injection"), an apostrophe is put before text that begins with one of ``= + - @``, their
+full-width forms, a tab or a line break; and before text that begins so after apostrophes of its own, which makes
+reading the exact inverse. Only files that `training.outcome_table` wrote are read so: elsewhere an apostrophe may be
+the text's own.
 """
 
 from __future__ import annotations
