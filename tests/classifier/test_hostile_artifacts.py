@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,8 @@ def decides(router: Router) -> None:
         assert 0 <= decision.novelty <= 1
         assert decision.reason.isprintable()
         assert str(decision.explain()).replace("\n", "").isprintable()
-    try:
+    with suppress(NoFeasibleTierError):
         router.route_many([make_request(prompt) for prompt in PROMPTS])
-    except NoFeasibleTierError:
-        pass
     facts(router)
     dump_note(note_of(router.artifact))
 
