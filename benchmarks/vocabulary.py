@@ -1,9 +1,9 @@
-"""Put tiktoken's vocabularies into a folder that ``$TIKTOKEN_CACHE_DIR`` can name: some tests and benchmarks count by them.
+"""Put tiktoken's vocabularies into a folder for ``$TIKTOKEN_CACHE_DIR``: some tests and benchmarks count by them.
 
     python benchmarks/vocabulary.py FOLDER
 
-They are taken from the wheel of LiteLLM (MIT licence), which carries them under the names that tiktoken's cache has; the
-package itself is not installed. Each file is checked against the SHA-256 that tiktoken expects of it.
+They are taken from the wheel of LiteLLM (MIT licence), which carries them under the names that tiktoken's cache has;
+the package itself is not installed. Each file is checked against the SHA-256 that tiktoken expects of it.
 """
 
 from __future__ import annotations
