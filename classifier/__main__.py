@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
 from classifier.catalog import STRATEGIES
 from classifier.errors import RouterError
+from classifier.escapes import for_terminal
 from classifier.router import Router
+
+
+class _Parser(argparse.ArgumentParser):
+    """Escapes what it quotes of wrong arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end."""
+        super().error(for_terminal(message))
 
 
 def main() -> int:
     """Route the request that the arguments describe; exit code 2 where that cannot be done."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m classifier",
         description="Route one request and say why.",
         epilog='example: python -m classifier "Prove that the square root of 2 is irrational." --max-tokens 500',
@@ -36,12 +46,12 @@ def main() -> int:
         )
         decision = router.route(prompt, max_tokens=arguments.max_tokens, task=arguments.task)
     except RouterError as error:
-        print(f"python -m classifier: {error}", file=sys.stderr)
+        print(for_terminal(f"python -m classifier: {error}"), file=sys.stderr)
         return 2
-    print(decision.model)
-    print(decision.reason)
+    print(for_terminal(decision.model))
+    print(for_terminal(decision.reason))
     for tier, probability in decision.probabilities.items():
-        print(f"  P({tier} is adequate) = {probability:.2f}")
+        print(for_terminal(f"  P({tier} is adequate) = {probability:.2f}"))
     print(decision.explain())
     return 0
 

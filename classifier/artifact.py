@@ -8,25 +8,33 @@ training summary) is a JSON object, the *header*, kept in the file's metadata un
 The checksum covers the schema version, the header's text and each tensor's name, dtype, shape and bytes, so a file that
 loads is the file that was written. It guards against damage, not forgery: whoever can write the file can recompute it.
 Therefore nothing in a file is trusted either way: loading runs no code and allocates no more than a small multiple of
-the file's size, and a file from an untrusted place can at worst route badly.
+the file's size, and a file from an untrusted place can at worst route badly. What a decision costs is bounded when the
+file is loaded, by what each part may have at most:
+
+- the file 512 MiB, its header 16 MiB, a million values and 32 levels (`classifier.untrusted`);
+- 128 tiers, 10,000 task labels and as many aliases, names of 200 characters (`classifier.catalog`);
+- 256 keyword groups, 20,000 words, 1,000 substrings, 100 characters each (`classifier.keywords`);
+- 1,000 trees of 32 levels, 256 projected dimensions, 64 bends of a calibration (`classifier.model`);
+- 256 centres and 1,024 levels of novelty (`classifier.novelty`), 1,000 settings and 100 promises (`classifier.rule`);
+- numbers of at most a billion, so that no sum of them leaves the range of a float.
+
+What has more, or leads to what is not there, is an `ArtifactError` that names file, part, what was found and expected.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import secrets
 import stat
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +42,12 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from classifier.errors import ArtifactError
+from classifier.untrusted import parse_json, quoted
 
 SCHEMA_VERSION = 2
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 16 * 2**20
+MAX_NUMBER = 1e9  # of weights and figures
 
 _KEY = "tierwise"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U32": "<u4", "U8": "|u1"}
@@ -53,6 +63,7 @@ _FOREIGN = {
     b"version https://git-lfs": "a Git LFS pointer, not the file it stands for",
 }
 _RENEW = "copy or download it again, or train a new one with train-router"
+_RETRAIN = "train a new one with train-router"
 _KINDS: dict[type, str] = {
     dict: "an object",
     list: "a list",
@@ -63,6 +74,7 @@ _KINDS: dict[type, str] = {
 }
 
 _MISSING = object()
+_HUGE = 2**63
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Kind = TypeVar("Kind", dict[str, Any], list[Any], str, bool, int, float)
@@ -158,14 +170,49 @@ def require(artifact: Artifact, name: str, dtype: type[Scalar], shape: tuple[int
     if array is None or not fits:
         expected = f"{np.dtype(dtype).name} [{', '.join('any' if n is None else str(n) for n in shape)}]"
         found = "is missing" if array is None else f"is {array.dtype.name} {list(array.shape)}"
-        raise ArtifactError(f"{artifact.source}: tensor {_show(name)} {found}, expected {expected}; {_RENEW}")
+        raise ArtifactError(f"{artifact.source}: tensor {quoted(name)} {found}, expected {expected}; {_RENEW}")
     return array
+
+
+def require_weights(
+    artifact: Artifact, name: str, dtype: type[Scalar], shape: tuple[int | None, ...]
+) -> NDArray[Scalar]:
+    """`require` for numbers that sums are made of: none beyond `MAX_NUMBER` either way.
+
+    Raises
+    ------
+    ArtifactError : as `require`, or a number is larger.
+    """
+    array = require(artifact, name, dtype, shape)
+    if array.size and not (array.min() >= -MAX_NUMBER and array.max() <= MAX_NUMBER):
+        largest = f"{float(array.flat[np.abs(array).argmax()]):g}"
+        raise unfit(
+            artifact, f"tensor {quoted(name)}", f"holds {largest}", f"numbers from -{MAX_NUMBER:g} to {MAX_NUMBER:g}"
+        )
+    return array
+
+
+def unfit(artifact: Artifact, part: str, found: str, expected: str) -> ArtifactError:
+    """The error for a part of an artifact that does not fit the others or a bound."""
+    return ArtifactError(f"{artifact.source}: {part} {found}, expected {expected}; {_RETRAIN}")
+
+
+def expect_at_most(artifact: Artifact, part: str, found: int, most: int) -> None:
+    """Refuse what would make decisions slow.
+
+    Raises
+    ------
+    ArtifactError : there is more than ``most`` of it.
+    """
+    if found > most:
+        raise unfit(artifact, part, f"has {found}", f"at most {most}")
 
 
 def header_field(artifact: Artifact, *keys: str, kind: type[Kind]) -> Kind:
     """Return the header's value at ``keys`` (outermost first), checked to be of ``kind``.
 
     ``kind`` is one of dict, list, str, bool, int, float. Where float is asked a whole number is accepted and converted.
+    Whole numbers have at most 64 bits.
 
     Raises
     ------
@@ -176,9 +223,10 @@ def header_field(artifact: Artifact, *keys: str, kind: type[Kind]) -> Kind:
         value = value.get(key, _MISSING) if isinstance(value, dict) else _MISSING
     if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
         value = float(value)
-    if type(value) is not kind:
-        found = "is missing" if value is _MISSING else f"is {_KINDS.get(type(value), 'null')}"
-        where = _show(".".join(keys))
+    huge = kind is int and type(value) is int and abs(value) >= _HUGE
+    if type(value) is not kind or huge:
+        found = "is missing" if value is _MISSING else f"is {'huge' if huge else _KINDS.get(type(value), 'null')}"
+        where = quoted(".".join(keys))
         raise ArtifactError(f"{artifact.source}: header field {where} {found}, expected {_KINDS[kind]}; {_RENEW}")
     return value
 
@@ -207,7 +255,7 @@ def _parse(data: bytes, source: str) -> Artifact:
         raise _UnusableError("its content does not match its checksum: the file is damaged or was edited")
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise _UnusableError(f"tensor {_show(name)} holds NaN or infinite values, expected finite ones")
+            raise _UnusableError(f"tensor {quoted(name)} holds NaN or infinite values, expected finite ones")
     return Artifact(_read_header(text), tensors, checksum, source)
 
 
@@ -234,7 +282,7 @@ def _looks_like(start: bytes) -> str:
 def _read_envelope(data: bytes) -> tuple[str, str]:
     """Return the header's JSON text and the checksum the file claims."""
     try:
-        layout = _strict_json(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
+        layout = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
     except (ValueError, RecursionError) as error:
         raise _UnusableError(f"is not a sound .safetensors file ({_one_line(error)})") from error
     envelope = (layout.get("__metadata__") or {}).get(_KEY, "")
@@ -242,7 +290,7 @@ def _read_envelope(data: bytes) -> tuple[str, str]:
     if version is None:
         raise _UnusableError("is a .safetensors file without a tierwise header", "give a file written by train-router")
     if int(version[1]) != SCHEMA_VERSION:
-        remedy = "upgrade tierwise" if int(version[1]) > SCHEMA_VERSION else "train a new one with train-router"
+        remedy = "upgrade tierwise" if int(version[1]) > SCHEMA_VERSION else _RETRAIN
         found = f"has artifact schema version {int(version[1])}, this tierwise reads version {SCHEMA_VERSION}"
         raise _UnusableError(found, remedy)
     parts = _ENVELOPE.fullmatch(envelope)
@@ -255,18 +303,18 @@ def _tensor(name: str, view: Mapping[str, Any]) -> NDArray[Any]:
     """Return the read-only array of one raw tensor."""
     dtype = _DTYPES.get(view["dtype"])
     if dtype is None:
-        raise _UnusableError(f"tensor {_show(name)} has dtype {view['dtype']}, expected one of {_EXPECTED_DTYPES}")
+        raise _UnusableError(f"tensor {quoted(name)} has dtype {view['dtype']}, expected one of {_EXPECTED_DTYPES}")
     try:
         array: NDArray[Any] = np.frombuffer(view["data"], dtype=dtype).reshape(view["shape"])
     except (ValueError, OverflowError) as error:  # an empty tensor may claim any other lengths, and any number of axes
-        raise _UnusableError(f"tensor {_show(name)} has an impossible shape ({_one_line(error)})") from error
+        raise _UnusableError(f"tensor {quoted(name)} has an impossible shape ({_one_line(error)})") from error
     array.flags.writeable = False
     return array
 
 
 def _read_header(text: str) -> dict[str, Any]:
     try:
-        header = _strict_json(text)
+        header = parse_json(text)
         if _ESCAPED_SURROGATE.search(text):
             json.dumps(
                 header, ensure_ascii=False
@@ -274,38 +322,6 @@ def _read_header(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _UnusableError(f"its tierwise header is not sound JSON ({_one_line(error)})") from error
     return header
-
-
-def _strict_json(text: str) -> dict[str, Any]:
-    """Parse a JSON object, refusing what Python lets pass: NaN, infinite numbers, a key given twice.
-
-    Raises
-    ------
-    ValueError, RecursionError : with the reason.
-    """
-    value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
-    if not isinstance(value, dict):
-        raise ValueError("it is not an object")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"key {_show(twice)} is given twice")
-    return members
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"number {_show(text)} is out of range")
-    return value
 
 
 def _serialise(header: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
@@ -321,7 +337,9 @@ def _storable(name: str, tensor: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(tensor)
     dtype = array.dtype.newbyteorder("<")
     if dtype.str not in _DTYPES.values():
-        raise _UnusableError(f"tensor {_show(name)} has dtype {_show(str(dtype))}, expected one of {_EXPECTED_DTYPES}")
+        raise _UnusableError(
+            f"tensor {quoted(name)} has dtype {quoted(str(dtype))}, expected one of {_EXPECTED_DTYPES}"
+        )
     return np.asarray(array, dtype=dtype, order="C")
 
 
@@ -357,11 +375,6 @@ def _put_in_place(path: str | os.PathLike[str], data: bytes) -> None:
 
 def _reason(error: OSError | ValueError) -> str:
     return _one_line(getattr(error, "strerror", None) or error)
-
-
-def _show(name: str) -> str:
-    """A name from a file, quoted, on one line and of bounded length."""
-    return ascii(name if len(name) <= 60 else name[:57] + "...")
 
 
 def _one_line(text: object) -> str:

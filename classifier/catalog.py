@@ -9,21 +9,29 @@ from __future__ import annotations
 import json
 import math
 import os
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from classifier.errors import ArtifactError, ConfigError
+from classifier.untrusted import read_toml
 
 STRATEGIES = ("learned", "length", "task")
 CONFIG_VARIABLE = "TIERWISE_CONFIG"
+MAX_TIERS = 128
+MAX_TASKS = 10_000  # and as many aliases of them
+MAX_NAME_CHARS = 200
+MAX_LABEL_CHARS = 4_000  # of a normalised label: a character can become eighteen
+MAX_PRICE = 1_000_000  # USD per 1M tokens
+MAX_TOKENS = 10**12
 
 _PACKAGED = Path(__file__).with_name("router.toml")
-_LABEL_CHARS = 200
+_MAX_ALIASES = 64  # of a tier
+_SUGGESTED_FROM, _SUGGESTED_CHARS, _LISTED = 1_000, 60, 20
 _ALIKE = dict.fromkeys(map(ord, "_-\u2010\u2011\u2012\u2013\u2014"), " ")
 
 
@@ -66,9 +74,12 @@ class Tier:
             _expect(_is_name(getattr(self, key)), where, key, getattr(self, key), "a non-empty string on one line")
         sound = isinstance(self.aliases, tuple) and all(map(_is_name, self.aliases))
         _expect(sound, where, "aliases", self.aliases, "a list of non-empty strings")
+        _expect_at_most(where, "aliases", len(self.aliases), _MAX_ALIASES)
+        _expect_at_most(where, "characters in a name", max(map(len, self.names())), MAX_NAME_CHARS)
         for key in ("input_price", "output_price"):
             price = getattr(self, key)
             _expect(price is None or _is_price(price), where, key, price, "USD per 1M tokens, a number of 0 or more")
+            _expect((price or 0.0) <= MAX_PRICE, where, key, price, f"USD per 1M tokens, at most {MAX_PRICE:,}")
         if (self.input_price is None) != (self.output_price is None):
             missing = "input_price" if self.input_price is None else "output_price"
             raise ConfigError(
@@ -77,6 +88,7 @@ class Tier:
         for key in ("context_window", "max_output_tokens"):
             limit = getattr(self, key)
             _expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
+            _expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
         for key in ("images", "tools", "json_schema"):
             _expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
 
@@ -105,7 +117,13 @@ class LengthRule:
             _expect(_is_name(getattr(self, key)), "length", key, getattr(self, key), "a tier's name")
         sizes = self.thresholds
         pair = isinstance(sizes, tuple) and len(sizes) == 2 and all(type(size) is int for size in sizes)
-        _expect(pair and 0 < sizes[0] < sizes[1], "length", "thresholds", sizes, "two increasing whole numbers above 0")
+        _expect(
+            pair and 0 < sizes[0] < sizes[1] <= MAX_TOKENS,
+            "length",
+            "thresholds",
+            sizes,
+            "two increasing whole numbers above 0",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,12 @@ class Menu:
     def __post_init__(self) -> None:
         if not self.tiers:
             raise ConfigError("menu: it has no tiers, expected at least one [[tiers]] entry")
+        for key, given, most in (
+            ("tiers", self.tiers, MAX_TIERS),
+            ("tasks", self.task_table, MAX_TASKS),
+            ("task_aliases", self.task_aliases, MAX_TASKS),
+        ):
+            _expect_at_most("menu", key, len(given), most)
         names = _distinct_names(self.tiers)
         for key in ("small", "medium", "large"):
             _expect_one_of(names, "length", key, getattr(self.length, key))
@@ -169,7 +193,7 @@ def normalise_label(label: str | None) -> str | None:
     """
     if not isinstance(label, str):
         return None
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label[:_LABEL_CHARS]).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label[:MAX_NAME_CHARS]).casefold())
     return " ".join(folded.translate(_ALIKE).split()) or None
 
 
@@ -187,7 +211,7 @@ def load_menu(path: str | Path | None = None) -> Menu:
     """
     named = os.environ.get(CONFIG_VARIABLE) if path is None else None
     file = Path(named or "router.toml") if path is None else Path(path)
-    if path is None and not named and not file.is_file():
+    if path is None and not named and not os.path.isfile(file):
         return default_menu()
     source = f"{file} (named by ${CONFIG_VARIABLE})" if named else str(file)
     try:
@@ -266,7 +290,7 @@ def menu_from_header(header: Mapping[str, Any], source: str = "the artifact") ->
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        return read_toml(file)
     except FileNotFoundError as error:
         raise ConfigError("no such file; check the path, or leave it out for the default menu") from error
     except (OSError, ValueError, RecursionError) as error:  # TOML and UTF-8 errors are ValueErrors that say where
@@ -309,7 +333,8 @@ def _menu_from_table(table: dict[str, Any]) -> Menu:
 
 def _tiers(entries: Any) -> tuple[Tier, ...]:
     tiers = []
-    for number, entry in enumerate(_typed("menu", "tiers", entries, list), start=1):
+    _expect_at_most("menu", "tiers", len(_typed("menu", "tiers", entries, list)), MAX_TIERS)
+    for number, entry in enumerate(entries, start=1):
         fields = _typed("menu", f"tier {number}", entry, dict)
         where = f"tier {_show(fields['name'])}" if "name" in fields else f"tier {number}"
         _check_keys(where, fields, _TIER_KEYS, required={"name", "model"})
@@ -324,6 +349,7 @@ def _length(section: dict[str, Any]) -> LengthRule:
 
 def _task_table(section: dict[str, Any]) -> dict[str, str]:
     table: dict[str, str] = {}
+    _expect_at_most("menu", "tasks", len(section), MAX_TASKS)
     for written, tier in section.items():
         label = _label("tasks", written)
         if label in table:
@@ -334,6 +360,8 @@ def _task_table(section: dict[str, Any]) -> dict[str, str]:
 
 def _task_aliases(section: dict[str, Any]) -> dict[str, str]:
     labels: dict[str, str] = {}
+    given = sum(len(aliases) for aliases in section.values() if isinstance(aliases, list))
+    _expect_at_most("menu", "task_aliases", max(len(section), given), MAX_TASKS)
     for written, aliases in section.items():
         label = _label("task_aliases", written)
         for entry in _typed("task_aliases", written, aliases, list):
@@ -386,14 +414,17 @@ def _expect(holds: bool, where: str, key: str, found: object, expected: str) -> 
 
 def _expect_one_of(options: Sequence[str], where: str, key: str, found: object) -> None:
     if not (isinstance(found, str) and found in options):
-        choice = ", ".join(map(_show, options))
+        choice = ", ".join(map(_show, options[:_LISTED])) + ("" if len(options) <= _LISTED else ", ...")
         raise ConfigError(f"{where}: {key} is {_show(found)}, expected one of {choice}{_suggestion(found, options)}")
 
 
 def _suggestion(found: object, options: Iterable[str | None]) -> str:
     import difflib  # only an error needs it
 
-    close = difflib.get_close_matches(str(found).casefold(), [option for option in options if option], n=1)
+    if not isinstance(found, str) or len(found) > _SUGGESTED_CHARS:  # comparing takes the square of a text's length
+        return ""
+    known = [option for option in islice(options, _SUGGESTED_FROM) if option and len(option) <= _SUGGESTED_CHARS]
+    close = difflib.get_close_matches(found.casefold(), known, n=1)
     return f" (did you mean {_show(close[0])}?)" if close else ""
 
 
@@ -405,6 +436,11 @@ def _is_name(value: object) -> bool:
 
 def _is_price(value: object) -> bool:
     return type(value) in (int, float) and 0 <= cast(float, value) < math.inf
+
+
+def _expect_at_most(where: str, key: str, found: int, most: int) -> None:
+    if found > most:
+        raise ConfigError(f"{where}: found {found} {key}, expected at most {most}")
 
 
 def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,19 @@
                                     cascade raises of it is an openai.OpenAIError as well
 
 Each message is one line that says what was found, what is expected and what to do next. No message holds prompt text.
+What it quotes from files is escaped, so that it may be printed and logged as it is.
 """
 
 from __future__ import annotations
 
+from classifier.escapes import for_terminal
+
 
 class RouterError(Exception):
     """Base of all exceptions raised on purpose by ``classifier`` and ``training``."""
+
+    def __str__(self) -> str:
+        return for_terminal(super().__str__())
 
 
 class InputError(RouterError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from classifier.escapes import for_terminal
 from classifier.features import Features, dense_names, word_buckets
 from classifier.text import scan_text
 
@@ -34,13 +35,13 @@ class Explanation:
     against_cheaper: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
-        lines = [f"chosen: {self.tier}"]
+        lines = [for_terminal(f"chosen: {self.tier}")]
         for title, parts in (
             (f"speaks for {self.cheapest} being good enough", self.for_cheaper),
             (f"speaks for needing {self.reference}", self.against_cheaper),
         ):
-            lines.append(f"{title}:")
-            lines += [f"  {value:+.3f}  {name}" for name, value in parts] or ["  nothing in particular"]
+            lines.append(for_terminal(f"{title}:"))
+            lines += [f"  {value:+.3f}  {for_terminal(name)}" for name, value in parts] or ["  nothing in particular"]
         return "\n".join(lines)
 
 

@@ -2,12 +2,12 @@
 
 A group's feature is the number of its distinct entries found in the request. ``keywords.toml`` holds the default
 groups; an artifact carries the groups it was trained with, so that editing the file changes nothing until the next
-training.
+training. How many entries there may be is bounded, since each is looked for in every request.
 """
 
 from __future__ import annotations
 
-import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,16 @@ from typing import Any
 
 from classifier.errors import ConfigError
 from classifier.text import UNSPACED_CLASSES, TextScan
+from classifier.untrusted import quoted, read_toml
 
 DEFAULT_FILE = Path(__file__).with_name("keywords.toml")
+MAX_GROUPS = 256
+MAX_WORDS = 20_000  # of all groups together
+MAX_SUBSTRINGS = 1_000
+MAX_CHARS = 100  # of an entry or a group's name
+MAX_ALIKE = 128  # substrings with the same beginning, which are tried one after another wherever it stands
+
+_PREFIX_BYTES = 3  # by which substrings are looked for: a character of most scripts without spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,8 @@ def load_keywords(path: str | Path | None = None) -> KeywordGroups:
     """
     file = Path(path) if path is not None else DEFAULT_FILE
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = read_toml(file)
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: cannot read keyword groups: {error}") from error
     groups = [
         {"name": f"{name} language" if kind == "languages" else name, "words": [], "substrings": []} | _table(group)
@@ -74,19 +82,22 @@ def parse_keywords(groups: Sequence[Any], where: str) -> KeywordGroups:
     ------
     ConfigError : a group is not a table, or one of its lists holds anything but lower-case text.
     """
+    _expect_at_most(where, "keyword groups", len(groups), MAX_GROUPS)
     names: list[str] = []
-    words: dict[bytes, tuple[int, ...]] = {}
+    words: dict[bytes, list[int]] = {}
     substrings: list[tuple[str, int]] = []
     for position, group in enumerate(groups):
         name = group.get("name") if isinstance(group, Mapping) else None
         if not isinstance(name, str):
             raise ConfigError(f"{where}: keyword group {position + 1}: expected a table with a name")
+        _expect_at_most(where, f"characters in the name of keyword group {position + 1}", len(name), MAX_CHARS)
         names.append(name)
         for word in _entries(group, "words", where):
-            key = word.encode("utf-8")
-            words[key] = (*words.get(key, ()), position)
+            words.setdefault(word.encode("utf-8"), []).append(position)
         substrings += [(text, position) for text in _entries(group, "substrings", where)]
-    return KeywordGroups(tuple(names), words, tuple(substrings))
+    _expect_at_most(where, "keywords", sum(map(len, words.values())), MAX_WORDS)
+    _check_substrings(where, [text.encode("utf-8") for text, _ in substrings])
+    return KeywordGroups(tuple(names), {word: tuple(places) for word, places in words.items()}, tuple(substrings))
 
 
 def dump_keywords(groups: KeywordGroups) -> list[dict[str, Any]]:
@@ -108,6 +119,20 @@ def _entries(group: Mapping[str, Any], key: str, where: str) -> list[str]:
     entries = group.get(key)
     if not isinstance(entries, list) or not all(isinstance(e, str) and e and e == e.lower() for e in entries):
         raise ConfigError(
-            f"{where}: keyword group '{group['name']}': expected '{key}' to be a list of lower-case texts"
+            f"{where}: keyword group {quoted(group['name'])}: expected '{key}' to be a list of lower-case texts"
         )
+    longest = max(map(len, entries), default=0)
+    _expect_at_most(where, f"characters in an entry of keyword group {quoted(group['name'])}", longest, MAX_CHARS)
     return entries
+
+
+def _check_substrings(where: str, texts: Sequence[bytes]) -> None:
+    _expect_at_most(where, "keyword substrings", len(texts), MAX_SUBSTRINGS)
+    prefix = min([_PREFIX_BYTES, *map(len, texts)])
+    alike = max(Counter(text[:prefix] for text in texts).values(), default=0)
+    _expect_at_most(where, f"keyword substrings with the same first {prefix} bytes", alike, MAX_ALIKE)
+
+
+def _expect_at_most(where: str, what: str, found: int, most: int) -> None:
+    if found > most:
+        raise ConfigError(f"{where}: found {found} {what}, expected at most {most}; leave some out")

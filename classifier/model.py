@@ -19,19 +19,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.artifact import Artifact, header_field, require
+from classifier.artifact import MAX_NUMBER, Artifact, expect_at_most, header_field, require, require_weights, unfit
+from classifier.catalog import MAX_LABEL_CHARS, MAX_TASKS
 from classifier.compiled import COMPILED
 from classifier.errors import ArtifactError
 from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureRows, Features
 from classifier.spares import Spares
-from classifier.trees import MAX_DEPTH, Forest
+from classifier.trees import MAX_DEPTH, MAX_TREES, Forest
+from classifier.untrusted import quoted
 
 if TYPE_CHECKING:
     from classifier import _forward
 
 DENSE_CLIP = 4.0
 LOGIT_LIMIT = 30.0
+MAX_PROJECTED = 256
+MAX_BENDS = 64
 _SURE = 1e-3
+_MISFIT = "its task labels or reference do not fit its menu"
 
 
 @dataclass(slots=True)  # frozen, making one would take twice as long
@@ -372,65 +377,85 @@ def load_model(artifact: Artifact, tiers: int, dense_features: int, task_aliases
     kind = header_field(artifact, "model", "kind", kind=str)
     if kind not in ("linear", "stack"):
         raise ArtifactError(
-            f"{artifact.source}: model kind '{kind}' is not known to this version; upgrade tierwise or retrain"
+            f"{artifact.source}: model kind {quoted(kind)} is not known to this version; upgrade tierwise or retrain"
         )
-    labels = header_field(artifact, "model", "task_labels", kind=list)
+    labels = _load_labels(artifact)
     reference = header_field(artifact, "model", "reference", kind=int)
-    if not all(isinstance(label, str) for label in labels) or not 0 <= reference < tiers:
-        raise ArtifactError(
-            f"{artifact.source}: its task labels or reference do not fit its menu; retrain with train-router"
-        )
+    if not 0 <= reference < tiers:
+        raise unfit(artifact, f"{_MISFIT}: model.reference", f"is {reference}", f"one of its {tiers} tiers, from 0")
+    weights = _load_weights(artifact, tiers, dense_features, len(labels))
+    same = header_field(artifact, "model", "adequacy_is_quality", kind=bool)
+    calibration = Calibration(
+        quality=require_weights(artifact, "calibration_quality", np.float64, (tiers, 2)),
+        adequate=None if same else require_weights(artifact, "calibration_adequate", np.float64, (tiers, 2)),
+        bends=_load_bends(artifact, tiers),
+    )
+    trees = _load_trees(artifact, weights, tiers) if kind == "stack" else None
+    return Model(weights, calibration, labels, reference, task_aliases, trees)
+
+
+def _load_labels(artifact: Artifact) -> tuple[str, ...]:
+    labels = header_field(artifact, "model", "task_labels", kind=list)
+    expect_at_most(artifact, "model.task_labels", len(labels), MAX_TASKS)
+    if not all(isinstance(label, str) and len(label) <= MAX_LABEL_CHARS for label in labels):
+        expected = f"texts of at most {MAX_LABEL_CHARS} characters"
+        raise unfit(artifact, f"{_MISFIT}: model.task_labels", "holds something else", expected)
+    return tuple(labels)
+
+
+def _load_weights(artifact: Artifact, tiers: int, dense_features: int, labels: int) -> LinearWeights:
     outputs = 2 * tiers
     buckets = _buckets(artifact, "buckets", N_BUCKETS)
     weights = LinearWeights(
         buckets=buckets,
-        terms=require(artifact, "terms", np.float32, (len(buckets), outputs + 1)),
-        dense_mean=require(artifact, "dense_mean", np.float64, (dense_features,)),
+        terms=require_weights(artifact, "terms", np.float32, (len(buckets), outputs + 1)),
+        dense_mean=require_weights(artifact, "dense_mean", np.float64, (dense_features,)),
         dense_scale=require(artifact, "dense_scale", np.float64, (dense_features,)),
-        dense=require(artifact, "dense", np.float64, (dense_features, outputs)),
-        tasks=require(artifact, "tasks", np.float64, (len(labels) + 1, outputs)),
-        bias=require(artifact, "bias", np.float64, (outputs,)),
+        dense=require_weights(artifact, "dense", np.float64, (dense_features, outputs)),
+        tasks=require_weights(artifact, "tasks", np.float64, (labels + 1, outputs)),
+        bias=require_weights(artifact, "bias", np.float64, (outputs,)),
     )
-    if not (weights.dense_scale > 0).all() or (weights.terms[:, -1] < 0).any():
-        raise ArtifactError(f"{artifact.source}: its scales are not positive; retrain with train-router")
-    same = header_field(artifact, "model", "adequacy_is_quality", kind=bool)
-    calibration = Calibration(
-        quality=require(artifact, "calibration_quality", np.float64, (tiers, 2)),
-        adequate=None if same else require(artifact, "calibration_adequate", np.float64, (tiers, 2)),
-        bends=_load_bends(artifact, tiers),
-    )
-    trees = _load_trees(artifact, weights, tiers) if kind == "stack" else None
-    return Model(weights, calibration, tuple(labels), reference, task_aliases, trees)
+    least = weights.dense_scale.min(initial=1.0)
+    if least < 1 / MAX_NUMBER:
+        raise unfit(artifact, "tensor 'dense_scale'", f"holds {least:g}", f"at least {1 / MAX_NUMBER:g}")
+    if (weights.terms[:, -1] < 0).any():
+        raise unfit(artifact, "tensor 'terms'", "ends with a column that holds negative squares", "0 or more")
+    return weights
 
 
 def _load_bends(artifact: Artifact, tiers: int) -> NDArray[np.float64] | None:
     if "calibration_bends" not in artifact.tensors:
         return None
-    bends = require(artifact, "calibration_bends", np.float64, (tiers, 2, None))
-    if not bends.shape[2] or (np.diff(bends[:, 0]) <= 0).any():
-        raise ArtifactError(f"{artifact.source}: its calibration is unsound; retrain with train-router")
+    bends = require_weights(artifact, "calibration_bends", np.float64, (tiers, 2, None))
+    expect_at_most(artifact, "the last axis of tensor 'calibration_bends'", bends.shape[2], MAX_BENDS)
+    steps, rises = np.diff(bends, axis=2).transpose(1, 0, 2)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        straight = np.isfinite(rises / steps)
+    if not bends.shape[2] or not ((steps > 0) & straight).all():
+        raise unfit(
+            artifact, "tensor 'calibration_bends'", "does not rise, or jumps", "rising logits with finite slopes"
+        )
     return bends
 
 
 def _buckets(artifact: Artifact, name: str, size: int) -> NDArray[np.uint32]:
     buckets = require(artifact, name, np.uint32, (None,))
     if len(buckets) and (buckets[-1] >= size or not (np.diff(buckets.astype(np.int64)) > 0).all()):
-        raise ArtifactError(
-            f"{artifact.source}: tensor '{name}' is not sorted, distinct and below {size}; retrain with train-router"
-        )
+        raise unfit(artifact, f"tensor '{name}'", "is not sorted and distinct", f"rising buckets below {size}")
     return buckets
 
 
 def _load_trees(artifact: Artifact, weights: LinearWeights, tiers: int) -> TreeWeights:
     buckets = _buckets(artifact, "projection_buckets", N_WORD_BUCKETS)
-    shift = require(artifact, "projection_shift", np.float64, (None,))
+    shift = require_weights(artifact, "projection_shift", np.float64, (None,))
+    expect_at_most(artifact, "tensor 'projection_shift'", len(shift), MAX_PROJECTED)
     return TreeWeights(
         forest=_load_forest(artifact, len(weights.dense_mean) + len(shift) + tiers, tiers),
-        share=require(artifact, "linear_share", np.float64, (tiers, tiers)),
+        share=require_weights(artifact, "linear_share", np.float64, (tiers, tiers)),
         buckets=buckets,
-        projection=require(artifact, "projection", np.float32, (len(buckets), len(shift))),
+        projection=require_weights(artifact, "projection", np.float32, (len(buckets), len(shift))),
         shift=shift,
-        task_means=require(artifact, "task_means", np.float64, (len(weights.tasks), tiers)),
+        task_means=require_weights(artifact, "task_means", np.float64, (len(weights.tasks), tiers)),
     )
 
 
@@ -441,19 +466,26 @@ def _load_forest(artifact: Artifact, inputs: int, tiers: int) -> Forest:
         features=features,
         thresholds=require(artifact, "forest_thresholds", np.float32, (nodes,)),
         children=require(artifact, "forest_children", np.int32, (nodes,)),
-        values=require(artifact, "forest_values", np.float32, (nodes, tiers)),
+        values=require_weights(artifact, "forest_values", np.float32, (nodes, tiers)),
         roots=require(artifact, "forest_roots", np.int32, (None,)),
         depth=header_field(artifact, "model", "forest_depth", kind=int),
     )
-    if not _within(features, inputs):
-        raise ArtifactError(
-            f"{artifact.source}: its trees look at inputs that are not there; retrain with train-router"
-        )
+    expect_at_most(artifact, "tensor 'forest_roots'", len(forest.roots), MAX_TREES)
     # A step to the right of a child must not lead out either.
-    if not (_within(forest.children, nodes - 1) and _within(forest.roots, nodes)):
-        raise ArtifactError(f"{artifact.source}: its trees lead to nodes that are not there; retrain with train-router")
+    for name, numbers, what, size in (
+        ("features", features, "inputs", inputs),
+        ("children", forest.children, "nodes", nodes - 1),
+        ("roots", forest.roots, "nodes", nodes),
+    ):
+        if not _within(numbers, size):
+            raise unfit(
+                artifact,
+                f"tensor 'forest_{name}'",
+                f"leads to {what} that are not there",
+                f"numbers from 0 below {size}",
+            )
     if not 0 <= forest.depth <= MAX_DEPTH:
-        raise ArtifactError(f"{artifact.source}: its trees are deeper than {MAX_DEPTH}; retrain with train-router")
+        raise unfit(artifact, "model.forest_depth", f"is {forest.depth}", f"a number from 0 to {MAX_DEPTH}")
     return forest
 
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.artifact import Artifact, require
+from classifier.artifact import Artifact, expect_at_most, require, require_weights, unfit
 from classifier.compiled import COMPILED
-from classifier.errors import ArtifactError
 from classifier.features import N_WORD_BUCKETS, FeatureRows, Features
 from classifier.model import DENSE_CLIP, LinearWeights
 from classifier.spares import Spares
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from classifier import _forward
 
 NOVEL = 0.99
+MAX_CENTRES = 256
+MAX_LEVELS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +142,19 @@ def load_novelty(artifact: Artifact, weights: LinearWeights) -> Novelty:
     ArtifactError : a tensor is missing or does not fit the model.
     """
     varied = require(artifact, "novelty_varied", np.int32, (None,))
-    centres = require(artifact, "novelty_centres", np.float64, (None, len(varied)))
+    known = len(weights.dense_mean)
+    if len(varied) and not (varied[0] >= 0 and varied[-1] < known and (varied[1:] > varied[:-1]).all()):
+        raise unfit(
+            artifact, "tensor 'novelty_varied'", "is no list of features", f"rising numbers from 0 below {known}"
+        )
+    centres = require_weights(artifact, "novelty_centres", np.float64, (None, len(varied)))
+    expect_at_most(artifact, "tensor 'novelty_centres'", len(centres), MAX_CENTRES)
+    if not len(centres):
+        raise unfit(artifact, "tensor 'novelty_centres'", "is empty", "at least one centre")
     quantiles = require(artifact, "novelty_quantiles", np.float64, (3, None))
     levels = quantiles[0]
-    known = len(weights.dense_mean)
-    rising = len(levels) > 0 and (np.diff(quantiles) >= 0).all() and levels[0] >= 0 and levels[-1] <= 1
-    if not rising or not len(centres) or not ((varied >= 0) & (varied < known)).all():
-        raise ArtifactError(f"{artifact.source}: its novelty scale is unsound; train a new one with train-router")
+    expect_at_most(artifact, "the last axis of tensor 'novelty_quantiles'", len(levels), MAX_LEVELS)
+    rising = len(levels) > 0 and (quantiles[:, 1:] >= quantiles[:, :-1]).all() and levels[0] >= 0 and levels[-1] <= 1
+    if not rising:
+        raise unfit(artifact, "tensor 'novelty_quantiles'", "does not rise", "rising rows, the first from 0 to 1")
     return Novelty(NoveltyScale(varied, centres, *quantiles), weights)

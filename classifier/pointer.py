@@ -34,7 +34,7 @@ def follow(path: Path) -> Path:
     ------
     ArtifactError : the pointer is damaged, or cannot be read.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # which a path that cannot even be looked up is not, either
         return path
     try:
         with path.open("rb") as file:
@@ -61,7 +61,7 @@ def find_candidate(path: Path) -> Path | None:
     ------
     ArtifactError : the pointer is damaged, or cannot be read.
     """
-    if not path.is_file() or path.stat().st_size == 0:
+    if not os.path.isfile(path) or os.path.getsize(path) == 0:
         return None
     return follow(path)
 

@@ -434,7 +434,7 @@ def find_artifact(folder: Path = Path()) -> Path:
     if named:
         return follow(folder / named)
     places = (folder / MODELS / POINTER, folder / TRAINED_ARTIFACT)
-    return next((follow(place) for place in places if place.is_file()), shipped_artifact())
+    return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
 
 
 def shipped_artifact() -> Path:

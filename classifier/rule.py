@@ -13,14 +13,19 @@ serves several wishes, chosen when it is loaded or call by call:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
-from classifier.artifact import Artifact, header_field
-from classifier.catalog import STRATEGIES
+from classifier.artifact import MAX_NUMBER, Artifact, header_field
+from classifier.catalog import MAX_LABEL_CHARS, STRATEGIES
 from classifier.errors import ArtifactError, InputError
+from classifier.untrusted import quoted
+
+MAX_SETTINGS = 1_000
+MAX_PROMISES = 100
+LEAST_COST = 1e-15  # USD of a reference call, which other costs are divided by
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +210,12 @@ def load_rule(artifact: Artifact, ladder: list[str]) -> Rule:
         tasks=header_field(artifact, "rule", "tasks", kind=dict) if "tasks" in artifact.header["rule"] else None,
         always=header_field(artifact, "rule", "always", kind=str) if strategy == "always" else None,
     )
-    if not _sound(rule, ladder):
-        raise ArtifactError(f"{artifact.source}: its decision rule is unsound; train a new one with train-router")
+    for field, found, sound, expected in _checks(rule, ladder):
+        if not sound:
+            raise ArtifactError(
+                f"{artifact.source}: its decision rule is unsound; train a new one with train-router "
+                f"(rule.{field}: found {quoted(str(found))}, expected {expected})"
+            )
     return rule
 
 
@@ -232,30 +241,50 @@ def dump_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _setting(row: Any) -> Setting:
-    """A setting from a header's list; nonsense becomes one that `_sound` refuses."""
-    sound = isinstance(row, list) and len(row) == 3 and all(type(value) in (int, float) for value in row)
+    """A setting from a header's list; nonsense becomes one that `_checks` refuses."""
+    sound = isinstance(row, list) and len(row) == 3 and all(map(_is_figure, row))
     return Setting(*map(float, row)) if sound else Setting(-1.0, -1.0, -1.0)
 
 
 def _promise(step: Any) -> Promise:
-    sound = isinstance(step, list) and len(step) == 3 and type(step[0]) in (int, float)
+    sound = isinstance(step, list) and len(step) == 3 and _is_figure(step[0])
     return Promise(float(step[0]), step[1], step[2]) if sound else Promise(-1.0, None, None)
 
 
-def _sound(rule: Rule, ladder: list[str]) -> bool:
+def _is_figure(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= MAX_NUMBER
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= MAX_NUMBER)
+
+
+def _checks(rule: Rule, ladder: list[str]) -> Iterator[tuple[str, object, bool, str]]:
+    """What has to hold: the field, what it holds, whether that is right, what would be; each rests on those before."""
     places = [rule.chosen, *(promise.setting for promise in rule.ladder), *(rule.tasks or {}).values()]
     targets = [promise.target for promise in rule.ladder]
-    numbers = [value for setting in rule.path for value in (setting.price_weight, setting.reference_bonus)]
-    return (
-        rule.strategy in (*STRATEGIES, "always")
-        and rule.reference in ladder
-        and (rule.always is None or rule.always in ladder)
-        and rule.reference_cost > 0
-        and bool(rule.path)
-        and all(setting.cost >= 0 for setting in rule.path)
-        and all(value >= 0 for value in numbers)
-        and all(place is None or (type(place) is int and 0 <= place < len(rule.path)) for place in places)
-        and all(0 <= target <= 1 for target in (*targets, rule.target))
-        and targets == sorted(targets)
-        and 0 < rule.confidence < 1
+    tiers = f"one of {', '.join(map(quoted, ladder[:5]))}{', ...' if len(ladder) > 5 else ''}"
+    yield "strategy", rule.strategy, rule.strategy in (*STRATEGIES, "always"), f"one of {', '.join(STRATEGIES)}, always"
+    yield "reference", rule.reference, rule.reference in ladder, tiers
+    yield "always", rule.always, rule.always is None or rule.always in ladder, tiers
+    cost = rule.reference_cost
+    yield "reference_cost", cost, LEAST_COST <= cost <= MAX_NUMBER, f"USD from {LEAST_COST:g} to {MAX_NUMBER:g}"
+    size = len(rule.path)
+    yield "path", f"{size} settings", 0 < size <= MAX_SETTINGS, f"1 to {MAX_SETTINGS}"
+    lowest = min(min(setting.price_weight, setting.reference_bonus, setting.cost) for setting in rule.path)
+    yield "path", "another entry", lowest >= 0, f"lists of three numbers from 0 to {MAX_NUMBER:g}"
+    yield "ladder", f"{len(targets)} promises", len(targets) <= MAX_PROMISES, f"at most {MAX_PROMISES}"
+    known = all(place is None or (type(place) is int and 0 <= place < size) for place in places)
+    yield "chosen, ladder and tasks", "another place", known, f"null or places in the path, from 0 below {size}"
+    sound = all(_is_count(promise.rows_needed) for promise in rule.ladder)
+    yield "ladder", "another number of rows", sound, "null or a whole number"
+    yield "target", rule.target, 0 <= rule.target <= 1, "a number from 0 to 1"
+    yield (
+        "ladder",
+        targets,
+        all(0 <= t <= 1 for t in targets) and targets == sorted(targets),
+        "targets rising from 0 to 1",
     )
+    yield "confidence", rule.confidence, 0 < rule.confidence < 1, "a share between 0 and 1"
+    longest = max(map(len, rule.tasks or ()), default=0)
+    yield "tasks", f"a label of {longest} characters", longest <= MAX_LABEL_CHARS, f"at most {MAX_LABEL_CHARS}"

@@ -24,6 +24,7 @@ import numpy as np
 
 from classifier.errors import InputError
 from classifier.text import ByteClass, TextScan
+from classifier.untrusted import quoted
 
 if TYPE_CHECKING:
     import tiktoken
@@ -135,7 +136,9 @@ def runtime_counter(name: str) -> TokenCounter:
 
 def _load_encoding(name: str) -> tiktoken.Encoding:
     if name not in _ENCODINGS:
-        raise InputError(f"tokenizer '{name}' is not known; expected one of {', '.join([AUTO, ESTIMATE, *_ENCODINGS])}")
+        raise InputError(
+            f"tokenizer {quoted(name)} is not known; expected one of {', '.join([AUTO, ESTIMATE, *_ENCODINGS])}"
+        )
     source = _source(name)
     if source is None:
         raise InputError(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from classifier import _forward
 
 MAX_DEPTH = 32
+MAX_TREES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Forest:
     children : (k,) int32, at most k - 2: where to go from a node when its input is at most the threshold; the node
         after that one is where to go when it is above. A leaf's child is the leaf itself.
     values : (k, t) float32, what a node adds to the outputs when the descent ends there.
-    roots : (trees,) int32.
+    roots : (trees,) int32, at most `MAX_TREES`.
     depth : steps from a root, at most `MAX_DEPTH`.
     """
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from classifier.errors import ArtifactError, InputError
+from classifier.escapes import for_terminal
 from classifier.pointer import follow
 from classifier.request import Request
 from classifier.router import Router, find_artifact, shipped_artifact
@@ -110,7 +111,7 @@ class WatchedRouter(Router):
             changed = self._look()
             new = self.current
         if changed:
-            _log.info("routing by %s (%s) from now on", new.artifact.source, new.artifact.digest[:12])
+            _log.info("routing by %s (%s) from now on", for_terminal(new.artifact.source), new.artifact.digest[:12])
             self._tell(old, new)
         return changed
 
@@ -158,7 +159,7 @@ class WatchedRouter(Router):
             self._doubted = seen, why
             return
         if (seen, why) != self._refused:
-            _log.warning("%s (going on with %s)", why, self.current.artifact.digest[:12])
+            _log.warning("%s (going on with %s)", for_terminal(why), self.current.artifact.digest[:12])
         self._refused, self.refused, self._skips = (seen, why), why, _SKIPPED_LOOKS
 
     def _tell(self, old: Router, new: Router) -> None:

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import joblib
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from classifier.artifact import read_artifact
@@ -51,6 +50,7 @@ from training.retrain import (
 )
 from training.rule import Target
 from training.tables import read_tables
+from training.terminal import Terminal
 from training.unseen import UnseenTask, leave_tasks_out
 from training.versions.contest import in_use
 
@@ -321,7 +321,7 @@ def train_router(
     if fastest and best:
         raise InputError("--fastest and --best are given both, expected at most one of them")
     effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
-    console = Console()
+    console = Terminal()
     _check_sources(tables, outcomes, since, half_life)
     expect_folder("--report", report)
     expect_folder("--json", json_file)
@@ -428,13 +428,13 @@ def train_router(
         )
         if report is not None:
             write_report(figures, report, () if retrained is None else retrained.sections(monthly_spend))
-            console.print(f"Wrote {report}: open it in a browser.")
+            console.print(f"Wrote {escape(str(report))}: open it in a browser.")
         if json_file is not None:
             more = {} if retrained is None else retrained.figures()
             write_json(json_file, {**summary(training), **told, **more, "report": report_json(figures)})
     if keep_estimator is not None:
         joblib.dump(training.model, keep_estimator)
-    console.print(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}.")
+    console.print(escape(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}."))
     if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
         console.print(
             f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "

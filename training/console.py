@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from classifier.escapes import for_terminal
 from training.assumptions import assumptions, doubts, independent
 from training.data import RoutingData
 from training.evaluate import Result
@@ -35,13 +36,18 @@ _FEW_TIERS = 4
 @contextmanager
 def progress_bars(console: Console) -> Iterator[StageProgress]:
     """A bar a stage, drawn while the block runs; gone from the terminal afterwards."""
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         known: dict[str, TaskID] = {}
 
         def advance(stage: str, done: int, total: int) -> None:
             if stage not in known:
-                known[stage] = bars.add_task(stage, total=total)
+                known[stage] = bars.add_task(for_terminal(stage), total=total)
             bars.update(known[stage], completed=done, total=total)
 
         yield advance
@@ -101,7 +107,7 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     _show_tasks(console, training)
     for tier in training.never_chosen:
         console.print(
-            f"[yellow]{training.data.names[tier]} is never worth its price on these rows: no rule picks it[/]"
+            f"[yellow]{escape(training.data.names[tier])} is never worth its price on these rows: no rule picks it[/]"
         )
     if training.lost:
         console.print(f"{training.lost:,} unobserved test scores count as lost in these figures")
@@ -303,10 +309,10 @@ def _tier_table(data: RoutingData) -> Table:
 
 def _show_costs(console: Console, data: RoutingData) -> None:
     if len(set(data.cost_sources)) == 1:
-        console.print(f"Costs: {data.cost_sources[0]}")
+        console.print(escape(f"Costs: {data.cost_sources[0]}"))
         return
     for name, source in zip(data.names, data.cost_sources, strict=True):
-        console.print(f"Costs of {escape(name)}: {source}")
+        console.print(escape(f"Costs of {name}: {source}"))
 
 
 def _show_problems(console: Console, table: OutcomeTable) -> None:

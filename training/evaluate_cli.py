@@ -21,6 +21,7 @@ from training.labels import Adequacy
 from training.options import columns_of, pairs, price_pair, run_command, write_json
 from training.replay import Kept, Replay, replay, trained_adequacy
 from training.tables import read_tables
+from training.terminal import Terminal
 
 _HELP = """
 Say what an existing artifact does on new outcomes: cost, quality, and whether its promise holds.
@@ -89,7 +90,7 @@ def evaluate_router(
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
     """Evaluate (typer shows `_HELP`)."""
-    console = Console()
+    console = Terminal()
     router = _load(artifact, strategy, max_quality_loss, budget)
     adequacy = trained_adequacy(router) if adequate_at is None else Adequacy(adequate_at)
     with progress_bars(console) as progress:
@@ -149,7 +150,7 @@ def show_replay(console: Console, found: Replay, monthly_spend: float | None) ->
     console.print(f"Unlike the training rows, so left to the reference by the learned rule: {found.novel:.1%}")
     if found.elsewhere:
         console.print(
-            f"{found.elsewhere:,} rows went to a tier that the table does not have; {names[-1]} stands for it"
+            f"{found.elsewhere:,} rows went to a tier that the table does not have; {escape(names[-1])} stands for it"
         )
     if found.lost:
         console.print(f"{found.lost:,} unobserved scores, missing not by chance, count as lost in these figures")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from classifier.errors import InputError
+from classifier.escapes import json_text
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.outcomes.store import DEFAULT_URL
 from classifier.router import MODELS, Router
@@ -28,6 +28,7 @@ from training.report.challenge_words import TOLD, basis, headline, money_of, moo
 from training.report.changes_page import challenge_json, changes_html
 from training.report.figures import percent, points, score, usd
 from training.report.page import write_page
+from training.terminal import Terminal
 from training.versions.contest import Contest, contest, in_use, nothing_pending, pending
 from training.versions.notes import one_line
 
@@ -91,9 +92,9 @@ def judge(
             changes_html(found.champion, named, said, date=datetime.now(UTC), monthly_spend=monthly_spend), report
         )
     if as_json:
-        typer.echo(json.dumps(contest_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+        typer.echo(json_text(contest_json(found), allow_nan=False))
     else:
-        show_contest(Console(soft_wrap=True), found, monthly_spend)
+        show_contest(Terminal(soft_wrap=True), found, monthly_spend)
 
 
 def outcome_of(found: Contest) -> str:

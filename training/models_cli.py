@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from classifier.artifact import read_artifact
 from classifier.errors import ArtifactError, InputError
+from classifier.escapes import json_text
 from classifier.pointer import follow
 from classifier.request import Request
 from classifier.router import MODELS, Router
@@ -27,6 +27,7 @@ from training.judge_cli import JUDGE_HELP, judge
 from training.options import columns_of, moment, run_command
 from training.report.page import plain
 from training.tables import OutcomeTable, Source, read_tables
+from training.terminal import Terminal
 from training.versions import (
     Change,
     Move,
@@ -168,9 +169,9 @@ def list_versions(folder: Folder = MODELS, as_json: AsJson = False) -> None:
     if as_json:
         _print_json([version_json(version) for version in found])
     elif found:
-        Console().print(_version_table(found))
+        Terminal().print(_version_table(found))
     else:
-        Console(soft_wrap=True).print(
+        Terminal(soft_wrap=True).print(
             f"No versions in {escape(str(folder))} yet: keep one with tierwise-models add {escape(str(folder))}"
             "/router.safetensors",
             highlight=False,
@@ -182,7 +183,7 @@ def show(
     version: Annotated[str, typer.Argument(help="A version, or a file.")] = "current", folder: Folder = MODELS
 ) -> None:
     """Show (typer shows `_SHOW_HELP`)."""
-    path, console = _path(folder, version), Console(soft_wrap=True)
+    path, console = _path(folder, version), Terminal(soft_wrap=True)
     router = _own(path)
     kept = next((one for one in versions(folder) if one.path == path), None)
     console.print(f"[bold]{escape(str(path))}[/], digest {router.artifact.digest}", highlight=False)
@@ -268,7 +269,7 @@ def diff_versions(
     traffic: Traffic | None = None
     rows: list[Row] = []
     if tables:
-        with progress_bars(Console(stderr=True)) as progress:
+        with progress_bars(Terminal(stderr=True)) as progress:
             rows = _drawn(read_tables(tables, columns_of(column), progress=partial(progress, "reading")), sample)
         old, new = map(Router.load, paths)
         traffic = compare_traffic(old, new, [request for request, _ in rows])
@@ -282,7 +283,7 @@ def diff_versions(
             }
         )
         return
-    console = Console()
+    console = Terminal()
     console.print(_change_table(changes, same=first.artifact.digest == second.artifact.digest))
     if traffic is not None:
         show_traffic(console, traffic, rows, prompts=show_prompts)
@@ -419,7 +420,7 @@ def _show_verdict(console: Console, version: Version) -> None:
     )
     figures = _plain_table("", "")
     for name, value in verdict.figures.items():
-        figures.add_row(f"  {name.replace('_', ' ')}", f"{value:+.4g}")
+        figures.add_row(escape(f"  {name.replace('_', ' ')}"), f"{value:+.4g}")
     console.print(figures)
 
 
@@ -498,11 +499,11 @@ def _view_json(view: View) -> dict[str, Any]:
 
 
 def _print_json(figures: Any) -> None:
-    typer.echo(json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json_text(figures, allow_nan=False))
 
 
 def _say(text: str) -> None:
-    Console(soft_wrap=True).print(escape(text), highlight=False)
+    Terminal(soft_wrap=True).print(escape(text), highlight=False)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
+from typer import rich_utils
 
 from classifier.errors import InputError, RouterError
+from classifier.escapes import for_terminal, json_text, lines_for_terminal
 from training.drafts import draft_of
 from training.tables import Columns
+from training.terminal import Terminal
 
+_UsageError: Any = typer.BadParameter.__mro__[1]  # the base that typer takes from click, its own copy or another
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -23,7 +26,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def run_command(app: typer.Typer, name: str) -> None:
     """Run a command; bad input is one line and exit code 2, any other failure of ours 1."""
     try:
-        app()
+        sys.exit(_exit_code(app))
     except InputError as error:
         _fail(name, error, 2)
     except RouterError as error:
@@ -32,8 +35,23 @@ def run_command(app: typer.Typer, name: str) -> None:
         _fail(name, f"{error.filename or 'file'}: {error.strerror or error}; check the path and its permissions", 1)
 
 
+def _exit_code(app: typer.Typer) -> int:
+    """Run a command; what typer says of a wrong argument is escaped first."""
+    try:
+        code: int | None = app(standalone_mode=False)
+        return code or 0
+    except _UsageError as error:
+        error.message = lines_for_terminal(error.message)
+        rich_utils.rich_format_error(error)
+        return int(error.exit_code)
+    except typer.Abort:
+        rich_utils.rich_abort_error()
+        return 1
+
+
 def _fail(name: str, error: object, code: int) -> None:
-    Console(stderr=True, soft_wrap=True).print(f"{name}: {error}", style="bold red", markup=False, highlight=False)
+    line = for_terminal(f"{name}: {error}")
+    Terminal(stderr=True, soft_wrap=True).print(line, style="bold red", markup=False, highlight=False)
     raise SystemExit(code)
 
 
@@ -149,4 +167,4 @@ def expect_folder(option: str, path: Path | None) -> None:
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write figures to a file that appears whole or not at all."""
     with draft_of(path) as draft:
-        draft.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(json_text(figures) + "\n", encoding="utf-8")

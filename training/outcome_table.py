@@ -22,6 +22,7 @@ from classifier.errors import InputError
 from classifier.outcomes import Outcome
 from classifier.outcomes.records import ANSWERING, AUDIT
 from training.drafts import draft_of
+from training.formulas import guarded
 
 FORMATS = (".csv", ".jsonl", ".parquet")
 
@@ -193,7 +194,7 @@ def _write_csv(draft: Path, rows: Iterable[Row], columns: Mapping[str, Any]) -> 
     with draft.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(map(_writable, columns))
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        writer.writerows([guarded(_cell(row.get(name))) for name in columns] for row in rows)
 
 
 def _write_jsonl(draft: Path, rows: Iterable[Row], columns: Mapping[str, Any]) -> None:

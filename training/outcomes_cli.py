@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from classifier.catalog import load_menu
 from classifier.errors import InputError
+from classifier.escapes import json_text
 from classifier.outcomes import Outcome, OutcomeStore, Stats
 from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
@@ -35,6 +35,7 @@ from training.feedback.observed import observe
 from training.options import age, days, moment, run_command
 from training.outcome_table import check_format, write_table
 from training.report.page import write_page
+from training.terminal import Terminal
 
 STORE_VARIABLE = "TIERWISE_OUTCOMES"
 
@@ -188,9 +189,9 @@ def stats(
     store = OutcomeStore(url)
     found, waiting = store.stats(), store.spilled()
     if as_json:
-        typer.echo(json.dumps(stats_json(found, waiting), indent=2, ensure_ascii=False))
+        typer.echo(json_text(stats_json(found, waiting)))
     else:
-        show_stats(Console(), found, waiting)
+        show_stats(Terminal(), found, waiting)
 
 
 @app.command(help=_EXPORT_HELP)
@@ -203,7 +204,7 @@ def export(
     records: Annotated[bool, typer.Option("--records", help="Whole records, as JSON Lines.")] = False,
 ) -> None:
     """Export (typer shows `_EXPORT_HELP`)."""
-    store, console = OutcomeStore(url), Console()
+    store, console = OutcomeStore(url), Terminal()
     begin, end = moment("--since", since), moment("--until", until)
     if records:
         check_format(out, (".jsonl",))
@@ -234,7 +235,7 @@ def import_records(
     """Import (typer shows `_IMPORT_HELP`)."""
     if not files and not spilled:
         raise InputError("import: found neither files nor --spilled, expected one of them; name a file of records")
-    store, console = OutcomeStore(url), Console()
+    store, console = OutcomeStore(url), Terminal()
     with progress_bars(console) as progress:
         for path in files or []:
             _import_file(store, path, console, partial(progress, path.name))
@@ -253,7 +254,7 @@ def prune(
     before = datetime.now(UTC) - age("--older-than", older_than)
     count = store.count(until=before)  # which is refused where there is no store, while pruning would make one
     count = count if dry_run else store.prune(before)
-    Console().print(
+    Terminal().print(
         f"{'Would remove' if dry_run else 'Removed'} {count:,} decisions before {before:%Y-%m-%d %H:%M} UTC."
     )
 
@@ -264,7 +265,7 @@ def vacuum(url: Url = DEFAULT_URL) -> None:
     store = OutcomeStore(url)
     store.count()
     store.vacuum()
-    Console().print("Done.")
+    Terminal().print("Done.")
 
 
 @app.command(help=_DELETE_HELP)
@@ -273,7 +274,7 @@ def delete(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Delete (typer shows `_DELETE_HELP`)."""
-    store, console = OutcomeStore(url), Console(soft_wrap=True)
+    store, console = OutcomeStore(url), Terminal(soft_wrap=True)
     store.count()
     for decision in decisions:
         there = store.delete(decision)
@@ -300,7 +301,7 @@ def drift(
     """Look for drift (typer shows `_DRIFT_HELP`)."""
     if not 0 < level < 1:
         raise InputError(f"--level {level:g}: expected a number above 0 and below 1, such as {LEVEL:g}")
-    store, console = OutcomeStore(url), Console()
+    store, console = OutcomeStore(url), Terminal()
     begin, end = moment("--since", since), moment("--until", until)
     period = None if rhythm is None else timedelta(days=days("--rhythm", rhythm))
     router = Router.load(model, menu=None if menu is None else load_menu(menu))
@@ -313,7 +314,7 @@ def drift(
     if report is not None:
         write_page(drift_page(found), report)
     if as_json:
-        typer.echo(json.dumps(drift_json(found), indent=2, ensure_ascii=False))
+        typer.echo(json_text(drift_json(found)))
     else:
         show_drift(console, found)
     if found.drifted:

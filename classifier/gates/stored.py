@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.artifact import Artifact, header_field
+from classifier.artifact import MAX_NUMBER, Artifact, header_field
 from classifier.errors import ArtifactError
 from classifier.gates.evidence import EVIDENCE_VERSION, evidence_names
 from classifier.gates.prospect import MOST_BINS, Prospect
@@ -153,7 +153,8 @@ def _load_promise(artifact: Artifact, tiers: Sequence[str]) -> CascadePromise:
     names = ("price_weight", "threshold", "cost", "pass_adequate", "pass_inadequate")
     values = {name: number("setting", name) for name in names}
     shares = (values["threshold"], values["pass_adequate"], values["pass_inadequate"], number("confidence"))
-    if not all(0 <= share <= 1 for share in shares) or min(values.values()) < 0 or not 0 <= number("target") < 1:
+    sound = all(0 <= share <= 1 for share in shares) and all(0 <= value <= MAX_NUMBER for value in values.values())
+    if not sound or not 0 <= number("target") <= 1:
         raise _unsound(artifact)
     return CascadePromise(
         CascadeSetting(**values, prospects={tier: _load_prospect(artifact, tier) for tier in tiers}),
@@ -182,7 +183,7 @@ def inherit_gate(before: Artifact, ladder: Sequence[str]) -> StoredGate | None:
 def _load_prospect(artifact: Artifact, tier: str) -> Prospect:
     def numbers(name: str) -> tuple[float, ...]:
         values = header_field(artifact, FIELD, "cascade", "setting", "prospects", tier, name, kind=list)
-        if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        if not all(type(value) in (int, float) and abs(value) <= MAX_NUMBER for value in values):
             raise _unsound(artifact)
         return tuple(map(float, values))
 

@@ -32,10 +32,10 @@ def show_drift(console: Console, report: DriftReport) -> None:
         console.print(_tiers(report))
     for moved in moved_far(report)[:_LISTED]:
         means = f": {amount(moved, moved.before)} before, {amount(moved, moved.after)} lately" if moved.unit else ""
-        console.print(f"Moved {how_far(moved)} (PSI {moved.psi:.2f}): {escape(moved.what)}{means}", highlight=False)
+        console.print(f"Moved {how_far(moved)} (PSI {moved.psi:.2f}): {escape(moved.what + means)}", highlight=False)
     for note in report.notes:
         console.print(f"[yellow]{escape(note[:1].upper() + note[1:])}[/]", highlight=False)
-    console.print(promise(report), highlight=False)
+    console.print(escape(promise(report)), highlight=False)
 
 
 def _tiers(report: DriftReport) -> Table:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.errors import TableError
+from training.formulas import is_guarded, unguarded
 from training.tables.files import RawRow, Tick, open_text
 from training.tables.problems import ProblemLog, Source
 
@@ -37,6 +38,7 @@ class DelimitedTable:
         """Stream the rows, see `RawTable`."""
         width = len(self.columns)
         pick = itemgetter(*map(self.columns.index, wanted))
+        read = unguarded if is_guarded(self.columns) else str
         with open_text(self._path, self._zipped) as (text, position):
             records = self._records(text)
             next(records)
@@ -53,7 +55,7 @@ class DelimitedTable:
                     column = next(name for name, cell in zip(wanted, cells, strict=True) if "\0" in cell)
                     log.skip(source, column, "a NUL character", "text without NUL characters; write it again")
                     continue
-                yield source, [cell or None for cell in cells]
+                yield source, [read(cell) or None for cell in cells]
 
     def _records(self, text: TextIOWrapper) -> Iterator[tuple[list[str], int]]:
         """Records that are not blank, each with the line it begins on."""

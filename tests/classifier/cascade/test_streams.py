@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 import warnings
 
 import pytest
@@ -112,8 +113,9 @@ def test_what_a_stream_cost_is_known_at_its_end(kind, router, upstream):
 @both
 def test_a_stream_that_breaks_off_raises_what_the_client_would(kind, router, upstream):
     upstream.answer_with(lambda body: Reply("one two three four five six", fault=Fault.RESET_MIDWAY))
-    with pytest.raises(Exception, match=r"(?i)connection|closed|peer"):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of the client's transport, which its releases exchange
         read_stream(kind, upstream, {"router": router, "start": "opus"})
+    assert re.search("(?i)connection|closed|peer|read", f"{type(caught.value).__name__}: {caught.value}")
     assert len(upstream.calls) == 1
 
 
