@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import joblib
 import typer
@@ -18,7 +19,7 @@ from classifier.artifact import read_artifact
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.gates.stored import inherit_gate
-from classifier.keywords import load_keywords
+from classifier.keywords import dump_keywords, load_keywords
 from classifier.pointer import POINTER
 from classifier.router import MODELS, TRAINED_ARTIFACT, Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
@@ -367,9 +368,9 @@ def train_router(
         show_store(console, store)
     target = Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK)
     path = out or TRAINED_ARTIFACT
-    target = _as_a_try(
-        models if store is not None and out is None else path.parent, data, target, options, effort, seed
-    )
+    folder = models if store is not None and out is None else path.parent
+    chosen = {"seed": seed or 0, "effort": str(effort), "keywords": dump_keywords(keywords)}
+    target = _as_a_try(folder, data, target, options, chosen)
     learners = learners_for(effort)
     if store is not None and store.kept.by_task:
         learners = {"task means": TaskMeansLearner(LinearLearner())}
@@ -443,13 +444,16 @@ def train_router(
 
 
 def _as_a_try(
-    folder: Path, data: RoutingData, target: Target, options: DataOptions, effort: Effort, seed: int | None
+    folder: Path, data: RoutingData, target: Target, options: DataOptions, chosen: Mapping[str, Any]
 ) -> Target:
-    """The target with this run's share of the error: all that certify one promise on the same rows share it."""
+    """The target with this run's share of the error: all that certify one promise on the same rows share it.
+
+    ``chosen``: what else decides how the certificate turns out.
+    """
     if data.logged.all():
         return target
-    settings = {**asdict(options), "seed": seed or 0, "effort": str(effort), "costs": data.costs.sum(axis=0).tolist()}
-    entered = enter_try(folder, data, asdict(target), {name: settings[name] for name in settings if name != "jobs"})
+    settings = {**asdict(replace(options, jobs=1)), "costs": data.costs.sum(axis=0).tolist(), **chosen}
+    entered = enter_try(folder, data, asdict(target), settings)
     return replace(target, share=entered.share, attempt=entered.number)
 
 
