@@ -131,7 +131,7 @@ def test_a_stream_with_anything_in_any_place_is_read(all_changes):
     assert answer.tokens_in is None or 0 <= answer.tokens_in <= 10**9
 
 
-@pytest.mark.parametrize("name", set(ODD_USAGE) - {"booleans"})
+@pytest.mark.parametrize("name", [name for name in ODD_USAGE if name != "booleans"])
 def test_odd_counts_are_unknown(name):
     assert token_counts(ODD_USAGE[name]) == (None, None)
 
