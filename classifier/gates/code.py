@@ -9,7 +9,7 @@ from classifier.gates.answer import Answer
 from classifier.gates.fences import code_blocks
 from classifier.gates.gate import SimpleGate, Verdict
 from classifier.gates.options import expect_share
-from classifier.gates.parsers import language_of, parses
+from classifier.gates.parsers import language_of, parse_all
 
 _MOST_BLOCKS = 64
 
@@ -43,7 +43,7 @@ class ParsesAsCode(SimpleGate):
 
     def judge(self, answer: Answer) -> Verdict:
         """Parse each block."""
-        results = [parses(language_of(language), code) for language, code in self._pieces(answer.text)]
+        results = parse_all((language_of(language), code) for language, code in self._pieces(answer.text))
         known = [result for result in results if result is not None]
         if not known:
             return self.verdict(0.5, True, "no code that can be checked" if results else "no code")
