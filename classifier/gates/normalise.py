@@ -54,8 +54,8 @@ def final_answer(text: str) -> FinalAnswer:
 
 # Where answers stand
 
-_FIELD = re.compile(r'["\'](?:final[_ ]?)?answer["\']\s*:\s*', re.IGNORECASE)
-_LOOSE_STRING = re.compile(r'"((?:[^"\\]|\\.){0,2000})"', re.DOTALL)
+_FIELD = re.compile(r'["\'](?:final[_ ]?)?answer["\']\s*+:\s*+', re.IGNORECASE)
+_LOOSE_STRING = re.compile(r'"((?:[^"\\]|\\.){0,2000}+)"', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
 
 # "The answer is", in scripts with and without spaces between words.
@@ -69,18 +69,20 @@ _IS = (
     r"हैं?|是|为|為|は|은|는|คือ|هي|هو|היא"
 )
 _PHRASE = re.compile(
-    rf"(?:{_NOUN})(?:[ \t]+(?:to|for|of|für|pour|para|per)\b[^.:=\n]{{0,80}}?)?[ \t*_]*"
-    rf"(?:(?:{_IS})[ \t*_]*[:\uff1a]?|[:=\uff1a])[ \t*_]*\n?[ \t]*(\S[^\n]*)",
+    rf"(?:{_NOUN})(?:[ \t]++(?:to|for|of|für|pour|para|per)\b[^.:=\n]{{0,80}}?)?[ \t*_]*+"
+    rf"(?:(?:{_IS})[ \t*_]*+[:\uff1a]?+|[:=\uff1a])[ \t*_]*+\n?+[ \t]*+(\S[^\n]*+)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r"\b(?:option|choice|alternative|opción|opção|opzione|вариант|选项|選択肢)[ \t*_:]*[\"'(\[]?([A-Ja-j])\b",
+    r"\b(?:option|choice|alternative|opción|opção|opzione|вариант|选项|選択肢)[ \t*_:]*+[\"'(\[]?+([A-Ja-j])\b",
     re.IGNORECASE,
 )
-_LETTER = re.compile(r"[\s*_(\[\"'`]*([A-J])(?:[\s*_)\]\"'`.:]*|[*_]*[).:][*_\s]*\S[^\n]{0,300})", re.DOTALL)
-_NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+)?"
+_LETTER = re.compile(
+    r"[\s*_(\[\"'`]*+([A-J])(?:[\s*_)\]\"'`.:]*+|[*_]*+[).:][*_\s]*+\S[^\n]{0,300}+)", re.DOTALL
+)
+_NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d++)(?:\.\d++)?(?:\s?/\s?\d++)?"
 # GSM8K marks its answers by four number signs; more than a number after them is a heading.
-_MARKED = re.compile(rf"^####[ \t]*(\$?{_NUMBER})[ \t]*$|\\(?:boxed|fbox)[ \t]*\{{", re.MULTILINE)
+_MARKED = re.compile(rf"^####[ \t]*+(\$?{_NUMBER})[ \t]*+$|\\(?:boxed|fbox)[ \t]*+\{{", re.MULTILINE)
 _LAST_NUMBER = re.compile(rf"(?<![\w.]){_NUMBER}")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\s*_]+(?=\S)|\n+")
 
@@ -160,29 +162,30 @@ _FINDERS: Mapping[Kind, Callable[[str], str | None]] = {
 
 # One form for what means the same
 
-_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]{1,100})\}|(\d))\s*(?:\{([^{}]{1,100})\}|(\d))")
-_TEX_WRAPPER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]{0,200})\}")
+_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*+(?:\{([^{}]{1,100}+)\}|(\d))\s*+(?:\{([^{}]{1,100}+)\}|(\d))")
+_TEX_WRAPPER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*+\{([^{}]{0,200}+)\}")
 _TEX_SPACE = re.compile(
     r"\\(?:left|right|[!,;: ]|quad|qquad|displaystyle)(?![a-zA-Z])|\\\\(?=\s|$)|\^\{?\\circ\}?|[°$]"
 )
 _TEX_NAME = re.compile(r"\\(?=[a-zA-Z%{}])")
 _MARKDOWN = re.compile(r"^#{1,6}[ \t]+|\*\*|__|`+|\\\(|\\\)|\\\[|\\\]", re.MULTILINE)
-_EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
+_EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*+=\s*(?=[^=])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 # A number, and what may stand around it: a currency, a unit. What else stands after it is a factor, as in 2x and 2 pi.
 _NO_UNIT = r"(?!(?:pi|sqrt|sin|cos|tan|log|ln|theta|alpha|beta|and|or|mod)\b)"
-_UNIT = rf"{_NO_UNIT}[^\W\d_]{{2,20}}(?:(?:\s+|\s?/\s?)[^\W\d_]{{1,20}}){{0,3}}|[mgslh](?![^\W\d_])"
+_UNIT = rf"{_NO_UNIT}[^\W\d_]{{2,20}}(?:(?:\s++|\s?/\s?)[^\W\d_]{{1,20}}){{0,3}}|[mgslh](?![^\W\d_])"
 _ATTACHED = (  # to the number, without a space
     r"(?:[kcmd]m|k?g|m[lgs]|lbs?|oz|ft|min|hrs?|[kmgt]b|mph|st|nd|rd|th)(?![^\W\d_])|"
     r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,8}"
 )
 _AMOUNT = re.compile(
-    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*([-+]?(?:\d++(?:\.\d++)?|\.\d++))(?:\s*/\s*([-+]?\d++(?:\.\d++)?))?"
-    rf"\s*(?:[%€£¥₹₽₩\"]|(?:\s(?:{_UNIT})|{_ATTACHED})\s*(?:\^?\s*[23])?)?"
+    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*+([-+]?(?:\d++(?:\.\d++)?|\.\d++))"
+    r"(?:\s*+/\s*+([-+]?\d++(?:\.\d++)?))?"
+    rf"\s*+(?:[%€£¥₹₽₩\"]|(?:(?<=\s)(?:{_UNIT})|{_ATTACHED})\s*+(?:\^?\s*+[23])?)?"
 )
 _LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")
 _SPACES = re.compile(r"\s+")
-_TIGHT = re.compile(r"\s*([-+*/^=<>(){}\[\],:;|&])\s*")
+_TIGHT = re.compile(r" ?([-+*/^=<>(){}\[\],:;|&]) ?")  # where no two spaces follow each other
 _QUOTES = str.maketrans(
     {**dict.fromkeys("“”„«»‟″", '"'), **dict.fromkeys("‘’‚‛′", "'"), "−": "-", "–": "-", "⁄": "/", "×": "*", "·": "*"}
 )
@@ -214,7 +217,7 @@ def _without_tex(text: str) -> str:
             lambda found: f"{_operand(found[1] or found[2])}/{_operand(found[3] or found[4])}", text
         )
     text = text.replace(r"\cdot", "*").replace(r"\times", "*").replace(r"\$", "").replace(r"\%", "%")
-    return _TEX_NAME.sub("", re.sub(r"\^\{(\w+)\}", r"^\1", _TEX_SPACE.sub("", text)))
+    return _TEX_NAME.sub("", re.sub(r"\^\{(\w++)\}", r"^\1", _TEX_SPACE.sub("", text)))
 
 
 def _operand(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Does a piece of code parse? Python, JSON, TOML and XML by the standard library, others by tree-sitter grammars.
+"""Does a piece of code parse? Python, JSON, TOML and XML by the standard library, YAML by PyYAML, others by tree-sitter.
 
-The grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched. Parsing
+PyYAML and the grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched. Parsing
 is done by a child process with limits of time and memory (`classifier.gates.parsing`), since parsers of every kind have
 been crashed, or made to take gigabytes, by a few hundred characters.
 """
@@ -41,12 +41,11 @@ _GRAMMARS: Mapping[str, tuple[str, str]] = {
     "sql": ("tree_sitter_sql", "language"),
     "tsx": ("tree_sitter_typescript", "language_tsx"),
     "typescript": ("tree_sitter_typescript", "language_typescript"),
-    "yaml": ("tree_sitter_yaml", "language"),
 }
 
 
-# Parsed by the standard library.
-_OWN = frozenset({"python", "json", "json lines", "toml", "xml"})
+# Parsed by the standard library, and YAML by PyYAML.
+_OWN = frozenset({"python", "json", "json lines", "toml", "xml", "yaml"})
 
 
 def language_of(label: str) -> str:

@@ -28,6 +28,8 @@ MEMORY_BYTES = 40 * 2**20  # beyond what the process takes once its parsers are 
 READY = b"r"
 REPLIES: Mapping[bool | None, bytes] = {True: b"1", False: b"0", None: b"?"}
 
+_MOST_DEPTH = 256  # of brackets; parsers that call themselves for each run out of stack
+_NO_BRACKETS = re.compile(r"[^()\[\]{}]++")
 _MOST_DOTTED = 1_000  # dots in a line of TOML; tomllib takes time by their square
 _DOTTED = re.compile(r"[^\n.]*+(?:\.[^\n.]*+){%d}" % _MOST_DOTTED)
 
@@ -67,11 +69,22 @@ def _limit_memory(limited: bool = True) -> None:
 
 
 def _parses(grammar: list[str] | None, language: str, code: str) -> bool | None:
+    if _depth(code) > _MOST_DEPTH:
+        return None
     try:
         parser = _OWN[language] if grammar is None else _grammar_parser(*grammar)
         return None if parser is None else parser(code)
     except (RecursionError, MemoryError):
         return None
+
+
+def _depth(code: str) -> int:
+    """How deep brackets stand in each other, wherever they stand: in strings and comments, too."""
+    depth = deepest = 0
+    for bracket in _NO_BRACKETS.sub("", code):
+        depth += 1 if bracket in "([{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 @cache
@@ -141,6 +154,21 @@ def _parses_as_xml(code: str) -> bool | None:
     return True
 
 
+def _parses_as_yaml(code: str) -> bool | None:
+    """Syntax only: nothing is built, and aliases are not followed. tree-sitter's grammar crashes on nested lists."""
+    try:
+        yaml = import_module("yaml")
+        events = yaml.parse(code, Loader=yaml.CSafeLoader)
+    except (ImportError, AttributeError):  # not installed, or without libyaml
+        return None
+    try:
+        for _ in events:
+            pass
+    except yaml.YAMLError:
+        return False
+    return True
+
+
 class _EntityError(Exception):
     """An XML document declares entities."""
 
@@ -155,6 +183,7 @@ _OWN: Mapping[str, Callable[[str], bool | None]] = {
     "json lines": _parses_as_json_lines,
     "toml": _parses_as_toml,
     "xml": _parses_as_xml,
+    "yaml": _parses_as_yaml,
 }
 
 if __name__ == "__main__":
