@@ -77,9 +77,7 @@ _OPTION = re.compile(
     r"\b(?:option|choice|alternative|opción|opção|opzione|вариант|选项|選択肢)[ \t*_:]*+[\"'(\[]?+([A-Ja-j])\b",
     re.IGNORECASE,
 )
-_LETTER = re.compile(
-    r"[\s*_(\[\"'`]*+([A-J])(?:[\s*_)\]\"'`.:]*+|[*_]*+[).:][*_\s]*+\S[^\n]{0,300}+)", re.DOTALL
-)
+_LETTER = re.compile(r"[\s*_(\[\"'`]*+([A-J])(?:[\s*_)\]\"'`.:]*+|[*_]*+[).:][*_\s]*+\S[^\n]{0,300}+)", re.DOTALL)
 _NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d++)(?:\.\d++)?(?:\s?/\s?\d++)?"
 # GSM8K marks its answers by four number signs; more than a number after them is a heading.
 _MARKED = re.compile(rf"^####[ \t]*+(\$?{_NUMBER})[ \t]*+$|\\(?:boxed|fbox)[ \t]*+\{{", re.MULTILINE)

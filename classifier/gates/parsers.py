@@ -1,8 +1,9 @@
-"""Does a piece of code parse? Python, JSON, TOML and XML by the standard library, YAML by PyYAML, others by tree-sitter.
+"""Does a piece of code parse?
 
-PyYAML and the grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched. Parsing
-is done by a child process with limits of time and memory (`classifier.gates.parsing`), since parsers of every kind have
-been crashed, or made to take gigabytes, by a few hundred characters.
+Python, JSON, TOML and XML are parsed by the standard library, YAML by PyYAML, others by tree-sitter; PyYAML and the
+grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched. Parsing is
+done by a child process with limits of time and memory (`classifier.gates.parsing`), since parsers of every kind can be
+crashed, or made to take gigabytes, by a few hundred characters.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class _Child:
             script = str(Path(__file__).with_name("parsing_child.py"))
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", script, paths],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is the parent's
