@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jsonschema
-import referencing
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
+import numpy as np
 
 from classifier.errors import ConfigError
 from classifier.gates.answer import Answer, ToolCall
 from classifier.gates.fences import sole_block
 from classifier.gates.gate import SimpleGate, Verdict
+from classifier.gates.schemas import Checker, UncheckedError, UnusableSchemaError, Work, make_checker
 
-# An own registry, since jsonschema's default one fetches what a schema refers to from the network.
-_REGISTRY: referencing.Registry[Any] = referencing.Registry()
+MOST_JSON_CHARS = 1_000_000  # more than models answer; its values may take 64 times the room
+_MOST_DEPTH = 900
+_MOST_DIGITS = 4300  # of a whole number, as Python's own limit has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class ValidJson(SimpleGate):
     ----------
     fences : let it stand in a fenced code block that is the whole answer.
 
-    An answer of tool calls without text passes: there is nothing to be JSON.
+    An answer of tool calls without text passes: there is nothing to be JSON. One of more than a million characters
+    cannot be checked, and passes with a score of 0.5.
     """
 
     fences: bool = False
@@ -39,7 +41,10 @@ class ValidJson(SimpleGate):
         """Parse the text."""
         if _only_calls(answer):
             return self.verdict(1.0, True, "tool calls without text")
-        valid = parse_json(_payload(answer.text, self.fences)) is not INVALID
+        payload = _payload(answer.text, self.fences)
+        if len(payload) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        valid = parse_json(payload) is not INVALID
         return self.verdict(float(valid), valid, "valid JSON" if valid else "no valid JSON")
 
 
@@ -55,7 +60,9 @@ class MatchesSchema(SimpleGate):
 
     ``$schema`` chooses the draft, by default 2020-12. ``format`` is not checked, and nothing is fetched: a reference to
     another document cannot be followed. Where the request's own schema cannot be used the answer passes with a score of
-    0.5. An answer of tool calls without text passes.
+    0.5, and so does one that cannot be checked within bounds: JSON of more than a million characters, or a schema and
+    an answer that take more than some 0.1 s. Patterns are RE2's; one that it does not support (looking around,
+    referring back) is not checked. An answer of tool calls without text passes.
 
     Raises
     ------
@@ -65,14 +72,16 @@ class MatchesSchema(SimpleGate):
     schema: Mapping[str, Any] | None = None
     fences: bool = False
     name: str = "schema"
-    _validator: Validator | None = field(init=False, repr=False, compare=False)
+    _checker: Checker | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            validator = None if self.schema is None else _validator(self.schema)
-        except _UnusableSchemaError as error:
+            checker = None if self.schema is None else make_checker(self.schema)
+        except UnusableSchemaError as error:
             raise ConfigError(f"MatchesSchema: the schema {error}; check it against its meta-schema") from error
-        object.__setattr__(self, "_validator", validator)
+        except UncheckedError as error:
+            raise ConfigError(f"MatchesSchema: {error}; make it smaller") from error
+        object.__setattr__(self, "_checker", checker)
 
     def judge(self, answer: Answer) -> Verdict:
         """Parse the text and check it."""
@@ -81,13 +90,18 @@ class MatchesSchema(SimpleGate):
             return self.verdict(1.0, True, "no schema was asked for")
         if _only_calls(answer):
             return self.verdict(1.0, True, "tool calls without text")
-        value = parse_json(_payload(answer.text, self.fences))
+        payload = _payload(answer.text, self.fences)
+        if len(payload) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        value = parse_json(payload)
         if value is INVALID:
             return self.verdict(0.0, False, "no valid JSON")
         try:
-            fault = _fault(self._validator or _validator(wanted), value)
-        except _UnusableSchemaError as error:
+            fault = (self._checker or make_checker(wanted)).fault(value, Work())
+        except UnusableSchemaError as error:
             return self.verdict(0.5 if self.schema is None else 0.0, self.schema is None, f"the schema {error}")
+        except UncheckedError as error:
+            return self.verdict(0.5, True, str(error))
         return self.verdict(float(fault is None), fault is None, fault or "follows the schema")
 
 
@@ -108,13 +122,10 @@ class ValidToolCalls(SimpleGate):
             demanded = _demands_call(answer.arguments.get("tool_choice"))
             return self.verdict(float(not demanded), not demanded, "no tool calls" + " though demanded" * demanded)
         offered = dict(_offered(answer.arguments))
-        faults = [_call_fault(call, offered) for call in answer.tool_calls]
+        work = Work()
+        faults = [_call_fault(call, offered, work) for call in answer.tool_calls]
         found = next((fault for fault in faults if fault is not None), None)
         return self.verdict(faults.count(None) / len(faults), found is None, found or "every call can be carried out")
-
-
-class _UnusableSchemaError(Exception):
-    """A schema against which nothing can be checked; says why, after "the schema"."""
 
 
 class _Invalid:
@@ -124,12 +135,42 @@ class _Invalid:
 INVALID = _Invalid()
 
 
+_TOO_LONG = "too long to check"
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^\[\]{}]++")
+
+
 def parse_json(text: str) -> Any:
-    """The value of a JSON text, or `INVALID`; never raises."""
+    """The value of a JSON text, or `INVALID`; never raises.
+
+    What is longer than a million characters, or nested deeper than 900 times, is invalid, too.
+    """
+    if len(text) > MOST_JSON_CHARS or _is_deep(text):
+        return INVALID
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_int=_integer_reader())
     except (ValueError, RecursionError):
         return INVALID
+
+
+def _is_deep(text: str) -> bool:
+    """Whether JSON is nested too deeply, also where the interpreter would let it run out of stack."""
+    if text.count("[") + text.count("{") <= _MOST_DEPTH:
+        return False
+    brackets = np.frombuffer(_NO_BRACKETS.sub("", _STRING.sub("", text)).encode(), np.uint8)
+    steps = 28 - (brackets % 32).astype(np.int64)  # 1 for those that open, -1 for those that close
+    return bool(steps.cumsum().max(initial=0) > _MOST_DEPTH)
+
+
+def _integer_reader() -> Callable[[str], int] | None:
+    """None, which is fastest, where the interpreter itself refuses numbers that take long to read."""
+    return None if 0 < sys.get_int_max_str_digits() <= _MOST_DIGITS else _integer
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(digits)
 
 
 def requested_schema(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -160,27 +201,6 @@ def _payload(text: str, fences: bool) -> str:
     return text if block is None else block.code
 
 
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    """What checks values against a schema; raises an _UnusableSchemaError where it is no valid one."""
-    try:
-        kind = validator_for(schema, default=jsonschema.Draft202012Validator)
-        kind.check_schema(dict(schema))
-        return kind(dict(schema), registry=_REGISTRY)
-    except (jsonschema.SchemaError, RecursionError, TypeError, AttributeError) as error:
-        raise _UnusableSchemaError("is no valid JSON schema") from error
-
-
-def _fault(validator: Validator, value: Any) -> str | None:
-    """What is wrong with a value, in the words of the schema language alone; raises an _UnusableSchemaError."""
-    try:
-        error = next(validator.iter_errors(value), None)
-    except referencing.exceptions.Unresolvable as failure:
-        raise _UnusableSchemaError("refers to what cannot be found") from failure
-    except RecursionError:
-        return "too deeply nested to check"
-    return None if error is None else f"breaks a rule of the schema: {error.validator}"
-
-
 def _demands_call(choice: Any) -> bool:
     return choice == "required" or (isinstance(choice, Mapping) and choice.get("type") in ("function", "custom"))
 
@@ -199,10 +219,12 @@ def _mappings(values: Any) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
 
 
-def _call_fault(call: ToolCall, offered: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _call_fault(call: ToolCall, offered: Mapping[str, Mapping[str, Any]], work: Work) -> str | None:
     if call.name not in offered:
         return "a tool that was not offered"
     if call.custom:
+        return None
+    if len(call.arguments) > MOST_JSON_CHARS:
         return None
     value = parse_json(call.arguments or "{}")  # some models write nothing where there are no arguments
     if not isinstance(value, dict):
@@ -211,7 +233,7 @@ def _call_fault(call: ToolCall, offered: Mapping[str, Mapping[str, Any]]) -> str
     if not isinstance(parameters, Mapping):
         return None
     try:
-        fault = _fault(_validator(parameters), value)
-    except _UnusableSchemaError:
+        fault = make_checker(parameters).fault(value, work)
+    except (UnusableSchemaError, UncheckedError):
         return None
     return None if fault is None else f"arguments: {fault}"
