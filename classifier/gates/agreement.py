@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeAlias
 
 from classifier.gates.answer import Answer
 from classifier.gates.gate import Ask, Gate, Steps
+from classifier.gates.json_text import INVALID, parse_json
 from classifier.gates.normalise import final_answer, normalise
 from classifier.gates.options import expect_one_of, expect_positive, expect_share
-from classifier.gates.structure import INVALID, parse_json
 
 _SAMPLES = 2
 _SAMPLING_TEMPERATURE = 0.7
@@ -102,4 +102,7 @@ def claim(answer: Answer) -> Claim | None:
 def _canonical(arguments: str) -> str:
     """JSON in one way of writing it; anything else as `normalise` has it."""
     value = parse_json(arguments)
-    return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)
+    try:
+        return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)
+    except RecursionError:  # it was read with the last of the stack
+        return normalise(arguments)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
+from classifier.gates.json_text import is_deep
 from classifier.gates.quiet import no_warnings
 
 Kind: TypeAlias = Literal["json", "boxed", "phrase", "choice", "number", "text"]
@@ -96,11 +97,12 @@ def _from_json(text: str) -> str | None:
     if last is None:
         return None
     try:
-        value, _ = _DECODER.raw_decode(text, last.end())
+        if not is_deep(text[last.end() :]):
+            return _as_text(_DECODER.raw_decode(text, last.end())[0])
     except (ValueError, RecursionError):
-        loose = _LOOSE_STRING.match(text, last.end())
-        value = loose[1] if loose else text[last.end() :].partition("\n")[0].rstrip(" ,}`")
-    return _as_text(value)
+        pass
+    loose = _LOOSE_STRING.match(text, last.end())
+    return _as_text(loose[1] if loose else text[last.end() :].partition("\n")[0].rstrip(" ,}`"))
 
 
 def _as_text(value: Any) -> str:
@@ -182,6 +184,13 @@ _AMOUNT = re.compile(
     rf"\s*+(?:[%€£¥₹₽₩\"]|(?:(?<=\s)(?:{_UNIT})|{_ATTACHED})\s*+(?:\^?\s*+[23])?)?"
 )
 _LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")
+_LITERAL_STRING = re.compile(
+    r"""(?:\b[bru])?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|(?:\b[bru])?'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'"""
+)
+_LITERAL_DEPTH = 20
+_WORD = re.compile(r"\b[^\W\d]\w*+")
+_LITERAL_WORDS = frozenset({"True", "False", "None"})
+_MANY_SIGNS = re.compile(r"[-+~][-+~\s]{8}")
 _SPACES = re.compile(r"\s+")
 _TIGHT = re.compile(r" ?([-+*/^=<>(){}\[\],:;|&]) ?")  # where no two spaces follow each other
 _QUOTES = str.maketrans(
@@ -196,7 +205,7 @@ def normalise(value: str) -> str:
     separators and units after a number make no difference; equal numbers, fractions and Python or JSON literals are
     equal. Only the first 2,000 characters count.
     """
-    text = unicodedata.normalize("NFKC", value[:_VALUE_CHARS]).translate(_QUOTES)
+    text = unicodedata.normalize("NFKC", value[:_VALUE_CHARS])[:_VALUE_CHARS].translate(_QUOTES)
     text = _without_tex(_MARKDOWN.sub("", text)).strip()
     text = _EQUATION.sub("", text.casefold(), count=1) if _EQUATION.match(text.casefold()) else text.casefold()
     text = _bare(text)
@@ -245,12 +254,26 @@ def _as_literal(text: str) -> str | None:
     if not _LITERAL_START.match(text):
         return None
     source = re.sub(r"\b(true|false|none|null)\b", lambda found: _CONSTANTS[found[1]], text)
+    if not _is_plain(source):
+        return None
     try:
         with no_warnings():
             value = ast.literal_eval(source)
         return repr(value).casefold()
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
+
+
+def _is_plain(source: str) -> bool:
+    """Whether source has only what literals are made of, few in each other: else Python's parser might take long."""
+    outside = _LITERAL_STRING.sub("", source)
+    if _MANY_SIGNS.search(outside) or not set(_WORD.findall(outside)) <= _LITERAL_WORDS:
+        return False
+    depth = deepest = 0
+    for char in outside:
+        depth += (char in "([{") - (char in ")]}")
+        deepest = max(deepest, depth)
+    return deepest <= _LITERAL_DEPTH
 
 
 _CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}

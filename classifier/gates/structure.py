@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from classifier.errors import ConfigError
 from classifier.gates.answer import Answer, ToolCall
 from classifier.gates.fences import sole_block
 from classifier.gates.gate import SimpleGate, Verdict
+from classifier.gates.json_text import INVALID, MOST_JSON_CHARS, parse_json
 from classifier.gates.schemas import Checker, UncheckedError, UnusableSchemaError, Work, make_checker
 
-MOST_JSON_CHARS = 1_000_000  # more than models answer; its values may take 64 times the room
-_MOST_DEPTH = 900
-_MOST_DIGITS = 4300  # of a whole number, as Python's own limit has it
+_TOO_LONG = "too long to check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,51 +122,6 @@ class ValidToolCalls(SimpleGate):
         return self.verdict(faults.count(None) / len(faults), found is None, found or "every call can be carried out")
 
 
-class _Invalid:
-    """The type of `INVALID`."""
-
-
-INVALID = _Invalid()
-
-
-_TOO_LONG = "too long to check"
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_NO_BRACKETS = re.compile(r"[^\[\]{}]++")
-
-
-def parse_json(text: str) -> Any:
-    """The value of a JSON text, or `INVALID`; never raises.
-
-    What is longer than a million characters, or nested deeper than 900 times, is invalid, too.
-    """
-    if len(text) > MOST_JSON_CHARS or _is_deep(text):
-        return INVALID
-    try:
-        return json.loads(text, parse_constant=_refuse, parse_int=_integer_reader())
-    except (ValueError, RecursionError):
-        return INVALID
-
-
-def _is_deep(text: str) -> bool:
-    """Whether JSON is nested too deeply, also where the interpreter would let it run out of stack."""
-    if text.count("[") + text.count("{") <= _MOST_DEPTH:
-        return False
-    brackets = np.frombuffer(_NO_BRACKETS.sub("", _STRING.sub("", text)).encode(), np.uint8)
-    steps = 28 - (brackets % 32).astype(np.int64)  # 1 for those that open, -1 for those that close
-    return bool(steps.cumsum().max(initial=0) > _MOST_DEPTH)
-
-
-def _integer_reader() -> Callable[[str], int] | None:
-    """None, which is fastest, where the interpreter itself refuses numbers that take long to read."""
-    return None if 0 < sys.get_int_max_str_digits() <= _MOST_DIGITS else _integer
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError("a number of too many digits")
-    return int(digits)
-
-
 def requested_schema(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The JSON schema that the arguments of a call ask the answer to follow, or None."""
     wanted = arguments.get("response_format")
@@ -186,10 +135,6 @@ def requested_schema(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     make = getattr(wanted, "model_json_schema", None)
     schema = make() if callable(make) else None
     return schema if isinstance(schema, Mapping) else None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError("no JSON constant")
 
 
 def _only_calls(answer: Answer) -> bool:
