@@ -22,10 +22,10 @@ import referencing
 from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 
-_SCHEMA_STEPS = 90_000  # in which a schema must be found valid; each takes about 1 µs
+SCHEMA_STEPS = 90_000  # in which a schema must be found valid; each takes about 1 µs
 _ANSWER_STEPS = 50_000  # for all checks of one answer
-_MOST_CHARS = 400_000
 _KEPT_CHARS = 50_000
+_MOST_KEPT = 32
 _PATTERN_CHARS = 2_000
 _CHARS_PER_STEP = 2_000  # times the instructions of a pattern, which RE2 may have to follow all for each character
 
@@ -127,38 +127,60 @@ class Checker:
         return None if error is None else f"breaks a rule of the schema: {error.validator}"
 
 
-def make_checker(schema: Mapping[str, Any]) -> Checker:
-    """What checks values against a schema; kept for the schemas that were used last.
+def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker:
+    """What checks values against a schema; those of small schemas are kept for the next use.
+
+    Parameters
+    ----------
+    work : what may be spent on finding that the schema is valid; by default ``SCHEMA_STEPS``.
 
     Raises
     ------
     UnusableSchemaError : it is no valid schema.
     UncheckedError : whether it is one cannot be told within bounds.
     """
+    work = work or Work(SCHEMA_STEPS)
+    _spend_on_size(schema, work)
     try:
-        text = json.dumps(schema, allow_nan=False)
+        text = json.dumps(dict(schema), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnusableSchemaError("is no valid JSON schema") from error
-    if len(text) > _MOST_CHARS:
-        raise UncheckedError("the schema is too long to check")
-    return _kept_checker(text) if len(text) <= _KEPT_CHARS else _new_checker(text)
+    checker = _kept.get(text) or _new_checker(text, work)
+    if len(text) <= _KEPT_CHARS:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[text] = checker
+    return checker
 
 
-def _new_checker(text: str) -> Checker:
+_kept: dict[str, Checker] = {}
+
+
+def _spend_on_size(schema: Any, work: Work) -> None:
+    """Spend on all values of a schema, each as often as it stands in others: in Python they may share their parts."""
+    todo = [schema]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            todo.extend(value.keys())
+            todo.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            todo.extend(value)
+        work.spend(1 + len(todo) // 1000 + (len(value) // 32 if isinstance(value, str) else 0))
+
+
+def _new_checker(text: str, work: Work) -> Checker:
     try:
         schema = json.loads(text)
         kind = _bounded(validator_for(schema, default=jsonschema.Draft202012Validator))
         meta = _bounded(validator_for(kind.META_SCHEMA, default=kind))
         grammar = Checker(meta(kind.META_SCHEMA, registry=_REGISTRY, format_checker=_FORMATS), False)
-        sound = grammar.fault(schema, Work(_SCHEMA_STEPS)) is None
+        sound = grammar.fault(schema, work) is None
     except (UnusableSchemaError, RecursionError, TypeError, AttributeError) as error:
         raise UnusableSchemaError("is no valid JSON schema") from error
     if not sound:
         raise UnusableSchemaError("is no valid JSON schema")
     return Checker(kind(schema, registry=_REGISTRY), '"patternProperties"' in text)
-
-
-_kept_checker = lru_cache(maxsize=32)(_new_checker)
 
 
 @cache

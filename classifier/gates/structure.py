@@ -11,7 +11,7 @@ from classifier.gates.answer import Answer, ToolCall
 from classifier.gates.fences import sole_block
 from classifier.gates.gate import SimpleGate, Verdict
 from classifier.gates.json_text import INVALID, MOST_JSON_CHARS, parse_json
-from classifier.gates.schemas import Checker, UncheckedError, UnusableSchemaError, Work, make_checker
+from classifier.gates.schemas import SCHEMA_STEPS, Checker, UncheckedError, UnusableSchemaError, Work, make_checker
 
 _TOO_LONG = "too long to check"
 
@@ -24,7 +24,7 @@ class ValidJson(SimpleGate):
     ----------
     fences : let it stand in a fenced code block that is the whole answer.
 
-    An answer of tool calls without text passes: there is nothing to be JSON. One of more than a million characters
+    An answer of tool calls without text passes: there is nothing to be JSON. One of more than 300,000 characters
     cannot be checked, and passes with a score of 0.5.
     """
 
@@ -54,7 +54,7 @@ class MatchesSchema(SimpleGate):
 
     ``$schema`` chooses the draft, by default 2020-12. ``format`` is not checked, and nothing is fetched: a reference to
     another document cannot be followed. Where the request's own schema cannot be used the answer passes with a score of
-    0.5, and so does one that cannot be checked within bounds: JSON of more than a million characters, or a schema and
+    0.5, and so does one that cannot be checked within bounds: JSON of more than 300,000 characters, or a schema and
     an answer that take more than some 0.1 s. Patterns are RE2's; one that it does not support (looking around,
     referring back) is not checked. An answer of tool calls without text passes.
 
@@ -105,7 +105,8 @@ class ValidToolCalls(SimpleGate):
 
     Each must name a tool that the request offers, with JSON arguments that follow the tool's parameters; the arguments
     of custom tools are free text. Where ``tool_choice`` demands a call there must be one. Else an answer without calls
-    passes. The score is the share of calls that can be carried out.
+    passes. The score is the share of calls that can be carried out. Arguments that cannot be checked within the bounds
+    of `MatchesSchema` count as sound.
     """
 
     name: str = "tool calls"
@@ -115,9 +116,10 @@ class ValidToolCalls(SimpleGate):
         if not answer.tool_calls:
             demanded = _demands_call(answer.arguments.get("tool_choice"))
             return self.verdict(float(not demanded), not demanded, "no tool calls" + " though demanded" * demanded)
-        offered = dict(_offered(answer.arguments))
-        work = Work()
-        faults = [_call_fault(call, offered, work) for call in answer.tool_calls]
+        if sum(len(call.arguments) for call in answer.tool_calls) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        offered = _Offered(answer.arguments)
+        faults = list(map(offered.fault, answer.tool_calls))
         found = next((fault for fault in faults if fault is not None), None)
         return self.verdict(faults.count(None) / len(faults), found is None, found or "every call can be carried out")
 
@@ -164,21 +166,34 @@ def _mappings(values: Any) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
 
 
-def _call_fault(call: ToolCall, offered: Mapping[str, Mapping[str, Any]], work: Work) -> str | None:
-    if call.name not in offered:
-        return "a tool that was not offered"
-    if call.custom:
-        return None
-    if len(call.arguments) > MOST_JSON_CHARS:
-        return None
-    value = parse_json(call.arguments or "{}")  # some models write nothing where there are no arguments
-    if not isinstance(value, dict):
-        return "arguments that are no JSON object"
-    parameters = offered[call.name].get("parameters")
-    if not isinstance(parameters, Mapping):
-        return None
-    try:
-        fault = make_checker(parameters).fault(value, work)
-    except (UnusableSchemaError, UncheckedError):
-        return None
-    return None if fault is None else f"arguments: {fault}"
+class _Offered:
+    """The tools that a request offers, for the calls of one answer."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self._tools = dict(_offered(arguments))
+        self._checkers: dict[str, Checker | None] = {}
+        self._grammar_work, self._work = Work(SCHEMA_STEPS), Work()
+
+    def fault(self, call: ToolCall) -> str | None:
+        """What is wrong with a call, or None."""
+        if call.name not in self._tools:
+            return "a tool that was not offered"
+        if call.custom:
+            return None
+        value = parse_json(call.arguments or "{}")  # some models write nothing where there are no arguments
+        if not isinstance(value, dict):
+            return "arguments that are no JSON object"
+        if call.name not in self._checkers:
+            self._checkers[call.name] = self._checker(self._tools[call.name].get("parameters"))
+        checker = self._checkers[call.name]
+        try:
+            fault = None if checker is None else checker.fault(value, self._work)
+        except (UnusableSchemaError, UncheckedError):
+            return None
+        return None if fault is None else f"arguments: {fault}"
+
+    def _checker(self, parameters: Any) -> Checker | None:
+        try:
+            return make_checker(parameters, self._grammar_work) if isinstance(parameters, Mapping) else None
+        except (UnusableSchemaError, UncheckedError):
+            return None
