@@ -31,6 +31,19 @@ _RESULTS = {b"1": True, b"0": False}
 Piece = tuple[tuple[str, str] | None, str, str]
 
 
+def _start(connection: socket.socket) -> subprocess.Popen[bytes]:
+    """The process, with a socket as its standard input; isolated, but with the parent's paths."""
+    paths = json.dumps([path for path in sys.path if path])
+    script = str(Path(__file__).with_name("parsing_child.py"))
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", script, paths],
+        stdin=connection.fileno(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is the parent's
+    )
+
+
 class _Child:
     """One child process, used by one thread at a time.
 
@@ -41,16 +54,12 @@ class _Child:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
-        with theirs:
-            paths = json.dumps([path for path in sys.path if path])
-            script = str(Path(__file__).with_name("parsing_child.py"))
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", script, paths],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is the parent's
-            )
+        try:
+            with theirs:
+                self._process = _start(theirs)
+        except OSError:
+            self._socket.close()
+            raise
         try:
             self._socket.settimeout(_START_SECONDS)
             if self._socket.recv(1) != _READY:
