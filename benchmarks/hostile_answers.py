@@ -38,12 +38,11 @@ from classifier.gates import (
 )
 from classifier.gates.agreement import claim
 from classifier.gates.judge import read_score
-from classifier.gates.parsers import _GRAMMARS, _OWN
+from classifier.gates.parsers import LANGUAGES
 from classifier.request import make_request
 
 CPU_SECONDS = 0.2
 MEBIBYTES = 64
-_LANGUAGES = [*_OWN, *_GRAMMARS]
 _FRAGMENTS = [
     "(", "{", "<", "[", "({[<", "a<b<c<", "*", "- ", "? ", "a: ", "$", '"#{', "`${", '"${', "<<<A\n", "%w(", "%q(",
     "x=>", "(a)(b)(c)", "<a>", "\"'`", "[=", 'r#"', "!", "if(a)", "else if(a){", "f(", "a[", "*a", "a<", "do ",
@@ -101,7 +100,7 @@ def _repeated(rng: random.Random, fragments: list[str], size: int) -> str:
 
 
 def _code(rng: random.Random) -> tuple[str, dict[str, Any]]:
-    language = rng.choice(_LANGUAGES)
+    language = rng.choice(LANGUAGES)
     size = rng.choice(_SIZES)
     blocks = rng.choice((1, 1, 1, 1, 3, 64)) if size < 12_000 else 1
     start = "<?php " if language == "php" else ""

@@ -25,7 +25,9 @@ class ParsesAsCode(SimpleGate):
     threshold : the least share of the blocks that must parse, of those that can be checked.
 
     The score is that share. Where nothing can be checked (no code, an unknown language, a grammar that is not
-    installed, code too long or too deeply nested) the answer passes with a score of 0.5. Python, JSON, TOML and XML
+    installed, code too long or too deeply nested) the answer passes with a score of 0.5. Code is parsed in a child
+    process with limits of time and memory, which keeps what it does to a parser from this one; where there is none (on
+    Windows, in frozen programs) no code can be checked. Python, JSON, TOML and XML
     are always known; for C, C++, C#, CSS, Go, HTML, Java, JavaScript, Kotlin, Lua, PHP, Ruby, Rust, shell, SQL,
     TypeScript and YAML install ``tierwise[code]``. Of very many blocks the first 64 are looked at.
 

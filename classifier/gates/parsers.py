@@ -48,6 +48,8 @@ _GRAMMARS: Mapping[str, tuple[str, str]] = {
 # Parsed by the standard library, and YAML by PyYAML.
 _OWN = frozenset({"python", "json", "json lines", "toml", "xml", "yaml"})
 
+LANGUAGES = (*sorted(_OWN), *_GRAMMARS)
+
 
 def language_of(label: str) -> str:
     """The language that a code block's label names; the label itself where it is none known here."""

@@ -98,7 +98,8 @@ def test_blocks_beyond_a_million_characters_are_not_looked_at():
 @pytest.mark.parametrize(
     "value",
     ["[" * 1999, "-" * 1999 + "1", "not " * 499 + "1", "1 if 1 else " * 160 + "1", "{" * 150 + "}" * 150,
-     "(" * 99 + ")" * 99, "1" + "+1" * 900, "'a' " * 480, "f'" + "{" * 900, "[" * 30 + "lambda:" * 200, "1" + "[0]" * 600, "{1:" * 600],
+     "(" * 99 + ")" * 99, "1" + "+1" * 900, "'a' " * 480, "f'" + "{" * 900, "[" * 30 + "lambda:" * 200,
+     "1" + "[0]" * 600, "{1:" * 600],
 )  # fmt: skip
 def test_values_that_are_nested_are_compared_as_text(value):
     started = time.process_time()
