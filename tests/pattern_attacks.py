@@ -32,6 +32,7 @@ _CATEGORIES = {
 }  # fmt: skip
 _SUFFIXES = ("", "\x00", "!\n~")
 _MOST_PUMPS = 12
+_PAIRED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,18 @@ def _is_costly(pattern: re.Pattern[Any], subject: Any, whole: bool) -> bool:
 def _attacks(tree: list[Any]) -> Iterator[tuple[str, str, str]]:
     """Beginning, what is repeated, end: for each repetition of the pattern, and for the pattern as a whole."""
     whole = _sample(tree)
-    places = [("", [whole, *_chars(tree)]), *_repeats(tree, "", 0), *_repeats(tree, "", 1)]
+    chars = list(dict.fromkeys(_chars(tree)))
+    named = list(dict.fromkeys([*_literals(tree), *chars]))[:_PAIRED]
+    pairs = ["".join(pair) for pair in product(named, repeat=2)]
+    places = [
+        ("", [whole, *chars[:_MOST_PUMPS]]),
+        *((char, pairs) for char in named[:1]),
+        *_repeats(tree, "", 0),
+        *_repeats(tree, "", 1),
+    ]
     seen = set()
     for prefix, pumps in places:
-        kept = [pump for pump in dict.fromkeys(pumps) if pump][:_MOST_PUMPS]
+        kept = [pump for pump in dict.fromkeys(pumps) if pump][: _MOST_PUMPS + _PAIRED**2]
         for attack in product({prefix, ""}, kept, _SUFFIXES):
             if attack not in seen:
                 seen.add(attack)
@@ -156,7 +165,7 @@ def _repeats(tree: list[Any], before: str, least: int) -> Iterator[tuple[str, li
             body = list(value[2])
             samples = [_sample(body, least), *_chars(body)]
             following = [_sample(tree[place + 1 : place + more]) for more in (2, 3)]
-            yield prefix, [*samples, *(samples[0] + each for each in following), _sample(tree[place:])]
+            yield prefix, [*samples[:_MOST_PUMPS], *(samples[0] + each for each in following), _sample(tree[place:])]
         for inner in _inside(kind, value):
             yield from _repeats(inner, prefix, least)
 
@@ -203,6 +212,19 @@ def _chars(tree: list[Any]) -> list[str]:
             found += _members(value)
         for inner in _inside(kind, value):
             found += _chars(inner)
+    return found
+
+
+def _literals(tree: list[Any]) -> list[str]:
+    """Characters that the tree names, also to leave them out."""
+    found: list[str] = []
+    for kind, value in tree:
+        if kind in (op.LITERAL, op.NOT_LITERAL):
+            found.append(chr(value))
+        elif kind is op.IN:
+            found += _literals([member for member in value if member[0] is op.LITERAL])
+        for inner in _inside(kind, value):
+            found += _literals(inner)
     return found
 
 

@@ -23,6 +23,7 @@ def test_no_text_costs_a_pattern_more_than_linear_time(where):
         r"x.*y",
         r"\s*=",
         r"a\d+b?\d+c",
+        r'"[^"\\]*+(?:\\.[^"\\]*+)*+"',
         rb"(?:\w+\s?)*;",
     ],
 )

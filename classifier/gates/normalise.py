@@ -185,7 +185,7 @@ _AMOUNT = re.compile(
 )
 _LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")
 _LITERAL_STRING = re.compile(
-    r"""(?:\b[bru])?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|(?:\b[bru])?'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'"""
+    r"""(?:\b[bru])?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|(?:\b[bru])?'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?"""
 )
 _LITERAL_DEPTH = 20
 _WORD = re.compile(r"\b[^\W\d]\w*+")

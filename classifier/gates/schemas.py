@@ -27,6 +27,7 @@ _ANSWER_STEPS = 50_000  # for all checks of one answer
 _KEPT_CHARS = 50_000
 _MOST_KEPT = 32
 _PATTERN_CHARS = 2_000
+_MOST_DEPTH = 150  # of keywords inside others: each takes some four frames of Python's stack
 _CHARS_PER_STEP = 2_000  # times the instructions of a pattern, which RE2 may have to follow all for each character
 
 _EXTEND: Any = jsonschema.validators.extend  # which has no types
@@ -54,6 +55,7 @@ class Work:
     def __init__(self, steps: int = _ANSWER_STEPS) -> None:
         self.left = steps
         self.patterned = False
+        self.depth = 0  # of keywords that are being checked
         self._weights: dict[int, tuple[Any, int]] = {}  # by identity; the value is kept so that it stays the same one
         self._numbers: dict[int, tuple[Any, int]] = {}
         self._known: dict[Any, int] = {}
@@ -112,7 +114,7 @@ class Checker:
         UnusableSchemaError : the schema refers to what cannot be found, or fails when used.
         UncheckedError : the value cannot be checked within bounds.
         """
-        work.patterned = self.patterned
+        work.patterned, work.depth = self.patterned, 0
         token = _WORK.set(work)
         try:
             error = next(self.validator.iter_errors(value), None)
@@ -122,6 +124,10 @@ class Checker:
             return "too deeply nested to check"
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, UnknownType) as failure:
             raise UnusableSchemaError("cannot be used") from failure
+        except BaseException as failure:
+            if type(failure).__name__ != "PanicException":  # of a part in Rust that ran out of stack: no Exception
+                raise
+            return "too deeply nested to check"
         finally:
             _WORK.reset(token)
         return None if error is None else f"breaks a rule of the schema: {error.validator}"
@@ -216,9 +222,15 @@ def _counted(name: str, check: _Keyword) -> _Keyword:
     def run(validator: Any, given: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
         work = _WORK.get()
         work.spend(_price(name, given, value, work))
-        for error in check(validator, given, value, schema) or ():
-            yield error
-            work.spend(3 + (work.weigh(value) + work.weigh(given)) // 8)  # both are written out in its message
+        work.depth += 1
+        if work.depth > _MOST_DEPTH:
+            raise RecursionError
+        try:
+            for error in check(validator, given, value, schema) or ():
+                yield error
+                work.spend(3 + (work.weigh(value) + work.weigh(given)) // 8)  # both are written out in its message
+        finally:
+            work.depth -= 1
 
     return run
 
