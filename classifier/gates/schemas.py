@@ -22,11 +22,12 @@ import referencing
 from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 
-SCHEMA_STEPS = 90_000  # in which a schema must be found valid; each takes about 1 µs
-_ANSWER_STEPS = 50_000  # for all checks of one answer
+SCHEMA_STEPS = 140_000  # in which a schema must be found valid; each takes about half a microsecond
+_ANSWER_STEPS = 35_000  # for all checks of one answer; each takes up to 3 µs
 _KEPT_CHARS = 50_000
 _MOST_KEPT = 32
 _PATTERN_CHARS = 2_000
+_SEARCH_STEPS = 6_000  # that go on looking for what is nowhere
 _MOST_DEPTH = 150  # of keywords inside others: each takes some four frames of Python's stack
 _CHARS_PER_STEP = 2_000  # times the instructions of a pattern, which RE2 may have to follow all for each character
 
@@ -73,6 +74,7 @@ class Work:
         if not isinstance(value, (list, dict)):
             return 1
         if id(value) not in self._weights:
+            self.spend(1)
             inner = value.values() if isinstance(value, dict) else value
             self._weights[id(value)] = value, 1 + sum(map(self.weigh, inner))
         return self._weights[id(value)][1]
@@ -119,6 +121,7 @@ class Checker:
         try:
             error = next(self.validator.iter_errors(value), None)
         except referencing.exceptions.Unresolvable as failure:
+            work.left -= _SEARCH_STEPS
             raise UnusableSchemaError("refers to what cannot be found") from failure
         except RecursionError:
             return "too deeply nested to check"
@@ -199,7 +202,7 @@ def _bounded(kind: Any) -> Any:
 
     def evolve(self: Any, **changes: Any) -> Any:
         """As jsonschema's own, which would leave the bounds at a part that names its draft."""
-        _WORK.get().spend(3)
+        _WORK.get().spend(6)
         schema = changes.setdefault("schema", self.schema)
         named = validator_for(schema, default=made)
         for name, alias in fields:
@@ -228,7 +231,7 @@ def _counted(name: str, check: _Keyword) -> _Keyword:
         try:
             for error in check(validator, given, value, schema) or ():
                 yield error
-                work.spend(3 + (work.weigh(value) + work.weigh(given)) // 8)  # both are written out in its message
+                work.spend(6 + (work.weigh(value) + work.weigh(given)) // 8)  # both are written out in its message
         finally:
             work.depth -= 1
 
@@ -245,7 +248,7 @@ def _price(name: str, given: Any, value: Any, work: Work) -> int:
     if name.startswith("unevaluated"):
         price += size * size // 64
     if name.endswith(("Ref", "ref")) and isinstance(given, str):
-        price += 5 + len(given) // 16 + (0 if given.startswith("#") else 50)  # others are looked for in every document
+        price += 12 + len(given) // 16 + (0 if given.startswith("#") else 50)  # others are looked for in every document
     return price
 
 
@@ -281,7 +284,7 @@ def _additional_properties(validator: Any, given: Any, value: Any, schema: Any) 
 def _unique_items(validator: Any, given: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
     if given and validator.is_type(value, "array"):
         work = _WORK.get()
-        work.spend(2 * work.weigh(value))
+        work.spend(3 * work.weigh(value))
         if len(set(map(work.number, value))) < len(value):
             yield ValidationError("has repeated items")
 
