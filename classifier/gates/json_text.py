@@ -14,9 +14,8 @@ MOST_JSON_CHARS = 300_000  # its values may take 25 times the room, and 0.1 s
 _MOST_DEPTH = 900
 _MOST_DIGITS = 4300  # of a whole number, as Python's own limit has it
 
-_STRING = re.compile(
-    r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL
-)  # one that does not end, too: or each mark would be tried
+# Strings, also one that does not end: or it would be tried again from each escaped quotation mark inside.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
