@@ -23,7 +23,7 @@ from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 
 SCHEMA_STEPS = 140_000  # in which a schema must be found valid; each takes about half a microsecond
-_ANSWER_STEPS = 35_000  # for all checks of one answer; each takes up to 3 µs
+_ANSWER_STEPS = 30_000  # for all checks of one answer; each takes up to 3 µs
 _KEPT_CHARS = 50_000
 _MOST_KEPT = 32
 _PATTERN_CHARS = 2_000
@@ -48,13 +48,19 @@ class UncheckedError(Exception):
 class Work:
     """What is left to spend on checking one answer, and what was found out on the way.
 
+    Parameters
+    ----------
+    steps : what may be spent.
+    shared : among several schemas, so that what is left for one says nothing of it.
+
     Raises
     ------
     UncheckedError : by `spend`, when nothing is left.
     """
 
-    def __init__(self, steps: int = _ANSWER_STEPS) -> None:
+    def __init__(self, steps: int = _ANSWER_STEPS, shared: bool = False) -> None:
         self.left = steps
+        self.shared = shared
         self.patterned = False
         self.depth = 0  # of keywords that are being checked
         self._weights: dict[int, tuple[Any, int]] = {}  # by identity; the value is kept so that it stays the same one
@@ -137,7 +143,7 @@ class Checker:
 
 
 def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker:
-    """What checks values against a schema; those of small schemas are kept for the next use.
+    """What checks values against a schema; kept for the next use, as is that a schema has none, unless it is long.
 
     Parameters
     ----------
@@ -154,15 +160,28 @@ def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker
         text = json.dumps(dict(schema), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnusableSchemaError("is no valid JSON schema") from error
-    checker = _kept.get(text) or _new_checker(text, work)
-    if len(text) <= _KEPT_CHARS:
+    found = _kept.get(text) or _tried(text, work)
+    if isinstance(found, Checker):
+        return found
+    raise type(found)(*found.args)
+
+
+_kept: dict[str, Checker | UnusableSchemaError | UncheckedError] = {}
+
+
+def _tried(text: str, work: Work) -> Checker | UnusableSchemaError | UncheckedError:
+    """A new checker, or why there is none."""
+    found: Checker | UnusableSchemaError | UncheckedError
+    try:
+        found = _new_checker(text, work)
+    except (UnusableSchemaError, UncheckedError) as error:
+        found = type(error)(*error.args)  # without the frames that it was raised in
+    lasting = isinstance(found, Checker) or not work.shared
+    if lasting and len(text) <= _KEPT_CHARS:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        _kept[text] = checker
-    return checker
-
-
-_kept: dict[str, Checker] = {}
+        _kept[text] = found
+    return found
 
 
 def _spend_on_size(schema: Any, work: Work) -> None:

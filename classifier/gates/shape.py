@@ -12,7 +12,7 @@ from classifier.gates.answer import Answer
 from classifier.gates.gate import SimpleGate, Verdict
 
 CHARS_PER_TOKEN = 4  # of English, about; used only where the upstream does not count
-_MATCH_SECONDS = 0.1
+_MATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Matches(SimpleGate):
     full : the whole text, without surrounding space, must match.
     max_chars : how much of the text is read.
 
-    The search may take 0.1 s of CPU, during which other threads go on; where a pattern backtracks for longer on some
+    The search may take 0.05 s of CPU, during which other threads go on; where a pattern backtracks for longer on some
     answer, that answer passes with a score of 0.5.
 
     Raises

@@ -172,7 +172,7 @@ class _Offered:
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._tools = dict(_offered(arguments))
         self._checkers: dict[str, Checker | None] = {}
-        self._grammar_work, self._work = Work(SCHEMA_STEPS), Work()
+        self._grammar_work, self._work = Work(SCHEMA_STEPS, shared=True), Work()
 
     def fault(self, call: ToolCall) -> str | None:
         """What is wrong with a call, or None."""

@@ -200,3 +200,14 @@ def test_calls_share_what_may_be_spent():
     found = run_gate(ValidToolCalls(), answer(None, tool_calls=calls, arguments={"tools": tools}))
     assert (found.score, found.passed) == (1, True)
     assert time.process_time() - started < 2
+
+
+def test_a_schema_that_cannot_be_checked_costs_once():
+    schema = {"title": "once", "required": [f"p{place}" for place in range(3000)], "type": "nonsense"}
+    for _ in range(2):
+        with pytest.raises(UnusableSchemaError):
+            make_checker(schema)
+    work = Work(3500)
+    with pytest.raises(UnusableSchemaError):
+        make_checker(schema, work)
+    assert work.left > 0  # all but its size was known
