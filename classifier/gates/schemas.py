@@ -7,6 +7,7 @@ found by numbering them, not by comparing each with each.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -143,7 +144,7 @@ class Checker:
 
 
 def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker:
-    """What checks values against a schema; kept for the next use, as is that a schema has none, unless it is long.
+    """What checks values against a schema; kept for the next use, unless long, as is that a schema has none.
 
     Parameters
     ----------
@@ -160,13 +161,13 @@ def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker
         text = json.dumps(dict(schema), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnusableSchemaError("is no valid JSON schema") from error
-    found = _kept.get(text) or _tried(text, work)
+    found = _kept.get(_key(text)) or _tried(text, work)
     if isinstance(found, Checker):
         return found
     raise type(found)(*found.args)
 
 
-_kept: dict[str, Checker | UnusableSchemaError | UncheckedError] = {}
+_kept: dict[bytes, Checker | UnusableSchemaError | UncheckedError] = {}
 
 
 def _tried(text: str, work: Work) -> Checker | UnusableSchemaError | UncheckedError:
@@ -176,12 +177,16 @@ def _tried(text: str, work: Work) -> Checker | UnusableSchemaError | UncheckedEr
         found = _new_checker(text, work)
     except (UnusableSchemaError, UncheckedError) as error:
         found = type(error)(*error.args)  # without the frames that it was raised in
-    lasting = isinstance(found, Checker) or not work.shared
-    if lasting and len(text) <= _KEPT_CHARS:
+    lasting = len(text) <= _KEPT_CHARS if isinstance(found, Checker) else not work.shared
+    if lasting:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        _kept[text] = found
+        _kept[_key(text)] = found
     return found
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _spend_on_size(schema: Any, work: Work) -> None:
