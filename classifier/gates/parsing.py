@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_SECONDS = 0.25  # wall time in which all pieces of an answer must be parsed; a child stops itself after 0.1 s of CPU
+_SECONDS = 0.25  # wall time in which all pieces of an answer must be parsed; a child stops itself after 0.07 s of CPU
 _START_SECONDS = 1.0  # that a child may take to start, beyond that
 _RETRY_SECONDS = 10.0  # before another is tried where none could be started
 _MOST_CHILDREN = 4

@@ -23,8 +23,8 @@ import referencing
 from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 
-SCHEMA_STEPS = 140_000  # in which a schema must be found valid; each takes about half a microsecond
-_ANSWER_STEPS = 30_000  # for all checks of one answer; each takes up to 3 µs
+SCHEMA_STEPS = 120_000  # in which a schema must be found valid; each takes about half a microsecond
+_ANSWER_STEPS = 25_000  # for all checks of one answer; each takes up to 3 µs
 _KEPT_CHARS = 50_000
 _MOST_KEPT = 32
 _PATTERN_CHARS = 2_000
