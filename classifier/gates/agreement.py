@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeAlias
 
 from classifier.gates.answer import Answer
 from classifier.gates.gate import Ask, Gate, Steps
+from classifier.gates.json_text import INVALID, MOST_JSON_CHARS, parse_json
 from classifier.gates.normalise import final_answer, normalise
 from classifier.gates.options import expect_one_of, expect_positive, expect_share
-from classifier.gates.structure import INVALID, parse_json
 
 _SAMPLES = 2
 _SAMPLING_TEMPERATURE = 0.7
@@ -93,7 +93,9 @@ class Agreement(Gate):
 def claim(answer: Answer) -> Claim | None:
     """What an answer says, in a form in which answers can be compared; None where there is no such thing."""
     if answer.tool_calls:
-        return ("calls", *sorted(f"{call.name}({_canonical(call.arguments)})" for call in answer.tool_calls))
+        plain = sum(len(call.arguments) for call in answer.tool_calls) > MOST_JSON_CHARS  # compared as they are written
+        said = [call.arguments if plain else _canonical(call.arguments) for call in answer.tool_calls]
+        return ("calls", *sorted(f"{call.name}({each})" for call, each in zip(answer.tool_calls, said, strict=True)))
     found = final_answer(answer.text)
     comparable = found.kind != "text" or 0 < len(found.value) <= _COMPARABLE_CHARS
     return ("text", found.value) if comparable else None
@@ -102,4 +104,7 @@ def claim(answer: Answer) -> Claim | None:
 def _canonical(arguments: str) -> str:
     """JSON in one way of writing it; anything else as `normalise` has it."""
     value = parse_json(arguments)
-    return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)
+    try:
+        return normalise(arguments) if value is INVALID else json.dumps(value, sort_keys=True)
+    except RecursionError:  # it was read with the last of the stack
+        return normalise(arguments)

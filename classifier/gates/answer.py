@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
 _MOST_PARTS = 4096
+_MOST_CHOICES = 64
+_MOST_CALLS = 64
+_MOST_LOGPROBS = 65_536
 _LEAST_LOGPROB = -9999.0  # by which OpenAI's protocol says that a token was all but impossible
 
 
@@ -71,28 +74,30 @@ def read_answer(
     """The first usable choice of a completion as an `Answer`.
 
     The client does not check what an upstream sends, so anything may be missing or of another type: what cannot be
-    used counts as not given. A choice is usable when it has a message.
+    used counts as not given. A choice is usable when it has a message. Of tool calls the first 64 are read, of
+    log-probabilities those of the first 65,536 tokens.
 
     Raises
     ------
     MalformedAnswerError : there is no usable choice.
     """
-    choices = [choice for choice in _items(_get(completion, "choices")) if _get(choice, "message") is not None]
-    if not choices:
+    given = islice(_items(_get(completion, "choices")), _MOST_CHOICES)
+    choice = next((choice for choice in given if _get(choice, "message") is not None), None)
+    if choice is None:
         raise MalformedAnswerError(
             f"{tier}: the upstream's completion has no choice with a message, expected at least one; "
             "check that its address speaks the chat-completions protocol"
         )
-    message = _get(choices[0], "message")
+    message = _get(choice, "message")
     usage = _get(completion, "usage")
     return Answer(
         text=text_of(_get(message, "content")),
         tier=tier,
         model=model,
-        finish_reason=_string(_get(choices[0], "finish_reason")),
-        tool_calls=tuple(_tool_calls(message)),
+        finish_reason=_string(_get(choice, "finish_reason")),
+        tool_calls=tuple(islice(_tool_calls(message), _MOST_CALLS)),
         refusal=_string(_get(message, "refusal")),
-        token_logprobs=_logprobs(choices[0]),
+        token_logprobs=_logprobs(choice),
         tokens_in=_count(_get(usage, "prompt_tokens")),
         tokens_out=_count(_get(usage, "completion_tokens")),
         request=request,
@@ -143,6 +148,6 @@ def _function_call(function: Any) -> ToolCall:
 
 def _logprobs(choice: Any) -> tuple[float, ...] | None:
     tokens = _items(_get(_get(choice, "logprobs"), "content"))
-    found = [_get(token, "logprob") for token in tokens]
+    found = [_get(token, "logprob") for token in islice(tokens, _MOST_LOGPROBS)]
     numbers = [each for each in found if isinstance(each, (int, float)) and math.isfinite(each)]
     return tuple(min(0.0, max(_LEAST_LOGPROB, each)) for each in numbers) or None

@@ -9,7 +9,7 @@ from classifier.gates.answer import Answer
 from classifier.gates.fences import code_blocks
 from classifier.gates.gate import SimpleGate, Verdict
 from classifier.gates.options import expect_share
-from classifier.gates.parsers import language_of, parses
+from classifier.gates.parsers import language_of, parse_all
 
 _MOST_BLOCKS = 64
 
@@ -25,7 +25,9 @@ class ParsesAsCode(SimpleGate):
     threshold : the least share of the blocks that must parse, of those that can be checked.
 
     The score is that share. Where nothing can be checked (no code, an unknown language, a grammar that is not
-    installed, code too long or too deeply nested) the answer passes with a score of 0.5. Python, JSON, TOML and XML
+    installed, code too long or too deeply nested) the answer passes with a score of 0.5. Code is parsed in a child
+    process with limits of time and memory, which keeps what it does to a parser from this one; where there is none (on
+    Windows, in frozen programs) no code can be checked. Python, JSON, TOML and XML
     are always known; for C, C++, C#, CSS, Go, HTML, Java, JavaScript, Kotlin, Lua, PHP, Ruby, Rust, shell, SQL,
     TypeScript and YAML install ``tierwise[code]``. Of very many blocks the first 64 are looked at.
 
@@ -43,7 +45,7 @@ class ParsesAsCode(SimpleGate):
 
     def judge(self, answer: Answer) -> Verdict:
         """Parse each block."""
-        results = [parses(language_of(language), code) for language, code in self._pieces(answer.text)]
+        results = parse_all((language_of(language), code) for language, code in self._pieces(answer.text))
         known = [result for result in results if result is not None]
         if not known:
             return self.verdict(0.5, True, "no code that can be checked" if results else "no code")

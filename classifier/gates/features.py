@@ -16,8 +16,8 @@ import numpy as np
 from classifier.gates.answer import Answer
 from classifier.gates.fences import code_blocks
 from classifier.gates.finish import Finished
+from classifier.gates.json_text import INVALID, parse_json
 from classifier.gates.normalise import KINDS, final_answer
-from classifier.gates.structure import INVALID, parse_json
 from classifier.gates.wording import hedge_count, refusal_strength
 from classifier.text import TextScan, scan_text
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_FENCE = re.compile(r"[ \t>]{0,64}(`{3,}|~{3,})[ \t]*([\w+#.-]{0,40})(?!.*`)")
+_MOST_CHARS = 1_000_000  # more than any model answers; what comes later is not looked at
+_FENCE = re.compile(r"^[ \t>]{0,64}+(`{3,}+|~{3,}+)[ \t]*+([\w+#.-]{0,40}+)(?!.*`)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +32,36 @@ def is_fence(line: str) -> bool:
 
 
 def code_blocks(text: str) -> Iterator[CodeBlock]:
-    """The fenced blocks of a text, in order, in one pass. The last one may lack its closing fence."""
-    fence, label, lines = "", "", list[str]()
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not fence:
-            if found:
-                fence, label, lines = found[1], found[2].lower(), []
-        elif found and not found[2] and found[1].startswith(fence):
-            yield CodeBlock(label, "\n".join(lines), True)
-            fence = ""
-        else:
-            lines.append(line)
-    if fence:
-        yield CodeBlock(label, "\n".join(lines), False)
+    """The fenced blocks of a text, in order, in one pass. The last one may lack its closing fence.
+
+    Of a longer text the first million characters are read.
+    """
+    text = text[:_MOST_CHARS]
+    opening: re.Match[str] | None = None
+    for found in _FENCE.finditer(text):
+        if opening is None:
+            opening = found
+        elif not found[2] and found[1].startswith(opening[1]):
+            yield _block(text, opening, found.start() - 1, closed=True)
+            opening = None
+    if opening is not None:
+        yield _block(text, opening, len(text), closed=False)
+
+
+def _block(text: str, opening: re.Match[str], end: int, closed: bool) -> CodeBlock:
+    line_end = text.find("\n", opening.end())
+    code = text[line_end + 1 : end] if 0 <= line_end < end else ""
+    return CodeBlock(opening[2].lower(), code, closed)
 
 
 def sole_block(text: str) -> CodeBlock | None:
-    """The block of a text that has only one, closed, and nothing else visible around it; else None."""
+    """The block of a text that has only one, closed, and nothing else visible around it; else None.
+
+    A text of more than a million characters has none.
+    """
     stripped = text.strip()
+    if len(stripped) > _MOST_CHARS:
+        return None
     if not stripped.startswith(("```", "~~~")):
         return None
     blocks = code_blocks(stripped)

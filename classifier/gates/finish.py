@@ -16,6 +16,7 @@ _CUT = {
     "content_filter": "stopped by the content filter",
     "error": "ended by an error",
 }
+_READ_CHARS = 20_000
 # Letters and symbols without a visible shape: Hangul fillers, the empty Braille pattern.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
@@ -42,7 +43,10 @@ class Finished(SimpleGate):
 
 @dataclass(frozen=True, slots=True)
 class NotEmpty(SimpleGate):
-    """Passes an answer with visible text or tool calls; marks of an empty code block are no text."""
+    """Passes an answer with visible text or tool calls; marks of an empty code block are no text.
+
+    An answer whose first 20,000 characters show nothing counts as empty, whatever follows.
+    """
 
     name: str = "not empty"
 
@@ -50,7 +54,7 @@ class NotEmpty(SimpleGate):
         """Look for one visible character."""
         if answer.tool_calls:
             return self.verdict(1.0, True, "tool calls")
-        if has_visible_text(answer.text):
+        if has_visible_text(answer.text[:_READ_CHARS]):
             return self.verdict(1.0, True, "visible text")
         return self.verdict(0.0, False, "no visible text")
 

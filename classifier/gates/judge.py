@@ -22,9 +22,10 @@ Grade how correct, complete and useful the answer is for the question, from 0 (w
 to wish for). Reply with one JSON object and nothing else, such as {"score": 7}."""
 
 _SCALE = 10
-_NUMBER = r"([-+]?\d{1,9}(?:\.\d{1,9})?)(?![\d.]*\d)"
-_NAMED_SCORE = re.compile(rf"\bscore\b[\"'*`]*\s*(?:is|[:=])\s*[\"'*`]*\s*{_NUMBER}", re.IGNORECASE)
-_BARE_SCORE = re.compile(rf"[\s\"'*`]*{_NUMBER}[\s\"'*`]*(?:(?:/\s*|out of )10)?[\s\"'*`.]*", re.IGNORECASE)
+_READ_CHARS = 100_000  # from the end, where a judge gives its grade
+_NUMBER = r"([-+]?\d{1,9}+(?:\.\d{1,9}+)?)(?!\.*+\d)"
+_NAMED_SCORE = re.compile(rf"\bscore\b[\"'*`]*+\s*+(?:is|[:=])\s*+[\"'*`]*+\s*+{_NUMBER}", re.IGNORECASE)
+_BARE_SCORE = re.compile(rf"[\s\"'*`]*+{_NUMBER}[\s\"'*`]*+(?:(?:/\s*+|out of )10)?[\s\"'*`.]*+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Judge(Gate):
 
 def read_score(reply: str) -> float | None:
     """The grade that a judge's reply gives, as a share of 10; None for none, several or an impossible one."""
-    named = {float(found) for found in _NAMED_SCORE.findall(reply)}
+    named = {float(found) for found in _NAMED_SCORE.findall(reply[-_READ_CHARS:])}
     if not named:
         bare = _BARE_SCORE.fullmatch(reply) if len(reply) <= 100 else None
         named = {float(bare[1])} if bare else set()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
+from classifier.gates.json_text import is_deep
 from classifier.gates.quiet import no_warnings
 
 Kind: TypeAlias = Literal["json", "boxed", "phrase", "choice", "number", "text"]
@@ -54,8 +55,8 @@ def final_answer(text: str) -> FinalAnswer:
 
 # Where answers stand
 
-_FIELD = re.compile(r'["\'](?:final[_ ]?)?answer["\']\s*:\s*', re.IGNORECASE)
-_LOOSE_STRING = re.compile(r'"((?:[^"\\]|\\.){0,2000})"', re.DOTALL)
+_FIELD = re.compile(r'["\'](?:final[_ ]?)?answer["\']\s*+:\s*+', re.IGNORECASE)
+_LOOSE_STRING = re.compile(r'"((?:[^"\\]|\\.){0,2000}+)"', re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)
 
 # "The answer is", in scripts with and without spaces between words.
@@ -69,18 +70,18 @@ _IS = (
     r"हैं?|是|为|為|は|은|는|คือ|هي|هو|היא"
 )
 _PHRASE = re.compile(
-    rf"(?:{_NOUN})(?:[ \t]+(?:to|for|of|für|pour|para|per)\b[^.:=\n]{{0,80}}?)?[ \t*_]*"
-    rf"(?:(?:{_IS})[ \t*_]*[:\uff1a]?|[:=\uff1a])[ \t*_]*\n?[ \t]*(\S[^\n]*)",
+    rf"(?:{_NOUN})(?:[ \t]++(?:to|for|of|für|pour|para|per)\b[^.:=\n]{{0,80}}?)?[ \t*_]*+"
+    rf"(?:(?:{_IS})[ \t*_]*+[:\uff1a]?+|[:=\uff1a])[ \t*_]*+\n?+[ \t]*+(\S[^\n]*+)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r"\b(?:option|choice|alternative|opción|opção|opzione|вариант|选项|選択肢)[ \t*_:]*[\"'(\[]?([A-Ja-j])\b",
+    r"\b(?:option|choice|alternative|opción|opção|opzione|вариант|选项|選択肢)[ \t*_:]*+[\"'(\[]?+([A-Ja-j])\b",
     re.IGNORECASE,
 )
-_LETTER = re.compile(r"[\s*_(\[\"'`]*([A-J])(?:[\s*_)\]\"'`.:]*|[*_]*[).:][*_\s]*\S[^\n]{0,300})", re.DOTALL)
-_NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?/\s?\d+)?"
+_LETTER = re.compile(r"[\s*_(\[\"'`]*+([A-J])(?:[\s*_)\]\"'`.:]*+|[*_]*+[).:][*_\s]*+\S[^\n]{0,300}+)", re.DOTALL)
+_NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3})+|\d++)(?:\.\d++)?(?:\s?/\s?\d++)?"
 # GSM8K marks its answers by four number signs; more than a number after them is a heading.
-_MARKED = re.compile(rf"^####[ \t]*(\$?{_NUMBER})[ \t]*$|\\(?:boxed|fbox)[ \t]*\{{", re.MULTILINE)
+_MARKED = re.compile(rf"^####[ \t]*+(\$?{_NUMBER})[ \t]*+$|\\(?:boxed|fbox)[ \t]*+\{{", re.MULTILINE)
 _LAST_NUMBER = re.compile(rf"(?<![\w.]){_NUMBER}")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\s*_]+(?=\S)|\n+")
 
@@ -96,11 +97,12 @@ def _from_json(text: str) -> str | None:
     if last is None:
         return None
     try:
-        value, _ = _DECODER.raw_decode(text, last.end())
+        if not is_deep(text[last.end() :]):
+            return _as_text(_DECODER.raw_decode(text, last.end())[0])
     except (ValueError, RecursionError):
-        loose = _LOOSE_STRING.match(text, last.end())
-        value = loose[1] if loose else text[last.end() :].partition("\n")[0].rstrip(" ,}`")
-    return _as_text(value)
+        pass
+    loose = _LOOSE_STRING.match(text, last.end())
+    return _as_text(loose[1] if loose else text[last.end() :].partition("\n")[0].rstrip(" ,}`"))
 
 
 def _as_text(value: Any) -> str:
@@ -160,29 +162,37 @@ _FINDERS: Mapping[Kind, Callable[[str], str | None]] = {
 
 # One form for what means the same
 
-_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]{1,100})\}|(\d))\s*(?:\{([^{}]{1,100})\}|(\d))")
-_TEX_WRAPPER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]{0,200})\}")
+_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*+(?:\{([^{}]{1,100}+)\}|(\d))\s*+(?:\{([^{}]{1,100}+)\}|(\d))")
+_TEX_WRAPPER = re.compile(r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox|operatorname)\s*+\{([^{}]{0,200}+)\}")
 _TEX_SPACE = re.compile(
     r"\\(?:left|right|[!,;: ]|quad|qquad|displaystyle)(?![a-zA-Z])|\\\\(?=\s|$)|\^\{?\\circ\}?|[°$]"
 )
 _TEX_NAME = re.compile(r"\\(?=[a-zA-Z%{}])")
 _MARKDOWN = re.compile(r"^#{1,6}[ \t]+|\*\*|__|`+|\\\(|\\\)|\\\[|\\\]", re.MULTILINE)
-_EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*=\s*(?=[^=])")
+_EQUATION = re.compile(r"[a-z](?:\([a-z]\))?\s*+=\s*(?=[^=])")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 # A number, and what may stand around it: a currency, a unit. What else stands after it is a factor, as in 2x and 2 pi.
 _NO_UNIT = r"(?!(?:pi|sqrt|sin|cos|tan|log|ln|theta|alpha|beta|and|or|mod)\b)"
-_UNIT = rf"{_NO_UNIT}[^\W\d_]{{2,20}}(?:(?:\s+|\s?/\s?)[^\W\d_]{{1,20}}){{0,3}}|[mgslh](?![^\W\d_])"
+_UNIT = rf"{_NO_UNIT}[^\W\d_]{{2,20}}(?:(?:\s++|\s?/\s?)[^\W\d_]{{1,20}}){{0,3}}|[mgslh](?![^\W\d_])"
 _ATTACHED = (  # to the number, without a space
     r"(?:[kcmd]m|k?g|m[lgs]|lbs?|oz|ft|min|hrs?|[kmgt]b|mph|st|nd|rd|th)(?![^\W\d_])|"
     r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,8}"
 )
 _AMOUNT = re.compile(
-    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*([-+]?(?:\d++(?:\.\d++)?|\.\d++))(?:\s*/\s*([-+]?\d++(?:\.\d++)?))?"
-    rf"\s*(?:[%€£¥₹₽₩\"]|(?:\s(?:{_UNIT})|{_ATTACHED})\s*(?:\^?\s*[23])?)?"
+    r"(?:[€£¥₹₽₩]|usd|us|eur|approximately|about)?\s*+([-+]?(?:\d++(?:\.\d++)?|\.\d++))"
+    r"(?:\s*+/\s*+([-+]?\d++(?:\.\d++)?))?"
+    rf"\s*+(?:[%€£¥₹₽₩\"]|(?:(?<=\s)(?:{_UNIT})|{_ATTACHED})\s*+(?:\^?\s*+[23])?)?"
 )
 _LITERAL_START = re.compile(r"""[\[({"'-]|\d|true|false|none|null""")
+_LITERAL_STRING = re.compile(
+    r"""(?:\b[bru])?"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|(?:\b[bru])?'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?"""
+)
+_LITERAL_DEPTH = 20
+_WORD = re.compile(r"\b[^\W\d]\w*+")
+_LITERAL_WORDS = frozenset({"True", "False", "None"})
+_MANY_SIGNS = re.compile(r"[-+~][-+~\s]{8}")
 _SPACES = re.compile(r"\s+")
-_TIGHT = re.compile(r"\s*([-+*/^=<>(){}\[\],:;|&])\s*")
+_TIGHT = re.compile(r" ?([-+*/^=<>(){}\[\],:;|&]) ?")  # where no two spaces follow each other
 _QUOTES = str.maketrans(
     {**dict.fromkeys("“”„«»‟″", '"'), **dict.fromkeys("‘’‚‛′", "'"), "−": "-", "–": "-", "⁄": "/", "×": "*", "·": "*"}
 )
@@ -195,7 +205,7 @@ def normalise(value: str) -> str:
     separators and units after a number make no difference; equal numbers, fractions and Python or JSON literals are
     equal. Only the first 2,000 characters count.
     """
-    text = unicodedata.normalize("NFKC", value[:_VALUE_CHARS]).translate(_QUOTES)
+    text = unicodedata.normalize("NFKC", value[:_VALUE_CHARS])[:_VALUE_CHARS].translate(_QUOTES)
     text = _without_tex(_MARKDOWN.sub("", text)).strip()
     text = _EQUATION.sub("", text.casefold(), count=1) if _EQUATION.match(text.casefold()) else text.casefold()
     text = _bare(text)
@@ -214,7 +224,7 @@ def _without_tex(text: str) -> str:
             lambda found: f"{_operand(found[1] or found[2])}/{_operand(found[3] or found[4])}", text
         )
     text = text.replace(r"\cdot", "*").replace(r"\times", "*").replace(r"\$", "").replace(r"\%", "%")
-    return _TEX_NAME.sub("", re.sub(r"\^\{(\w+)\}", r"^\1", _TEX_SPACE.sub("", text)))
+    return _TEX_NAME.sub("", re.sub(r"\^\{(\w++)\}", r"^\1", _TEX_SPACE.sub("", text)))
 
 
 def _operand(text: str) -> str:
@@ -244,12 +254,26 @@ def _as_literal(text: str) -> str | None:
     if not _LITERAL_START.match(text):
         return None
     source = re.sub(r"\b(true|false|none|null)\b", lambda found: _CONSTANTS[found[1]], text)
+    if not _is_plain(source):
+        return None
     try:
         with no_warnings():
             value = ast.literal_eval(source)
         return repr(value).casefold()
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
+
+
+def _is_plain(source: str) -> bool:
+    """Whether source has only what literals are made of, few in each other: else Python's parser might take long."""
+    outside = _LITERAL_STRING.sub("", source)
+    if _MANY_SIGNS.search(outside) or not set(_WORD.findall(outside)) <= _LITERAL_WORDS:
+        return False
+    depth = deepest = 0
+    for char in outside:
+        depth += (char in "([{") - (char in ")]}")
+        deepest = max(deepest, depth)
+    return deepest <= _LITERAL_DEPTH
 
 
 _CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}

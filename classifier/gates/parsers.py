@@ -1,23 +1,19 @@
-"""Does a piece of code parse? Python, JSON, TOML and XML by the standard library, others by tree-sitter grammars.
+"""Does a piece of code parse?
 
-The grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched.
+Python, JSON, TOML and XML are parsed by the standard library, YAML by PyYAML, others by tree-sitter; PyYAML and the
+grammars come with the extra ``code`` (``pip install 'tierwise[code]'``). Nothing is run, loaded or fetched. Parsing is
+done by a child process with limits of time and memory (`classifier.gates.parsing`), since parsers of every kind can be
+crashed, or made to take gigabytes, by a few hundred characters.
 """
 
 from __future__ import annotations
 
-import ast
-import textwrap
-import tomllib
-from collections.abc import Callable, Mapping
-from functools import cache, partial
-from importlib import import_module
-from typing import Any
-from xml.parsers import expat
+from collections.abc import Iterable, Mapping
 
-from classifier.gates.quiet import no_warnings
-from classifier.gates.structure import INVALID, parse_json
+from classifier.gates.parsing import Piece, parse_pieces
 
 MOST_CHARS = 200_000
+_MOST_CHARS_TOGETHER = 400_000
 
 # Names that people write on code blocks -> the language.
 _ALIASES: Mapping[str, str] = {
@@ -46,8 +42,13 @@ _GRAMMARS: Mapping[str, tuple[str, str]] = {
     "sql": ("tree_sitter_sql", "language"),
     "tsx": ("tree_sitter_typescript", "language_tsx"),
     "typescript": ("tree_sitter_typescript", "language_typescript"),
-    "yaml": ("tree_sitter_yaml", "language"),
 }
+
+
+# Parsed by the standard library, and YAML by PyYAML.
+_OWN = frozenset({"python", "json", "json lines", "toml", "xml", "yaml"})
+
+LANGUAGES = (*sorted(_OWN), *_GRAMMARS)
 
 
 def language_of(label: str) -> str:
@@ -59,90 +60,23 @@ def language_of(label: str) -> str:
 def parses(language: str, code: str) -> bool | None:
     """Whether code parses as its language; None where that cannot be told.
 
-    It cannot when the language is unknown, its grammar is not installed, the code is longer than 200,000 characters, or
-    nested too deeply for the parser. Never raises.
+    It cannot when the language is unknown, its grammar is not installed, the code is longer than 200,000 characters,
+    nested too deeply for the parser, takes it more than 0.1 s or 40 MB, or makes it crash. Nor can it on Windows, or in
+    a frozen program, where there is no limited process to parse in. Never raises.
     """
-    parser = _parser(language) if len(code) <= MOST_CHARS else None
-    return None if parser is None else parser(code)
+    return parse_all([(language, code)])[0]
 
 
-@cache
-def _parser(language: str) -> Callable[[str], bool | None] | None:
-    if language in _OWN:
-        return _OWN[language]
-    if language not in _GRAMMARS:
-        return None
-    module, function = _GRAMMARS[language]
-    try:
-        tree_sitter = import_module("tree_sitter")
-        grammar = tree_sitter.Language(getattr(import_module(module), function)())
-    except (ImportError, AttributeError, ValueError):  # not installed, or of another version than tree-sitter wants
-        return None
-    return partial(_parses_by_grammar, tree_sitter.Parser, grammar)
-
-
-def _parses_by_grammar(make_parser: Callable[[Any], Any], grammar: Any, code: str) -> bool:
-    # A parser holds state, so each use has its own; threads share the grammar.
-    tree = make_parser(grammar).parse(code.encode("utf-8", "replace"))
-    return not tree.root_node.has_error
-
-
-def _parses_as_python(code: str) -> bool | None:
-    if code.lstrip().startswith(">>>"):
-        return None  # a session at the prompt, not a program
-    try:
-        with no_warnings():
-            ast.parse(textwrap.dedent(code))
-    except (RecursionError, MemoryError):
-        return None
-    except (SyntaxError, ValueError):  # the latter for null bytes and lone surrogates
-        return False
-    return True
-
-
-def _parses_as_json(code: str) -> bool:
-    return parse_json(code) is not INVALID
-
-
-def _parses_as_json_lines(code: str) -> bool:
-    return all(map(_parses_as_json, filter(str.strip, code.splitlines())))
-
-
-def _parses_as_toml(code: str) -> bool | None:
-    try:
-        tomllib.loads(code)
-    except RecursionError:
-        return None
-    except ValueError:
-        return False
-    return True
-
-
-def _parses_as_xml(code: str) -> bool | None:
-    """Well-formedness only. Entities are not declared for fear of bombs, and nothing external is looked at."""
-    parser = expat.ParserCreate("utf-8")
-    parser.EntityDeclHandler = _stop
-    try:
-        parser.Parse(code.strip().encode("utf-8", "replace"), True)
-    except _EntityError:
-        return None
-    except expat.ExpatError:
-        return False
-    return True
-
-
-class _EntityError(Exception):
-    """An XML document declares entities."""
-
-
-def _stop(*_: object) -> None:
-    raise _EntityError
-
-
-_OWN: Mapping[str, Callable[[str], bool | None]] = {
-    "python": _parses_as_python,
-    "json": _parses_as_json,
-    "json lines": _parses_as_json_lines,
-    "toml": _parses_as_toml,
-    "xml": _parses_as_xml,
-}
+def parse_all(codes: Iterable[tuple[str, str]]) -> list[bool | None]:
+    """`parses` of several pieces, (language, code) each, which share those limits; 400,000 characters are read."""
+    pieces: list[Piece] = []
+    asked: list[bool] = []
+    left = _MOST_CHARS_TOGETHER
+    for language, code in codes:
+        known = language in _OWN or language in _GRAMMARS
+        asked.append(known and len(code) <= min(MOST_CHARS, left))
+        if asked[-1]:
+            pieces.append((_GRAMMARS.get(language), language, code))
+            left -= len(code)
+    results = iter(parse_pieces(pieces))
+    return [next(results) if each else None for each in asked]

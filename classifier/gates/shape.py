@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+import regex
+
 from classifier.errors import ConfigError
 from classifier.gates.answer import Answer
 from classifier.gates.gate import SimpleGate, Verdict
 
 CHARS_PER_TOKEN = 4  # of English, about; used only where the upstream does not count
+_MATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,16 @@ class Length(SimpleGate):
 
 @dataclass(frozen=True, slots=True)
 class Matches(SimpleGate):
-    """Passes an answer in which a regular expression (Python's `re`) is found.
+    """Passes an answer in which a regular expression, as Python's `re` understands it, is found.
 
     Parameters
     ----------
     pattern : what to look for; flags go inside, as in ``(?i)yes``.
     full : the whole text, without surrounding space, must match.
-    max_chars : how much of the text is read. Python's engine backtracks: where the pattern can take more than linear
-        time, keep this low.
+    max_chars : how much of the text is read.
+
+    The search may take 0.05 s of CPU, during which other threads go on; where a pattern backtracks for longer on some
+    answer, that answer passes with a score of 0.5.
 
     Raises
     ------
@@ -76,14 +81,15 @@ class Matches(SimpleGate):
     full: bool = False
     max_chars: int = 10_000
     name: str = "matches"
-    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _compiled: regex.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.max_chars < 1:
             raise ConfigError(f"Matches: max_chars is {self.max_chars}, expected a whole number above 0")
         try:
-            compiled = re.compile(self.pattern)
-        except (re.error, RecursionError, OverflowError) as error:
+            re.compile(self.pattern)  # for its grammar, which is narrower than that of `regex`
+            compiled = regex.compile(self.pattern)
+        except (re.error, regex.error, RecursionError, OverflowError) as error:
             reason = str(error) or "too deeply nested"
             raise ConfigError(f"Matches: the pattern is no regular expression: {reason}; correct it") from error
         object.__setattr__(self, "_compiled", compiled)
@@ -94,5 +100,9 @@ class Matches(SimpleGate):
         if self.full and len(text) > self.max_chars:
             return self.verdict(0.0, False, f"longer than the {self.max_chars} characters that are read")
         read = text[: self.max_chars]
-        found = self._compiled.fullmatch(read) if self.full else self._compiled.search(read)
+        find = self._compiled.fullmatch if self.full else self._compiled.search
+        try:
+            found = find(read, timeout=_MATCH_SECONDS, concurrent=True)
+        except (TimeoutError, MemoryError):
+            return self.verdict(0.5, True, "the pattern took too long")
         return self.verdict(float(found is not None), found is not None, "matches" if found else "does not match")

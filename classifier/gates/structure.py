@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import jsonschema
-import referencing
-from jsonschema.protocols import Validator
-from jsonschema.validators import validator_for
 
 from classifier.errors import ConfigError
 from classifier.gates.answer import Answer, ToolCall
 from classifier.gates.fences import sole_block
 from classifier.gates.gate import SimpleGate, Verdict
+from classifier.gates.json_text import INVALID, MOST_JSON_CHARS, parse_json
+from classifier.gates.schemas import SCHEMA_STEPS, Checker, UncheckedError, UnusableSchemaError, Work, make_checker
 
-# An own registry, since jsonschema's default one fetches what a schema refers to from the network.
-_REGISTRY: referencing.Registry[Any] = referencing.Registry()
+_TOO_LONG = "too long to check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,8 @@ class ValidJson(SimpleGate):
     ----------
     fences : let it stand in a fenced code block that is the whole answer.
 
-    An answer of tool calls without text passes: there is nothing to be JSON.
+    An answer of tool calls without text passes: there is nothing to be JSON. One of more than 300,000 characters
+    cannot be checked, and passes with a score of 0.5.
     """
 
     fences: bool = False
@@ -39,7 +35,10 @@ class ValidJson(SimpleGate):
         """Parse the text."""
         if _only_calls(answer):
             return self.verdict(1.0, True, "tool calls without text")
-        valid = parse_json(_payload(answer.text, self.fences)) is not INVALID
+        payload = _payload(answer.text, self.fences)
+        if len(payload) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        valid = parse_json(payload) is not INVALID
         return self.verdict(float(valid), valid, "valid JSON" if valid else "no valid JSON")
 
 
@@ -55,7 +54,9 @@ class MatchesSchema(SimpleGate):
 
     ``$schema`` chooses the draft, by default 2020-12. ``format`` is not checked, and nothing is fetched: a reference to
     another document cannot be followed. Where the request's own schema cannot be used the answer passes with a score of
-    0.5. An answer of tool calls without text passes.
+    0.5, and so does one that cannot be checked within bounds: JSON of more than 300,000 characters, or a schema and
+    an answer that take more than some 0.1 s. Patterns are RE2's; one that it does not support (looking around,
+    referring back) is not checked. An answer of tool calls without text passes.
 
     Raises
     ------
@@ -65,14 +66,16 @@ class MatchesSchema(SimpleGate):
     schema: Mapping[str, Any] | None = None
     fences: bool = False
     name: str = "schema"
-    _validator: Validator | None = field(init=False, repr=False, compare=False)
+    _checker: Checker | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            validator = None if self.schema is None else _validator(self.schema)
-        except _UnusableSchemaError as error:
+            checker = None if self.schema is None else make_checker(self.schema)
+        except UnusableSchemaError as error:
             raise ConfigError(f"MatchesSchema: the schema {error}; check it against its meta-schema") from error
-        object.__setattr__(self, "_validator", validator)
+        except UncheckedError as error:
+            raise ConfigError(f"MatchesSchema: {error}; make it smaller") from error
+        object.__setattr__(self, "_checker", checker)
 
     def judge(self, answer: Answer) -> Verdict:
         """Parse the text and check it."""
@@ -81,13 +84,18 @@ class MatchesSchema(SimpleGate):
             return self.verdict(1.0, True, "no schema was asked for")
         if _only_calls(answer):
             return self.verdict(1.0, True, "tool calls without text")
-        value = parse_json(_payload(answer.text, self.fences))
+        payload = _payload(answer.text, self.fences)
+        if len(payload) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        value = parse_json(payload)
         if value is INVALID:
             return self.verdict(0.0, False, "no valid JSON")
         try:
-            fault = _fault(self._validator or _validator(wanted), value)
-        except _UnusableSchemaError as error:
+            fault = (self._checker or make_checker(wanted)).fault(value, Work())
+        except UnusableSchemaError as error:
             return self.verdict(0.5 if self.schema is None else 0.0, self.schema is None, f"the schema {error}")
+        except UncheckedError as error:
+            return self.verdict(0.5, True, str(error))
         return self.verdict(float(fault is None), fault is None, fault or "follows the schema")
 
 
@@ -97,7 +105,8 @@ class ValidToolCalls(SimpleGate):
 
     Each must name a tool that the request offers, with JSON arguments that follow the tool's parameters; the arguments
     of custom tools are free text. Where ``tool_choice`` demands a call there must be one. Else an answer without calls
-    passes. The score is the share of calls that can be carried out.
+    passes. The score is the share of calls that can be carried out. Arguments that cannot be checked within the bounds
+    of `MatchesSchema` count as sound.
     """
 
     name: str = "tool calls"
@@ -107,29 +116,12 @@ class ValidToolCalls(SimpleGate):
         if not answer.tool_calls:
             demanded = _demands_call(answer.arguments.get("tool_choice"))
             return self.verdict(float(not demanded), not demanded, "no tool calls" + " though demanded" * demanded)
-        offered = dict(_offered(answer.arguments))
-        faults = [_call_fault(call, offered) for call in answer.tool_calls]
+        if sum(len(call.arguments) for call in answer.tool_calls) > MOST_JSON_CHARS:
+            return self.verdict(0.5, True, _TOO_LONG)
+        offered = _Offered(answer.arguments)
+        faults = list(map(offered.fault, answer.tool_calls))
         found = next((fault for fault in faults if fault is not None), None)
         return self.verdict(faults.count(None) / len(faults), found is None, found or "every call can be carried out")
-
-
-class _UnusableSchemaError(Exception):
-    """A schema against which nothing can be checked; says why, after "the schema"."""
-
-
-class _Invalid:
-    """The type of `INVALID`."""
-
-
-INVALID = _Invalid()
-
-
-def parse_json(text: str) -> Any:
-    """The value of a JSON text, or `INVALID`; never raises."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return INVALID
 
 
 def requested_schema(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -147,10 +139,6 @@ def requested_schema(arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return schema if isinstance(schema, Mapping) else None
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError("no JSON constant")
-
-
 def _only_calls(answer: Answer) -> bool:
     return bool(answer.tool_calls) and not answer.text.strip()
 
@@ -158,27 +146,6 @@ def _only_calls(answer: Answer) -> bool:
 def _payload(text: str, fences: bool) -> str:
     block = sole_block(text) if fences else None
     return text if block is None else block.code
-
-
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    """What checks values against a schema; raises an _UnusableSchemaError where it is no valid one."""
-    try:
-        kind = validator_for(schema, default=jsonschema.Draft202012Validator)
-        kind.check_schema(dict(schema))
-        return kind(dict(schema), registry=_REGISTRY)
-    except (jsonschema.SchemaError, RecursionError, TypeError, AttributeError) as error:
-        raise _UnusableSchemaError("is no valid JSON schema") from error
-
-
-def _fault(validator: Validator, value: Any) -> str | None:
-    """What is wrong with a value, in the words of the schema language alone; raises an _UnusableSchemaError."""
-    try:
-        error = next(validator.iter_errors(value), None)
-    except referencing.exceptions.Unresolvable as failure:
-        raise _UnusableSchemaError("refers to what cannot be found") from failure
-    except RecursionError:
-        return "too deeply nested to check"
-    return None if error is None else f"breaks a rule of the schema: {error.validator}"
 
 
 def _demands_call(choice: Any) -> bool:
@@ -199,19 +166,34 @@ def _mappings(values: Any) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
 
 
-def _call_fault(call: ToolCall, offered: Mapping[str, Mapping[str, Any]]) -> str | None:
-    if call.name not in offered:
-        return "a tool that was not offered"
-    if call.custom:
-        return None
-    value = parse_json(call.arguments or "{}")  # some models write nothing where there are no arguments
-    if not isinstance(value, dict):
-        return "arguments that are no JSON object"
-    parameters = offered[call.name].get("parameters")
-    if not isinstance(parameters, Mapping):
-        return None
-    try:
-        fault = _fault(_validator(parameters), value)
-    except _UnusableSchemaError:
-        return None
-    return None if fault is None else f"arguments: {fault}"
+class _Offered:
+    """The tools that a request offers, for the calls of one answer."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self._tools = dict(_offered(arguments))
+        self._checkers: dict[str, Checker | None] = {}
+        self._grammar_work, self._work = Work(SCHEMA_STEPS, shared=True), Work()
+
+    def fault(self, call: ToolCall) -> str | None:
+        """What is wrong with a call, or None."""
+        if call.name not in self._tools:
+            return "a tool that was not offered"
+        if call.custom:
+            return None
+        value = parse_json(call.arguments or "{}")  # some models write nothing where there are no arguments
+        if not isinstance(value, dict):
+            return "arguments that are no JSON object"
+        if call.name not in self._checkers:
+            self._checkers[call.name] = self._checker(self._tools[call.name].get("parameters"))
+        checker = self._checkers[call.name]
+        try:
+            fault = None if checker is None else checker.fault(value, self._work)
+        except (UnusableSchemaError, UncheckedError):
+            return None
+        return None if fault is None else f"arguments: {fault}"
+
+    def _checker(self, parameters: Any) -> Checker | None:
+        try:
+            return make_checker(parameters, self._grammar_work) if isinstance(parameters, Mapping) else None
+        except (UnusableSchemaError, UncheckedError):
+            return None

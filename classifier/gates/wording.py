@@ -19,8 +19,8 @@ _HEDGES_FOR_ZERO = 3
 
 # What others say, in quotation marks, and code: no words of the answer's own. Bounded, or a lone mark would cost much.
 _QUOTED = re.compile(
-    r'"[^"\n]{1,300}"|“[^”\n]{1,300}”|„[^“”\n]{1,300}[“”]|«[^»\n]{1,300}»|»[^«\n]{1,300}«|「[^」\n]{1,300}」'
-    r"|『[^』\n]{1,300}』|^>.*|`[^`\n]{1,300}`",
+    r'"[^"\n]{1,300}+"|“[^”\n]{1,300}+”|„[^“”\n]{1,300}+[“”]|«[^»\n]{1,300}+»|»[^«\n]{1,300}+«'
+    r"|「[^」\n]{1,300}+」|『[^』\n]{1,300}+』|^>.*|`[^`\n]{1,300}+`",
     re.MULTILINE,
 )
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,3 +80,13 @@ def test_a_window_of_nothing_is_refused():
 def test_gates_are_values():
     assert Matches("a") == Matches("a") != Matches("b")
     assert repr(Matches("a")) == "Matches(pattern='a', full=False, max_chars=10000, name='matches')"
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(?:a|aa)+$", "(?=(a+)+$)b", "(x+x+)+y|(?:a?){50}a{50}!"])
+def test_a_pattern_that_backtracks_is_given_up(pattern):
+    for full in (False, True):
+        started = time.process_time()
+        verdict = run_gate(Matches(pattern, full=full), answer("a" * 9_000 + "!"))
+        assert time.process_time() - started < 1
+        assert (verdict.score, verdict.passed) in {(0.5, True), (0.0, False)}
+    assert run_gate(Matches("^(a+)+$"), answer("a" * 9_000 + "!")).reason == "the pattern took too long"
