@@ -24,6 +24,7 @@ from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import validator_for
 
 SCHEMA_STEPS = 120_000  # in which a schema must be found valid; each takes about half a microsecond
+OWN_SCHEMA_STEPS = 50 * SCHEMA_STEPS  # for one that the program itself brings, checked once
 _ANSWER_STEPS = 25_000  # for all checks of one answer; each takes up to 3 µs
 _KEPT_CHARS = 50_000
 _MOST_KEPT = 32
@@ -161,7 +162,9 @@ def make_checker(schema: Mapping[str, Any], work: Work | None = None) -> Checker
         text = json.dumps(dict(schema), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnusableSchemaError("is no valid JSON schema") from error
-    found = _kept.get(_key(text)) or _tried(text, work)
+    found = _kept.get(_key(text))
+    if found is None or (isinstance(found, UncheckedError) and work.left > SCHEMA_STEPS):
+        found = _tried(text, work)
     if isinstance(found, Checker):
         return found
     raise type(found)(*found.args)

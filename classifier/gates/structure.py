@@ -11,7 +11,15 @@ from classifier.gates.answer import Answer, ToolCall
 from classifier.gates.fences import sole_block
 from classifier.gates.gate import SimpleGate, Verdict
 from classifier.gates.json_text import INVALID, MOST_JSON_CHARS, parse_json
-from classifier.gates.schemas import SCHEMA_STEPS, Checker, UncheckedError, UnusableSchemaError, Work, make_checker
+from classifier.gates.schemas import (
+    OWN_SCHEMA_STEPS,
+    SCHEMA_STEPS,
+    Checker,
+    UncheckedError,
+    UnusableSchemaError,
+    Work,
+    make_checker,
+)
 
 _TOO_LONG = "too long to check"
 
@@ -70,7 +78,7 @@ class MatchesSchema(SimpleGate):
 
     def __post_init__(self) -> None:
         try:
-            checker = None if self.schema is None else make_checker(self.schema)
+            checker = None if self.schema is None else make_checker(self.schema, Work(OWN_SCHEMA_STEPS))
         except UnusableSchemaError as error:
             raise ConfigError(f"MatchesSchema: the schema {error}; check it against its meta-schema") from error
         except UncheckedError as error:

@@ -211,3 +211,12 @@ def test_a_schema_that_cannot_be_checked_costs_once():
     with pytest.raises(UnusableSchemaError):
         make_checker(schema, work)
     assert work.left > 0  # all but its size was known
+
+
+def test_a_schema_that_the_program_brings_may_be_large() -> None:
+    large = {"type": "object", "properties": {f"field{number}": {"type": "string"} for number in range(600)}}
+    with pytest.raises(UncheckedError):
+        make_checker(large)
+    gate = MatchesSchema(schema=large)
+    assert not run_gate(gate, answer('{"field599": 1}')).passed
+    assert run_gate(gate, answer('{"field599": "x"}')).passed
