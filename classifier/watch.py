@@ -173,7 +173,17 @@ class WatchedRouter(Router):
 # Every access asks the router in force, at a cost of some tens of nanoseconds.
 DELEGATED = (
     *("artifact", "keywords", "learned_tiers", "menu", "model", "novelty", "plan", "rule", "strategy", "tiers"),
-    *("decide", "decide_on", "features", "forecast", "predict_model", "predict_models", "route", "route_many"),
+    *(
+        "decide",
+        "decide_on",
+        "features",
+        "forecast",
+        "forecast_of",
+        "predict_model",
+        "predict_models",
+        "route",
+        "route_many",
+    ),
 )
 for _name in DELEGATED:
     _doc = f"`Router.{_name}` of the router in force."
