@@ -82,6 +82,16 @@ def design_effect(weights: NDArray[np.float64], values: NDArray[np.float64]) -> 
     return effects
 
 
+def largest_provable(loss: float, rows: int, level: float) -> float:
+    """The largest group of like rows, in rows, that may stand among those that certify.
+
+    If groups of g rows alone lost something, the loss allowed would be that of ``loss`` * rows / g groups, and none of
+    them would be seen with a probability of exp(-loss * rows / g), which must be at most ``level``. A row by itself is
+    never too large.
+    """
+    return max(loss * rows / math.log(1 / level), 1.0)
+
+
 def exact_p_value(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],

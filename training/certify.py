@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.bounds import betting_p_values, design_effect, exact_p_value, paired_values
+from training.bounds import betting_p_values, design_effect, exact_p_value, largest_provable, paired_values
 
 Method = Literal["exact", "betting"]
 LADDER = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.10)
@@ -63,9 +63,9 @@ class Rung:
     loss : its observed loss, in the target's unit.
     upper_bound : the least target for which it passes its own test at this rung's share of the error, in the target's
         unit; at most the target where certified. It is about that rule alone: what is promised is the target.
-    rows : groups of like rows that the test ran on.
+    requests : rows that the test ran on. rows : the groups of like rows that they form.
     effective_rows : how many independent rows of equal weight say as much; at most ``rows``.
-    rows_needed : about how many would certify the cheapest rule up to which none loses more than half of the target on
+    rows_needed : about how many requests would certify the cheapest rule up to which none loses more than half of the target on
         these rows, if their means and variances persist; None where it is certified, or the first loses more already.
     method : the test that was used, "exact" or "betting".
     """
@@ -77,6 +77,7 @@ class Rung:
     p_value: float
     loss: float
     upper_bound: float
+    requests: int
     rows: int
     effective_rows: int
     rows_needed: int | None
@@ -90,21 +91,33 @@ class _Rows:
     Attributes
     ----------
     reference, router : (n, m) scores of the reference and of the rules, side by side.
-    weights : (n,) of mean 1, how many requests each unit stands for; None: one each.
+    left : (n, m) whether a rule picks another tier than the reference anywhere in the unit.
+    sizes : (n,) how many requests each unit stands for; None: one each.
     """
 
     reference: NDArray[np.float64]
     router: NDArray[np.float64]
-    weights: NDArray[np.float64] | None
+    left: NDArray[np.bool_]
+    sizes: NDArray[np.intp] | None
     relative: bool
     method: Method
 
     def __len__(self) -> int:
         return len(self.router)
 
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """(n,) of mean 1; None: all the same."""
+        return None if self.sizes is None else self.sizes / self.sizes.mean()
+
     def p_values(self, rules: Sequence[int], targets: NDArray[np.float64], level: float) -> NDArray[np.float64]:
         """(k,): of each of k rules for the target beside it."""
         reference, router = self.reference[:, rules], self.router[:, rules]
+        if self.sizes is not None:
+            # Groups that could hide the loss allowed count as lost, so that chance cannot keep it out of sight.
+            limits = [largest_provable(target, int(self.sizes.sum()), level) for target in targets.tolist()]
+            lost = (self.sizes[:, None] > np.array(limits)) & self.left[:, rules]
+            reference, router = np.where(lost, 1.0, reference), np.where(lost, 0.0, router)
         if self.method == "betting":
             values = paired_values(reference, router, targets, relative=self.relative)
             return betting_p_values(values, 1 - targets, level, self.weights)
@@ -132,6 +145,11 @@ class _Rows:
         values = paired_values(reference, router, target, relative=self.relative)
         return len(self) / float(design_effect(self.weights, values)[0])
 
+    @property
+    def requests(self) -> int:
+        """How many requests all units stand for."""
+        return len(self) if self.sizes is None else int(self.sizes.sum())
+
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
@@ -158,6 +176,7 @@ def certify_ladder(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
+    left: NDArray[np.bool_] | None = None,
     headline: float = HEADLINE,
     method: Method | None = None,
     bounds: bool = True,
@@ -172,7 +191,8 @@ def certify_ladder(
     targets : losses allowed, from 0 to below 1.
     relative : whether targets are shares of the reference's mean score, or points of score.
     groups : (n,) group numbers. Rows of a group are alike, not independent: each group is one unit, with its mean
-        scores, that weighs as much as its rows.
+        scores, that weighs as much as its rows. One that is too large for a target (`largest_provable`) counts as lost.
+    left : (n, m) whether a rule picks another tier than the reference; what stays with it is not lost. None: it does.
     headline : the target that four fifths of the error are spent on, where it is one of several; else all share it
         equally.
     method : None: "exact" where at least 90% of the scores are 0 or 1, else "betting". This looks at how rows are
@@ -188,7 +208,7 @@ def certify_ladder(
     ValueError : no rows, no rules, or a score, target or confidence out of its range.
     """
     _check(reference, router, targets, confidence)
-    rows = _independent(reference, router, groups, relative, method)
+    rows = _independent(reference, router, groups, left, relative, method)
     error = 1 - confidence
     order = sorted(range(len(targets)), key=lambda place: targets[place])
     shares = _shares([targets[place] for place in order], headline)
@@ -210,6 +230,7 @@ def certify_tasks(
     confidence: float = 0.95,
     relative: bool = True,
     groups: NDArray[np.int64] | None = None,
+    left: NDArray[np.bool_] | None = None,
     method: Method | None = None,
 ) -> dict[str, Rung]:
     """Certify rules for each task by itself; with ``confidence``, all the returned certificates hold at once.
@@ -222,7 +243,7 @@ def certify_tasks(
     Parameters
     ----------
     tasks : (n,) labels of the rows.
-    reference, router, confidence, relative, groups, method : as in `certify_ladder`.
+    reference, router, confidence, relative, groups, left, method : as in `certify_ladder`.
 
     Returns
     -------
@@ -240,6 +261,7 @@ def certify_tasks(
             reference[own],
             router[own],
             None if groups is None else groups[own],
+            None if left is None else left[own],
             relative,
             method,
         )
@@ -279,7 +301,7 @@ def p_value(
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (target,), 1 - level)
-    rows = _independent(reference, router[:, None], None, relative, method)
+    rows = _independent(reference, router[:, None], None, None, relative, method)
     return float(rows.p_values([0], np.array([target]), level)[0])
 
 
@@ -306,7 +328,7 @@ def upper_bound(
     ValueError : as `certify_ladder`.
     """
     _check(reference, router[:, None], (), confidence)
-    rows = _independent(reference, router[:, None], groups, relative, method)
+    rows = _independent(reference, router[:, None], groups, None, relative, method)
     return _bound(rows, 0, 1 - confidence, top=1.0)
 
 
@@ -328,16 +350,21 @@ def _independent(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],
     groups: NDArray[np.int64] | None,
+    left: NDArray[np.bool_] | None,
     relative: bool,
     method: Method | None,
 ) -> _Rows:
     """One unit a group, and the method that suits what comes out."""
-    base, weights = reference if reference.ndim == 2 else reference[:, None], None
+    base = reference if reference.ndim == 2 else reference[:, None]
+    away = np.ones(router.shape, bool) if left is None else left
+    sizes: NDArray[np.intp] | None = None
     if groups is not None:
         numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
         base, router = (_group_means(scores, numbers, sizes) for scores in (base, router))
-        weights = sizes / sizes.mean() if np.ptp(sizes) else None
-    return _Rows(np.broadcast_to(base, router.shape), router, weights, relative, method or _suitable(base, router))
+        away = _group_means(away.astype(np.float64), numbers, sizes) > 0
+        sizes = sizes if np.ptp(sizes) else None
+    base = np.broadcast_to(base, router.shape)
+    return _Rows(base, router, away, sizes, relative, method or _suitable(base[:, :1], router))
 
 
 def _group_means(
@@ -439,6 +466,7 @@ def _rung(
         p_value=value,
         loss=rows.loss(verdict.shown),
         upper_bound=_bound(rows, verdict.shown, verdict.level, top=top) if bounds else top,
+        requests=rows.requests,
         rows=len(rows),
         effective_rows=math.floor(rows.effective(verdict.shown, target)),
         rows_needed=_rows_needed(rows, target, verdict),
@@ -481,4 +509,4 @@ def _rows_needed(rows: _Rows, target: float, verdict: _Verdict) -> int | None:
     needed = squared_quantile * float((variance / mean**2).max())
     thinning = len(rows) / rows.effective(verdict.shown, target)
     needed = thinning * max(needed, _least_rows(target, level) / scored)
-    return math.ceil(min(max(needed, 1.1 * len(paired)), _MOST_ROWS))
+    return math.ceil(min(max(needed, 1.1 * len(paired)) * rows.requests / len(rows), _MOST_ROWS))

@@ -35,6 +35,7 @@ from training.neighbours import Neighbours
 from training.novelty import fit_novelty, novelty_scores
 from training.proof import provable_rows
 from training.rule import (
+    FLOORS_SHARE,
     CertifyingRows,
     ChosenRule,
     Expectations,
@@ -411,7 +412,7 @@ def _too_large(data: RoutingData, target: Target, certifying: int) -> NDArray[np
     large = np.zeros(len(data), bool)
     own = ~data.logged
     if own.any():
-        large[own] = too_large(data.groups[own], target.loss, certifying)
+        large[own] = too_large(data.groups[own], target.loss, certifying, 1 - target.level)
     return large
 
 
@@ -527,8 +528,8 @@ def _best_floor(
     tuned = Shipped("length", TUNED_LENGTH, thresholds=thresholds)
     floors[tuned] = length_choice(rows.sizes, thresholds, ladder), length_choice(proof.sizes, thresholds, ladder)
     costs = {floor: float(rows.costs[np.arange(len(rows)), chosen].mean()) for floor, (chosen, _) in floors.items()}
-    # The floors are as many tests: each is held to its share of the error allowed (Bonferroni).
-    confidence = 1 - (1 - target.level) / len(floors)
+    # The floors are as many tests beside the learned rule's: each is held to its share of the error (Bonferroni).
+    confidence = 1 - FLOORS_SHARE * (1 - target.level) / len(floors)
     for floor in sorted(floors, key=costs.__getitem__):
         (rung,) = certify_ladder(
             *proof.scores(floors[floor][1][:, None]),
@@ -536,6 +537,7 @@ def _best_floor(
             confidence=confidence,
             relative=target.relative,
             groups=proof.groups,
+            left=floors[floor][1][:, None] != proof.expected.reference,
         )
         if rung.rule is not None or floor == always_reference:
             return floor

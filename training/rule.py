@@ -18,6 +18,7 @@ _LEAST_WEIGHT = 1e-3
 _BONUSES = (0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06, 0.04, 0.02, 0.01, 0.0)
 _COST_STEP = 0.02
 _SAME_COST = 1e-3
+FLOORS_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,13 @@ class Target:
 
     @property
     def level(self) -> float:
-        """The confidence that this run's certificates are tested at, so that those of all runs on the rows hold."""
+        """The confidence that this run may use in all, so that the certificates of all runs on the rows hold."""
         return 1 - (1 - self.confidence) * self.share
+
+    @property
+    def rule_level(self) -> float:
+        """The confidence that the learned rule is tested at; what is left is for the rules without learning."""
+        return 1 - (1 - self.level) * (1 - FLOORS_SHARE)
 
     @property
     def ladder(self) -> tuple[float, ...]:
@@ -288,9 +294,10 @@ def choose_rule(
     ladder = certify_ladder(
         *proof.scores(chosen),
         targets=target.ladder,
-        confidence=target.level,
+        confidence=target.rule_level,
         relative=target.relative,
         groups=proof.groups,
+        left=chosen != proof.expected.reference,
         headline=target.loss,
     )
     labelled = np.array([task is not None for task in proof.tasks])
@@ -301,9 +308,10 @@ def choose_rule(
             *known.scores(chosen[labelled]),
             [str(task) for task in known.tasks],
             target=target.loss,
-            confidence=target.level,
+            confidence=target.rule_level,
             relative=target.relative,
             groups=known.groups,
+            left=chosen[labelled] != proof.expected.reference,
         )
     return ChosenRule(path, target, ladder, tasks)
 
@@ -348,6 +356,7 @@ def _nothing_observed(target: Target, loss: float) -> Rung:
         p_value=1.0,
         loss=0.0,
         upper_bound=1.0,
+        requests=0,
         rows=0,
         effective_rows=0,
         rows_needed=None,

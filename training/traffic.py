@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from classifier.features import N_WORD_BUCKETS
+from training.bounds import largest_provable
 
-_ALWAYS_SMALL = 2
 _RARE = 0.03
 _FAR_MORE = 2.0
 _SURELY = 5.0
@@ -25,17 +25,17 @@ _FEWEST_PAIRS = 100
 _MOST_PAIRS = 5_000
 
 
-def too_large(groups: NDArray[np.int64], loss: float, certifying: int) -> NDArray[np.bool_]:
-    """(n,): rows of groups that could hold all the loss allowed, were they among the rows that certify.
+def too_large(groups: NDArray[np.int64], loss: float, certifying: int, level: float) -> NDArray[np.bool_]:
+    """(n,): rows of groups that could hide the loss allowed (`training.bounds.largest_provable`).
 
     Parameters
     ----------
     groups : (n,) group numbers.
     loss : the share of quality that may be lost.
-    certifying : rows that certify.
+    certifying : rows that certify. level : of the test.
     """
     sizes = np.bincount(groups)
-    large: NDArray[np.bool_] = sizes[groups] > max(loss * certifying, _ALWAYS_SMALL)
+    large: NDArray[np.bool_] = sizes[groups] > largest_provable(loss, certifying, level)
     return large
 
 

@@ -112,6 +112,7 @@ def certify_pairs(
         confidence=target.level,
         relative=target.relative,
         groups=rows.groups,
+        left=np.stack([~each.known | (each.kept != rows.reference) for each in done], axis=1),
     )
     chosen = rung.rule or 0
     return path[chosen], rung, float(done[chosen].cost.mean() / rows.costs[:, rows.reference].mean())
