@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from training.certify import Rung
-from training.missing import Missing
+from training.missing import LEVEL, Missing
 from training.pipeline import Training
 
 _FEW_INDEPENDENT = 0.5
@@ -24,8 +24,8 @@ def assumptions(training: Training) -> Iterator[str]:
     chance = [f"{gap.rows:,} of {names[gap.tier]}" for gap in training.data.missing if gap.by_chance]
     if chance:
         yield (
-            f"Scores missing by chance ({', '.join(chance)}): nothing known of the requests tells which. A cause that "
-            "leaves no other trace cannot be seen."
+            f"Scores missing by chance ({', '.join(chance)}): no test tells which. A cause that leaves no other trace "
+            "cannot be seen."
         )
     yield _tries(training)
 
@@ -44,10 +44,20 @@ def doubts(training: Training) -> Iterator[str]:
             yield _gap(training, gap)
     yield from _large(training)
     rung, rows = training.rule.asked, len(training.split.choose)
-    if 0 < rung.effective_rows < _FEW_INDEPENDENT * rows:
+    if rung.requests < _FEW_INDEPENDENT * rows and training.data.missing:
         yield (
-            f"few groups decide: the {rows:,} rows for choosing are {rung.rows:,} groups of like requests, worth about "
-            f"{rung.effective_rows:,} independent rows. Requests from more sources would certify more."
+            f"scores are missing: of the {rows:,} rows for choosing only {rung.requests:,} have all that is needed. "
+            "Score every tier on the same rows to certify more."
+        )
+    if 0 < rung.effective_rows < _FEW_INDEPENDENT * rung.requests:
+        yield (
+            f"few groups decide: the {rung.requests:,} rows that certify are {rung.rows:,} groups of like requests, "
+            f"worth about {rung.effective_rows:,} independent rows. Requests from more sources would certify more."
+        )
+    if training.target.attempt is not None and training.target.attempt > 1 and not training.rule.certified:
+        yield (
+            f"this is try {training.target.attempt} on these rows, tested at {training.target.level:.2%} confidence: "
+            "what earlier runs used of the error is gone. New rows start anew."
         )
     if training.runs:
         yield (
@@ -60,7 +70,7 @@ def doubts(training: Training) -> Iterator[str]:
 def _tries(training: Training) -> str:
     attempt, confidence = training.target.attempt, training.target.confidence
     if attempt is None:
-        return "One try: the promise does not hold for the best of several runs on the same rows."
+        return "One try, which no ledger counts: the best of several runs on the same rows may break the promise."
     if attempt == 1:
         return "One try on these rows: further ones, with another seed or option, are held to the error that is left."
     return (
@@ -72,7 +82,7 @@ def _tries(training: Training) -> str:
 def gap_seen(gap: Missing, name: str) -> str:
     """What is missing of a tier, in a sentence."""
     whose = f", {gap.where}" if gap.where else ""
-    known = "not by chance" if np.isfinite(gap.p_value) else "too few to tell whether by chance"
+    known = "not by chance" if gap.p_value < LEVEL else "not to be told whether by chance"
     return f"{gap.rows:,} of {gap.of:,} rows have no score of {name}{whose}: {known}. "
 
 
@@ -99,8 +109,9 @@ def _large(training: Training) -> Iterator[str]:
         if not np.isnan(data.scores[rows, tier]).all()
     )
     what = "one prompt or group is" if groups == 1 else f"{groups:,} prompts or groups are"
+    counts, them = ("it counts", "it") if groups == 1 else ("they count", "them")
     yield (
-        f"{what} {len(rows) / len(data):.0%} of the rows ({len(rows):,}): too large for other rows to prove anything "
-        f"about it, so it counts as lost wherever it leaves {reference}. Mean scores there: {means}; decide on it by "
-        "hand."
+        f"{what} {len(rows) / len(data):.0%} of the rows ({len(rows):,}), too large to be certified beside the others: "
+        f"{counts} as lost where a rule sends {them} to another tier than {reference}. Mean scores there: {means}. "
+        f"Decide on {them} by hand, or bring more rows."
     )

@@ -65,8 +65,9 @@ class Rung:
         unit; at most the target where certified. It is about that rule alone: what is promised is the target.
     requests : rows that the test ran on. rows : the groups of like rows that they form.
     effective_rows : how many independent rows of equal weight say as much; at most ``rows``.
-    rows_needed : about how many requests would certify the cheapest rule up to which none loses more than half of the target on
-        these rows, if their means and variances persist; None where it is certified, or the first loses more already.
+    rows_needed : about how many requests would certify the cheapest rule up to which none loses more than half of the
+        target on these rows, if their means and variances persist; None where it is certified, or the first loses more
+        already.
     method : the test that was used, "exact" or "betting".
     """
 

@@ -446,15 +446,14 @@ def train_router(
 def _as_a_try(
     folder: Path, data: RoutingData, target: Target, options: DataOptions, chosen: Mapping[str, Any]
 ) -> Target:
-    """The target with this run's share of the error: all that certify one promise on the same rows share it.
+    """The target with this run's share of the error: all that certify on the same rows share it.
 
     ``chosen``: what else decides how the certificate turns out.
     """
     if data.logged.all():
         return target
-    settings = {**asdict(replace(options, jobs=1)), "costs": data.costs.sum(axis=0).tolist(), **chosen}
-    entered = enter_try(folder, data, asdict(target), settings)
-    return replace(target, share=entered.share, attempt=entered.number)
+    entered = enter_try(folder, data, {**asdict(replace(options, jobs=1)), **asdict(target), **chosen})
+    return target if entered is None else replace(target, share=entered.share, attempt=entered.number)
 
 
 def _command(outcomes: str | None, store: Store | None) -> str:

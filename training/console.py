@@ -157,7 +157,7 @@ def _warnings(training: Training) -> Iterator[str]:
             if rule.asked.rows_needed
             else "more rows would not change that as things stand"
         )
-        whole = f"on {len(training.split.choose):,} rows"
+        whole = f"on {rule.asked.requests:,} rows"
         if training.target.per_task:
             whole = f"for any task by itself, the largest having {rule.asked.rows:,} rows for choosing"
         yield (
@@ -217,8 +217,13 @@ def _cascade_promise(training: Training, gate: TrainedGate) -> str:
 
 def _promise(training: Training) -> str:
     rung, target, data = training.rule.asked, training.target, training.data
-    if not training.rule.certified or training.shipped.strategy != "learned":
+    if not training.promises:
         return ""
+    if training.shipped.strategy != "learned":
+        return (
+            f"Certified on the rows for choosing: with {target.confidence:.0%} confidence {training.shipped.name} "
+            f"loses at most {_loss(training)} of {data.names[data.reference]}'s quality."
+        )
     loss = (
         f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
     )
@@ -237,7 +242,7 @@ def _promise(training: Training) -> str:
 
 def _show_assumptions(console: Console, training: Training) -> None:
     """What the promise rests on; nothing where none is made."""
-    if training.shipped.always == training.data.names[training.data.reference] or not _promise(training):
+    if not training.promises:
         return
     console.print("[bold]The promise assumes[/]")
     for line in assumptions(training):

@@ -1,12 +1,14 @@
-"""Which promises were certified on which rows before: the ledger beside the models.
+"""Which rows certified a promise before: the ledger beside the models.
 
 A certificate is wrong in 5% of runs at most. Whoever trains twenty times on the same rows and keeps the router that
 saves most, picks among twenty chances of being wrong: without a ledger, the promise was broken for 45 of 120 simulated
-users. So all runs that certify one promise on the same rows share its error: the first gets nine tenths of it, and each
-further one half of what is left. The same settings again are the same run. All certificates together then hold with
-the confidence asked for (a union bound), whichever is kept.
+users. So all runs on the same rows share the error: the first gets nine tenths of it, and each further one half of what
+is left. The same settings again are the same run. All certificates together then hold with the confidence asked for (a
+union bound), whichever is kept.
 
-The rows are known by a digest that does not depend on the file's name, its form or the order of its rows.
+Rows are known again by a sketch: the smallest hashes of (prompt, tier, score), whatever the file's name, form or order.
+Two tables that share more than half of these are the same rows (Broder, "On the Resemblance and Containment of
+Documents", 1997), so that leaving out a few changes nothing.
 """
 
 from __future__ import annotations
@@ -17,16 +19,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from classifier.errors import InputError, RouterError
+from classifier.errors import InputError
 from training.data import RoutingData
 from training.drafts import draft_of
+from training.split import folded
 
 LEDGER = "certified.json"
 FIRST_SHARE = 0.9
@@ -34,11 +37,13 @@ FIRST_SHARE = 0.9
 _MOST_BYTES = 16 * 2**20
 _MOST_TABLES = 1_000
 _PATIENCE = 10.0
+_SKETCHED = 256
+_SAME = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One run that certifies a promise on some rows.
+    """One run that certifies on some rows.
 
     Attributes
     ----------
@@ -57,49 +62,64 @@ def share_of(number: int) -> float:
     return FIRST_SHARE if number == 1 else (1 - FIRST_SHARE) / 2 ** (number - 1)
 
 
-def enter_try(folder: Path, data: RoutingData, promise: Mapping[str, Any], settings: Mapping[str, Any]) -> Try:
-    """Note a run in the ledger of a folder, and say which try it is.
+def enter_try(folder: Path, data: RoutingData, settings: Mapping[str, Any]) -> Try | None:
+    """Note a run in the ledger of a folder, and say which try it is; None: the ledger cannot be written.
 
     Parameters
     ----------
     folder : where the models are kept; it is made if it is not there.
-    promise : what is certified. settings : what else decides how the certificate turns out; plain data both.
+    settings : what decides how the certificate turns out, beside the rows; plain data.
 
     Raises
     ------
     InputError : the ledger cannot be read.
-    RouterError : another run holds it for long.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path, rows = folder / LEDGER, rows_digest(data)
+    path, own = folder / LEDGER, rows_sketch(data)
+    key = _digest({**settings, "rows": _arrangement(data)})
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{LEDGER}.lock", timeout=_PATIENCE):
             tables = _read(path)
-            tries = tables.setdefault(rows, {}).setdefault(_digest(promise), [])
-            key = _digest(settings)
+            table = next((each for each in tables if resemblance(each["rows"], own) > _SAME), None)
+            if table is None:
+                table = _Rows(rows=own, tries=[])
+                tables.append(table)
+            tries = table["tries"]
             number = next((place for place, each in enumerate(tries, 1) if each["settings"] == key), 0)
             if not number:
-                tries.append({"settings": key, "date": datetime.now(UTC).date().isoformat()})
+                tries.append(_Entry(settings=key, date=datetime.now(UTC).date().isoformat()))
                 number = len(tries)
                 _write(path, tables)
-    except Timeout:
-        raise RouterError(f"{path}: another run holds it; try again") from None
+    except (OSError, Timeout):
+        return None
     return Try(number, share_of(number), tries[0]["date"])
 
 
-def rows_digest(data: RoutingData) -> str:
-    """A digest of the requests and scores that can certify, whatever their order; tiers by name."""
-    order = np.argsort(data.names)
-    names = [data.names[tier] for tier in order]
-    digests = sorted(
-        hashlib.sha256(repr((data.table.requests[row].text, scores)).encode("utf-8", "surrogatepass")).digest()
-        for row, scores in zip(
-            np.flatnonzero(~data.logged).tolist(),
-            np.round(data.scores[~data.logged][:, order], 9).tolist(),
-            strict=True,
-        )
-    )
-    return hashlib.sha256(repr(names).encode("utf-8", "surrogatepass") + b"".join(digests)).hexdigest()
+def rows_sketch(data: RoutingData) -> list[str]:
+    """The smallest hashes of what can certify: of a row its prompt, but for case and blanks, a tier and its score."""
+    own = np.flatnonzero(~data.logged)
+    scores = np.round(data.scores[own], 6).tolist()
+    hashes = {
+        hashlib.blake2b(repr((text, name, score)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        for text, row in zip((folded(data.table.requests[row].text) for row in own), scores, strict=True)
+        for name, score in zip(data.names, row, strict=True)
+    }
+    return sorted(hashes)[:_SKETCHED]
+
+
+def resemblance(one: list[str], other: list[str]) -> float:
+    """Of two sketches: about the share of all hashes of the two that both have."""
+    union = sorted({*one, *other})[:_SKETCHED]
+    return len({*one} & {*other} & {*union}) / max(len(union), 1)
+
+
+def _arrangement(data: RoutingData) -> str:
+    """A digest of what else of the rows decides: their order, groups, times and all that the model sees of them."""
+    table = data.table
+    digest = hashlib.sha256(repr((data.names, table.groups, data.matrix.tasks)).encode("utf-8", "surrogatepass"))
+    for numbers in (table.timestamps, data.scores, data.costs, data.matrix.dense):
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+    return digest.hexdigest()
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -111,36 +131,38 @@ class _Entry(TypedDict):
     date: str
 
 
-_Tables: TypeAlias = dict[str, dict[str, list[_Entry]]]  # rows' digest -> promise's digest -> tries, oldest first
+class _Rows(TypedDict):
+    rows: list[str]
+    tries: list[_Entry]
 
 
 class _Ledger(TypedDict):
     version: Literal[1]
-    tables: _Tables
+    tables: list[_Rows]
 
 
-def _read(path: Path) -> _Tables:
-    """What a ledger holds.
+def _read(path: Path) -> list[_Rows]:
+    """What a ledger holds, oldest first.
 
     Raises
     ------
     InputError : it is no ledger.
     """
     if not path.exists():
-        return {}
+        return []
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             raise ValueError
         return TypeAdapter(_Ledger).validate_json(path.read_bytes())["tables"]
     except ValueError:
         raise InputError(
-            f"{path}: found no ledger of certified promises that this version can read, expected the file that "
-            "train-router writes; restore it, or delete it if no certificate made here is relied on"
+            f"{path}: found no ledger of certificates that this version can read, expected the file that train-router "
+            "writes; restore it, or delete it if no certificate made here is relied on"
         ) from None
 
 
-def _write(path: Path, tables: _Tables) -> None:
+def _write(path: Path, tables: list[_Rows]) -> None:
     """The newest tables are kept."""
-    kept = _Ledger(version=1, tables=dict(list(tables.items())[-_MOST_TABLES:]))
+    kept = _Ledger(version=1, tables=tables[-_MOST_TABLES:])
     with draft_of(path) as draft:
-        draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(kept) + "\n", encoding="utf-8")

@@ -4,9 +4,9 @@ A score that is missing says nothing, and a certificate is about all the traffic
 the rows that have them stand for the others. Where they are missing because of what the request is, or of how the
 answer turned out, they do not: a tier that was scored where it does well looks better than it is.
 
-Missing by chance is taken for shown where, of at least `LEAST_MISSING` missing scores, nothing that is known of a row
-tells which are missing: not what the request looks like, not how good the tier is expected to be on it, not what the
-other tiers scored (Little, "A Test of Missing Completely at Random for Multivariate Data", JASA 83, 1988, with
+Missing by chance is taken for shown where at least `LEAST_MISSING` scores are missing, at most half of all, and no
+test at 2% tells which: not by what the request looks like, by how good the tier is expected to be on it, nor by what
+the other tiers scored (Little, "A Test of Missing Completely at Random for Multivariate Data", JASA 83, 1988, with
 cross-fitted predictions in place of normal means). What depends on the missing score alone, and on nothing that goes
 along with it, no test can see: the certificate says so.
 """
@@ -28,6 +28,7 @@ from training.matrix import FeatureMatrix
 
 LEAST_MISSING = 20
 LEVEL = 0.02
+MOST_MISSING = 0.5
 
 _LEAST_SEEN = 20
 _LEAST_GROUPS = 2
@@ -89,7 +90,7 @@ def find_missing(
             tier=tier,
             rows=int(gone[:, tier].sum()),
             of=len(scores),
-            by_chance=bool(p_values[tier] >= LEVEL),
+            by_chance=bool(p_values[tier] >= LEVEL and gone[:, tier].mean() <= MOST_MISSING),
             p_value=p_values[tier],
             where=describe(gone[:, tier], matrix.tasks, texts),
         )

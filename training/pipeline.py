@@ -132,6 +132,13 @@ class Training:
         return self.rule.target
 
     @property
+    def promises(self) -> bool:
+        """Whether quality is promised of what is shipped, and could be lost."""
+        if self.shipped.strategy == "learned":
+            return self.rule.certified
+        return self.shipped.always != self.data.names[self.data.reference]
+
+    @property
     def learned_won(self) -> bool:
         """Learning kept its promise and beat the random mix."""
         return self.rule.certified and self.mix.better

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 # Fitting gains little from the last rows, while a promise is the tighter the more rows it is tested on.
 SHARES = (0.5, 0.3, 0.2)
 MIN_GROUPS = 4  # one a part, and a second to fit on, for cross-fitting
+_MUCH = 0.1
+_UNUSUAL = 10
 _ROUNDING = 1e-12
 _BLANK = re.compile(r"\s+")
 
@@ -61,7 +63,7 @@ def group_rows(
 
     seen: dict[Hashable, int] = {}
     for row, (text, group) in enumerate(zip(texts, groups, strict=True)):
-        keys: list[Hashable] = [("text", _BLANK.sub(" ", text).strip().casefold())]
+        keys: list[Hashable] = [("text", folded(text))]
         if group is not None:
             keys.append(("group", group))
         for key in keys:
@@ -70,6 +72,11 @@ def group_rows(
         unite(one, other)
     roots = np.array([root(row) for row in range(len(texts))], dtype=np.int64)
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+
+
+def folded(text: str) -> str:
+    """A prompt but for case and blanks."""
+    return _BLANK.sub(" ", text).strip().casefold()
 
 
 def split_rows(
@@ -82,9 +89,10 @@ def split_rows(
     """Deal whole groups to the three parts: by time when every row has a timestamp, else at random.
 
     By time, a group goes where its first row falls, so that later parts hold no prompt that an earlier one saw. A group
-    larger than the test part is to be learned from: its rows are alike and prove little. At random it goes to fitting,
-    by time it stays in its place; either way the shares are those of the other rows. No part is left empty, unless
-    there are fewer than `MIN_GROUPS` groups: these are all for fitting.
+    larger than the test part, or than a tenth of it and ten times the usual group, is to be learned from: its rows are
+    alike and prove little, and figures on a part that it fills would be about it. At random it goes to fitting, by time
+    it stays in its place; either way the shares are those of the other rows. No part is left empty, unless there are
+    fewer than `MIN_GROUPS` groups: these are all for fitting.
 
     Parameters
     ----------
@@ -94,7 +102,8 @@ def split_rows(
     """
     sizes = np.bincount(groups)
     count = len(sizes)
-    large = sizes > shares[2] * len(groups)
+    tested = shares[2] * len(groups)
+    large = (sizes > tested) | ((sizes > _MUCH * tested) & (sizes > _UNUSUAL * np.median(sizes)))
     by_time = bool(np.isfinite(timestamps).all()) and len(np.unique(timestamps)) > 1
     if by_time:
         first_seen = np.full(count, np.inf)

@@ -122,7 +122,7 @@ def test_what_a_promise_assumes_is_said(trained: Training) -> None:
 def test_few_groups_that_decide_are_said(tmp_path: Path) -> None:
     rows = outcome_rows(600, seed=5)
     for number, row in enumerate(rows):
-        row["group"] = f"conversation {number // 12 if number < 400 else number}"
+        row["group"] = f"conversation {number // 4 if number < 400 else number}"
     data = data_of(tmp_path, rows)
     found = train(data, load_menu(None), LEARNERS, Target(0.10), seed=0, jobs=1, force=False)
     assert any("few groups decide" in doubt for doubt in doubts(found))

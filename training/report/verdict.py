@@ -15,15 +15,8 @@ _MUCH_FILLED = 0.2
 def verdict(training: Training) -> Verdict:
     """Judge a training run."""
     mood, word = _mood(training)
-    assumed = tuple(assumptions(training)) if _promises(training) else ()
+    assumed = tuple(assumptions(training)) if training.promises else ()
     return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
-
-
-def _promises(training: Training) -> bool:
-    """Whether quality is promised, and could be lost."""
-    return training.shipped.always != _reference(training) and (
-        training.shipped.strategy != "learned" or training.rule.certified
-    )
 
 
 def headline(training: Training) -> str:
@@ -107,7 +100,7 @@ def _not_certified(training: Training) -> Iterator[str]:
     )
     yield (
         f"No learned rule could be certified to lose at most {_loss(training)} with "
-        f"{percent(training.target.confidence, 0)} confidence on {count(training.rule.asked.rows)} rows. {more}"
+        f"{percent(training.target.confidence, 0)} confidence on {count(training.rule.asked.requests)} rows. {more}"
     )
 
 

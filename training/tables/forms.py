@@ -93,7 +93,7 @@ class RowReader:
 
 
 def read_wide(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collector) -> int:
-    """``score__<tier>`` columns: one row a request."""
+    """``score__<tier>`` columns: one row a request. One without any score is a request all the same."""
     scored = [
         (reader.at[column], column, out.tier(tier, file, column))
         for tier, column in per_tier(list(reader.at), "score__").items()
@@ -105,8 +105,9 @@ def read_wide(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collect
         if request is None:
             continue
         scores, bad = _scores(row, scored)
-        if not scores:
-            _skip_unscored(source, bad, reader.log)
+        if bad and not scores:
+            column, cell = bad[0]
+            reader.log.skip(source, column, cell.found, cell.expected)
             continue
         for column, cell in bad:
             reader.log.ignore(source, column, cell.found, cell.expected)
@@ -247,14 +248,6 @@ def _scores(
         if not math.isnan(score):
             good.append((tier, score))
     return good, bad
-
-
-def _skip_unscored(source: Source, bad: list[tuple[str, CellError]], log: ProblemLog) -> None:
-    if bad:
-        column, cell = bad[0]
-        log.skip(source, column, cell.found, cell.expected)
-    else:
-        log.skip(source, "score__*", "no score", "a number from 0 to 1 for at least one tier")
 
 
 def _preference(cell: Any, first: str, second: str) -> tuple[float, float] | None:

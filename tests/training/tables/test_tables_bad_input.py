@@ -317,10 +317,14 @@ def test_long_cells_are_shortened(tmp_path: Path) -> None:
     assert len(problem.found) == 40
 
 
-def test_a_row_without_any_score(tmp_path: Path) -> None:
-    _, problem = bad_second_row(tmp_path / "a.csv", [SECRET, "", "nan", *GOOD[3:]])
-    assert problem.skipped
-    contains(str(problem), "column score__*: found no score", "a number from 0 to 1 for at least one tier")
+def test_a_request_without_any_score_is_one_all_the_same(tmp_path: Path) -> None:
+    rows = [["p0", "1", "0"], ["p1", "", "nan"], ["p2", "0", "1"]]
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,score__a,score__b\n" + "".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    table = read_tables([path])
+    assert len(table.requests) == 3
+    assert not [score for score in table.scores[1] if score == score]
+    assert not table.problems
 
 
 def test_a_row_whose_scores_are_all_bad_has_one_problem(tmp_path: Path) -> None:
