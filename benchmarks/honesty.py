@@ -8,7 +8,7 @@ The truth is what the certified rule loses on the table's other rows, where ever
 - missing: the cheap tier's scores are missing on one kind of request (the task it does worst, or the longest third),
   or of seven in ten of its failures, in turn;
 - by chance: one score in ten of each tier is missing at random, for comparison;
-- repeated: prompts that were asked often, 30 or 50% of the traffic, one prompt or twenty, whose answers by the cheap
+- repeated: prompts that were asked often, 20 to 50% of the traffic, one prompt, twenty or forty, whose answers by the cheap
   tier are wrong more often than others;
 - clusters: requests belong to 50 or 200 topics (in the group column), and all answers of the cheap tier to a topic
   fail with a probability near the loss allowed; tomorrow's topics are others;
@@ -121,7 +121,7 @@ def by_chance(draw: Draw) -> Spoiled:
 def repeated(draw: Draw) -> Spoiled:
     """Some prompts are much of the traffic; the cheap tier fails at them with a probability of their own."""
     table, own, others, random = draw.table, draw.own, draw.others, draw.random
-    share, prompts = ((0.3, 1), (0.5, 1), (0.3, 20), (0.5, 20))[draw.run % 4]
+    share, prompts = ((0.3, 1), (0.5, 1), (0.3, 20), (0.2, 40))[draw.run % 4]
     popular = random.choice(own, prompts, replace=False)
     fails = random.beta(1, 12, prompts)
 

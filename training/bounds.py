@@ -22,10 +22,11 @@ still missing and the rows left (Voracek and Orabona, "STaR-Bets: Sequential Tar
 Confidence Intervals", NeurIPS 2025), which costs less than bets sized once for all.
 
 Units may stand for different numbers of requests: a prompt that was asked often is one unit, and weighs as much as it
-is asked. A sum of unequal parts varies more than one of equal parts, by the design effect (`design_effect`), and says
-as much as that many fewer independent rows. The exact test's counts are scaled down to these, and a bet's growth is
-raised to a power that falls by as much (Rao and Scott, "The Analysis of Categorical Data from Complex Sample Surveys",
-JASA 76, 1981). That is exact for units of equal weight, and checked by simulation for others.
+is asked. Betting then bets on weight times value, which is valid as it stands. For the exact test, a sum of unequal
+parts varies more than one of equal parts, by the design effect (`design_effect`), and says as much as that many fewer
+independent rows, to which the counts are scaled down (Rao and Scott, "The Analysis of Categorical Data from Complex
+Sample Surveys", JASA 76, 1981). What that forgets is that heavy units alone may lose, and chance may keep them out of
+sight; so units that could hide the loss allowed are taken as lost (`largest_provable`). Both are checked by simulation.
 """
 
 from __future__ import annotations
@@ -137,19 +138,17 @@ def betting_p_values(
     level : bets are sized to reach this p-value, if possible; the p-values are valid whatever it is.
     weights : (n,) of mean 1, how many requests each row stands for; None: one each.
     """
+    if weights is not None:
+        values, largest = values * weights[:, None], largest * float(weights.max())
     rows, columns = values.shape
     goal = math.log(1 / level)
     capital, most = np.zeros(columns), np.zeros(columns)
     squares = np.full(columns, _PRIOR_ROWS * _PRIOR_SQUARE)
-    worth = np.ones((rows, 1)) if weights is None else weights[:, None] / design_effect(weights, values)
-    left = worth.sum(axis=0)
-    for row, place in enumerate(np.random.default_rng(_SEED).permutation(rows)):
-        value = values[place]
+    for row, value in enumerate(values[np.random.default_rng(_SEED).permutation(rows)]):
         mean_square = squares / (_PRIOR_ROWS + row)
-        bets = np.sqrt(2 * np.maximum(goal - capital, 0.0) / (mean_square * np.maximum(left, _ROUNDING)))
-        capital += worth[place] * np.log1p(-np.minimum(bets, _LARGEST_BET / largest) * value)
+        bets = np.sqrt(2 * np.maximum(goal - capital, 0.0) / (mean_square * (rows - row)))
+        capital += np.log1p(-np.minimum(bets, _LARGEST_BET / largest) * value)
         squares += value**2
-        left = left - worth[place]
         np.maximum(most, capital, out=most)
     return np.exp(-most)
 
