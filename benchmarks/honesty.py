@@ -8,8 +8,8 @@ The truth is what the certified rule loses on the table's other rows, where ever
 - missing: the cheap tier's scores are missing on one kind of request (the task it does worst, or the longest third),
   or of seven in ten of its failures, in turn;
 - by chance: one score in ten of each tier is missing at random, for comparison;
-- repeated: prompts that were asked often, 20 to 50% of the traffic, one prompt, twenty or forty, whose answers by the cheap
-  tier are wrong more often than others;
+- repeated: prompts that were asked often, 20 to 50% of the traffic, one prompt, twenty or forty, whose answers by the
+  cheap tier are wrong more often than others;
 - clusters: requests belong to 50 or 200 topics (in the group column), and all answers of the cheap tier to a topic
   fail with a probability near the loss allowed; tomorrow's topics are others;
 - seeds: twenty seeds on the same rows, and the certified router that saves most is kept; with the ledger, and without.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.certify import Rung
+from training.data import RoutingData
 from training.missing import LEVEL, Missing
 from training.pipeline import Training
 
@@ -27,6 +29,7 @@ def assumptions(training: Training) -> Iterator[str]:
             f"Scores missing by chance ({', '.join(chance)}): no test tells which. A cause that leaves no other trace "
             "cannot be seen."
         )
+    yield from _frequent(training)
     yield _tries(training)
 
 
@@ -98,20 +101,39 @@ def _gap(training: Training, gap: Missing) -> str:
 
 
 def _large(training: Training) -> Iterator[str]:
-    data, rows = training.data, np.flatnonzero(training.large)
+    """Large groups of the user's own, which cannot be certified."""
+    data = training.data
+    rows = np.array([row for row in np.flatnonzero(training.large) if data.table.groups[row] is not None], np.int64)
     if not len(rows):
         return
-    reference = data.names[data.reference]
-    groups = len(np.unique(data.groups[rows]))
-    means = ", ".join(
-        f"{name} {np.nanmean(data.scores[rows, tier]):.3f}"
-        for tier, name in enumerate(data.names)
-        if not np.isnan(data.scores[rows, tier]).all()
-    )
-    what = "one prompt or group is" if groups == 1 else f"{groups:,} prompts or groups are"
+    reference, groups = data.names[data.reference], len(np.unique(data.groups[rows]))
+    what = "one group is" if groups == 1 else f"{groups:,} groups are"
     counts, them = ("it counts", "it") if groups == 1 else ("they count", "them")
     yield (
         f"{what} {len(rows) / len(data):.0%} of the rows ({len(rows):,}), too large to be certified beside the others: "
-        f"{counts} as lost where a rule sends {them} to another tier than {reference}. Mean scores there: {means}. "
-        f"Decide on {them} by hand, or bring more rows."
+        f"{counts} as lost where a rule sends {them} to another tier than {reference}. {_scores_there(data, rows)} "
+        "More groups would certify more."
     )
+
+
+def _frequent(training: Training) -> Iterator[str]:
+    """Prompts that are asked often, which the promise takes to stay so."""
+    data = training.data
+    rows = np.array([row for row in np.flatnonzero(training.large) if data.table.groups[row] is None], np.int64)
+    if not len(rows):
+        return
+    prompts = len(np.unique(data.groups[rows]))
+    what = "One prompt that is" if prompts == 1 else f"The {prompts:,} prompts that are"
+    yield (
+        f"{what} asked often ({len(rows) / len(data):.0%} of the rows) will be asked as often tomorrow: certified by "
+        f"{'its' if prompts == 1 else 'their'} own rows. {_scores_there(data, rows)}"
+    )
+
+
+def _scores_there(data: RoutingData, rows: NDArray[np.int64]) -> str:
+    means = [
+        f"{name} {np.nanmean(data.scores[rows, tier]):.3f}"
+        for tier, name in enumerate(data.names)
+        if not np.isnan(data.scores[rows, tier]).all()
+    ]
+    return f"Mean scores there: {', '.join(means)}."

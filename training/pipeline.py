@@ -54,6 +54,7 @@ from training.traffic import come_in_runs, too_large
 StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95
 LEAST_ROWS = 5
+_OF_LEVEL = 0.5  # about what the test of the loss asked for gets of the error; rows of certain parts are left out, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ def learn_rule(
     fitted_on, chosen_on = sight.look(fit, cross_fitted), sight.look(split.choose, foreseen)
     path = order_rules(price_weights(fitted_on[0].cost), *fitted_on)
     large = _too_large(data, target, len(split.choose))
-    proof = _certifying(sight, split, large, chosen_on[0], path)
+    proof = _certifying(sight, split, large, chosen_on[0], path, cross_fitted)
     rule = choose_rule(path, *chosen_on, target, proof)
     if data.logged.any():
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
@@ -419,7 +420,7 @@ def _too_large(data: RoutingData, target: Target, certifying: int) -> NDArray[np
     large = np.zeros(len(data), bool)
     own = ~data.logged
     if own.any():
-        large[own] = too_large(data.groups[own], target.loss, certifying, 1 - target.level)
+        large[own] = too_large(data.groups[own], target.loss, certifying, _OF_LEVEL * (1 - target.level))
     return large
 
 
@@ -433,15 +434,36 @@ def _come_in_runs(data: RoutingData) -> bool:
     return come_in_runs(data.matrix.terms, order, data.groups, data.matrix.tasks)
 
 
+def unseen_expectations(
+    sight: Sight, rows: NDArray[np.int64], fit: NDArray[np.int64], cross_fitted: Predictions
+) -> Expectations:
+    """What models that did not see them expect of rows, some of which others were fitted on."""
+    predicted = sight.predict(rows)
+    places = np.searchsorted(fit, rows)
+    fitted = np.flatnonzero(np.isin(rows, fit))
+    for told, whole in zip(
+        (predicted.quality, predicted.adequate, predicted.cost),
+        (cross_fitted.quality, cross_fitted.adequate, cross_fitted.cost),
+        strict=True,
+    ):
+        told[fitted] = whole[places[fitted]]
+    return sight.expect(rows, predicted)
+
+
 def _certifying(
-    sight: Sight, split: Split, large: NDArray[np.bool_], chosen_on: Expectations, path: NDArray[np.float64]
+    sight: Sight,
+    split: Split,
+    large: NDArray[np.bool_],
+    chosen_on: Expectations,
+    path: NDArray[np.float64],
+    cross_fitted: Predictions,
 ) -> CertifyingRows:
     """The rows that the certificates of a path rest on."""
     data = sight.data
     picked = {data.reference, *np.unique([chosen_on.choose(*setting) for setting in path]).tolist()}
     proof = provable_rows(data, split, large, tuple(picked))
     return CertifyingRows(
-        expected=sight.expect(proof.rows, sight.predict(proof.rows)),
+        expected=unseen_expectations(sight, proof.rows, split.fit, cross_fitted),
         quality=proof.values(data.quality),
         tasks=[data.matrix.tasks[row] for row in proof.rows],
         groups=proof.groups,
