@@ -33,7 +33,7 @@ from training.learner import Learner
 from training.missing import LEAST_MISSING
 from training.neighbours import Neighbours
 from training.novelty import fit_novelty, novelty_scores
-from training.proof import provable_rows
+from training.proof import choose_on_frequent, provable_rows
 from training.rule import (
     FLOORS_SHARE,
     CertifyingRows,
@@ -46,7 +46,7 @@ from training.rule import (
     order_rules,
     price_weights,
 )
-from training.split import Split, split_rows
+from training.split import SHARES, Split, split_rows
 from training.support import SupportFit, fit_support
 from training.tiers import menu_for
 from training.traffic import come_in_runs, too_large
@@ -262,7 +262,9 @@ def learn_rule(
     ------
     InputError : as `train`.
     """
-    split = _after_what_was_learned(split_rows(data.groups, _times(data, seed), seed=seed), data)
+    large = _too_large(data, target)
+    dealt = split_rows(data.groups, _times(data, seed), seed=seed)
+    split = _after_what_was_learned(choose_on_frequent(dealt, data, large), data)
     _refuse_thin(split, data)
     fit = split.fit
     model, cross_fitted = fit_model(
@@ -281,8 +283,7 @@ def learn_rule(
     foreseen = sight.predict(split.choose)
     fitted_on, chosen_on = sight.look(fit, cross_fitted), sight.look(split.choose, foreseen)
     path = order_rules(price_weights(fitted_on[0].cost), *fitted_on)
-    large = _too_large(data, target, len(split.choose))
-    proof = _certifying(sight, split, large, chosen_on[0], path, cross_fitted)
+    proof = _certifying(sight, split, large, chosen_on[0], path)
     rule = choose_rule(path, *chosen_on, target, proof)
     if data.logged.any():
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
@@ -415,13 +416,15 @@ def _support(data: RoutingData, fit: NDArray[np.int64], jobs: int) -> SupportFit
     return fit_support(data.matrix, observed, fit, data.groups, gaps, logged=bool(logged.any()), jobs=jobs)
 
 
-def _too_large(data: RoutingData, target: Target, certifying: int) -> NDArray[np.bool_]:
-    """(n,): rows of groups too large to be certified; of what a router in use observed, nothing is certified anyway."""
-    large = np.zeros(len(data), bool)
-    own = ~data.logged
+def _too_large(data: RoutingData, target: Target) -> NDArray[np.bool_]:
+    """(n,): rows of groups too large to stand for others of their kind; none where most rows are in such groups, or a
+    router in use observed them, of which nothing is certified anyway."""
+    large, own = np.zeros(len(data), bool), ~data.logged
     if own.any():
-        large[own] = too_large(data.groups[own], target.loss, certifying, _OF_LEVEL * (1 - target.level))
-    return large
+        large[own] = too_large(
+            data.groups[own], target.loss, int(SHARES[1] * own.sum()), _OF_LEVEL * (1 - target.level)
+        )
+    return large if 2 * large.sum() <= own.sum() else np.zeros(len(data), bool)
 
 
 def _come_in_runs(data: RoutingData) -> bool:
@@ -434,36 +437,19 @@ def _come_in_runs(data: RoutingData) -> bool:
     return come_in_runs(data.matrix.terms, order, data.groups, data.matrix.tasks)
 
 
-def unseen_expectations(
-    sight: Sight, rows: NDArray[np.int64], fit: NDArray[np.int64], cross_fitted: Predictions
-) -> Expectations:
-    """What models that did not see them expect of rows, some of which others were fitted on."""
-    predicted = sight.predict(rows)
-    places = np.searchsorted(fit, rows)
-    fitted = np.flatnonzero(np.isin(rows, fit))
-    for told, whole in zip(
-        (predicted.quality, predicted.adequate, predicted.cost),
-        (cross_fitted.quality, cross_fitted.adequate, cross_fitted.cost),
-        strict=True,
-    ):
-        told[fitted] = whole[places[fitted]]
-    return sight.expect(rows, predicted)
-
-
 def _certifying(
     sight: Sight,
     split: Split,
     large: NDArray[np.bool_],
     chosen_on: Expectations,
     path: NDArray[np.float64],
-    cross_fitted: Predictions,
 ) -> CertifyingRows:
     """The rows that the certificates of a path rest on."""
     data = sight.data
     picked = {data.reference, *np.unique([chosen_on.choose(*setting) for setting in path]).tolist()}
     proof = provable_rows(data, split, large, tuple(picked))
     return CertifyingRows(
-        expected=unseen_expectations(sight, proof.rows, split.fit, cross_fitted),
+        expected=sight.expect(proof.rows, sight.predict(proof.rows)),
         quality=proof.values(data.quality),
         tasks=[data.matrix.tasks[row] for row in proof.rows],
         groups=proof.groups,

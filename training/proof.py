@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +19,43 @@ class Provable:
 
     Attributes
     ----------
-    rows : (n,) row numbers: first those for choosing, then those of groups too large to be certified beside them, in so
-        many rows that such groups weigh as in the table.
+    rows : (n,) row numbers: first those for choosing, then those of the user's own large groups, wherever they stand in
+        the split, in so many rows that they weigh as in the table. Of the latter only the request is looked at.
     own : how many are of the first kind.
-    hidden : (n,) rows of which nothing is looked at but the request: of large groups that need not come again.
     groups : (n,) group numbers. Each row of a large group is one of its own: the group is not drawn, it is there.
     """
 
     rows: NDArray[np.int64]
     own: int
-    hidden: NDArray[np.bool_]
     groups: NDArray[np.int64]
 
     def values(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, k) of a table's (rows, k) values; NaN where they are not looked at."""
         found = table[self.rows]
-        found[self.hidden] = np.nan
+        found[self.own :] = np.nan
         return found
+
+
+def frequent(data: RoutingData, large: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,): rows of large groups that are one prompt asked often, which will be asked as often again.
+
+    A large group of the user's own (a conversation, a document) need not come again, and others as large may.
+    """
+    named = np.array([group is not None for group in data.table.groups], bool)
+    return large & ~named
+
+
+def choose_on_frequent(split: Split, data: RoutingData, large: NDArray[np.bool_]) -> Split:
+    """The split, with prompts asked often among the rows for choosing, in as many rows as they are of the table.
+
+    What a certificate says of them then rests on their own rows, which nothing was fitted on. The rest of their rows is
+    not used.
+    """
+    often = frequent(data, large)
+    fit, choose, test = (part[~often[part]] for part in (split.fit, split.choose, split.test))
+    rows = np.flatnonzero(often)
+    kept = _thinned(rows, len(choose) / max(float((~often).sum()), 1.0))
+    return replace(split, fit=fit, choose=np.sort(np.concatenate([choose, kept])), test=test)
 
 
 def provable_rows(
@@ -45,11 +65,7 @@ def provable_rows(
     needed: Sequence[int],
     answered: NDArray[np.bool_] | None = None,
 ) -> Provable:
-    """The rows for choosing that a router in use did not observe, and for their share those of large groups.
-
-    A prompt that is asked often is asked often again, so a large group of like prompts is certified by its own rows,
-    those for fitting included: by models that did not see them. A large group of the user's own (a conversation, a
-    document) need not come again, and other large ones may: it counts as lost where it leaves the reference.
+    """The rows for choosing that a router in use did not observe, and for their share those of other large groups.
 
     Parameters
     ----------
@@ -58,30 +74,18 @@ def provable_rows(
         since the others stand for them.
     answered : (n,) rows to keep; None: all.
     """
+    often = frequent(data, large)
+    lost = large & ~often
     chance = [tier for tier in data.by_chance if tier in needed]
-    known = ~np.isnan(data.quality[:, chance]).any(axis=1) & ~data.logged
+    known = ~np.isnan(data.quality[:, chance]).any(axis=1) & ~data.logged & ~lost
     if answered is not None:
         known &= answered
-    rows = split.choose[(known & ~large)[split.choose]]
-    tested = np.zeros(len(data), bool)
-    tested[split.test] = True
-    named = np.array([group is not None for group in data.table.groups], bool)
-    every, seen = np.flatnonzero(large), np.flatnonzero(large & known & ~named & ~tested)
-    if not len(rows):
-        every = every[:0]
-    wanted = len(rows) / max(float((~data.logged & ~large).sum()), 1.0)
-    hidden = _thinned(every[named[every]], wanted)
-    open_rows = _thinned(seen, wanted * np.sum(~named[every]) / max(len(seen), 1))
-    if len(every) and not len(seen) and not named[every].all():
-        hidden = _thinned(every, wanted)
-    heavy = np.concatenate([open_rows, hidden])
-    own_groups = int(data.groups.max()) + 1 + np.arange(len(heavy))
-    return Provable(
-        rows=np.concatenate([rows, heavy]),
-        own=len(rows),
-        hidden=np.concatenate([np.zeros(len(rows) + len(open_rows), bool), np.ones(len(hidden), bool)]),
-        groups=np.concatenate([data.groups[rows], own_groups]),
-    )
+    rows = split.choose[known[split.choose]]
+    hidden = _thinned(np.flatnonzero(lost), len(rows) / max(float((~data.logged & ~lost).sum()), 1.0))
+    every = np.concatenate([rows, hidden])
+    single = large[every]
+    groups = np.where(single, int(data.groups.max()) + 1 + np.arange(len(every)), data.groups[every])
+    return Provable(every, len(rows), groups)
 
 
 def _thinned(rows: NDArray[np.int64], share: float) -> NDArray[np.int64]:

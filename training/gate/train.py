@@ -21,7 +21,7 @@ from training.gate.fit import as_table, fit_gate, judge_answers
 from training.gate.trained import TrainedGate
 from training.learner import Learner
 from training.missing import find_missing
-from training.pipeline import Sight, StageProgress, Training, unseen_expectations
+from training.pipeline import Sight, StageProgress, Training
 from training.proof import provable_rows
 from training.rule import Expectations, Target
 
@@ -153,8 +153,7 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
     proof = provable_rows(data, split, training.large, range(len(data.names)), _answered(data, scores, jobs))
     if not path or not proof.own:
         return None
-    expected = unseen_expectations(sight, proof.rows, split.fit, training.cross_fitted)
-    _, rows = sight.look(proof.rows)
+    expected, rows = sight.look(proof.rows)
     rows = replace(rows, quality=proof.values(data.quality), groups=proof.groups)
     pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target)
     rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
