@@ -83,7 +83,8 @@ class Database:
         Raises
         ------
         SQLAlchemyError : the database cannot be reached or used.
-        StoreError : a newer release made the tables, or the file cannot be written.
+        StoreError : a newer release made the tables; an older one did, and there is no key that is kept to seal what
+            they hold; or the file cannot be written.
         """
         before = self._make_file()
         connection = self._engine.connect()
@@ -201,10 +202,9 @@ class Database:
             raise NoStoreError(_EMPTY)
         if version is not None:
             check_version(version)
-        key = self.keys.own()
         connection.execution_options(write=True)
         with connection.begin():
-            bring_up(connection, key)
+            bring_up(connection, self.keys)
         if version is not None:
             self._tell_of_sealing(connection)
 
@@ -229,7 +229,8 @@ class Database:
             else:
                 self.checkpoint(connection)
         _log.warning(
-            "outcome store %s: brought up to schema version %d: what gives requests away is sealed; the key is %s",
+            "outcome store %s: brought up to schema version %d: what gives requests away is sealed; the key is %s; "
+            "keep it",
             self.shown,
             VERSION,
             self.keys.where,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_outages import run
 
-from classifier.errors import InputError
+from classifier.errors import InputError, StoreError
 from classifier.outcomes.keys import Keys
 from classifier.outcomes.sealing import SealError, fingerprint, is_sealed, seal, sealed_by, unseal
 
@@ -84,6 +84,11 @@ def test_a_key_file_that_holds_none_is_left_alone_and_told_of(
     keys.path.write_bytes(content)
     assert len(keys.own()) == 32
     assert keys.own() == keys.own()
+    assert not keys.is_kept
+    assert keys.all() == (keys.own(),)
+    assert str(keys.path) not in keys.where
+    with pytest.raises(StoreError, match=r"store\.key: found no key in it, expected a key that is kept; set \$"):
+        keys.kept()
     assert keys.path.read_bytes() == content
     assert str(keys.path) in caplog.text
 
