@@ -37,14 +37,15 @@ class Keys:
     """
 
     def __init__(self, given: str | None = None) -> None:
-        """Take the key that was given, else the environment's.
+        """Take the key that was given, else the environment's; an empty one, or one of blanks, is none.
 
         Raises
         ------
         InputError : it is no key; the message does not hold it.
         """
         self.path = user_data_path("tierwise") / _FILE
-        self._given = _parsed("store key", given) if given else _parsed(f"${VARIABLE}", os.environ.get(VARIABLE, ""))
+        environment = os.environ.get(VARIABLE, "")
+        self._given = _parsed("store key", given or "") or _parsed(f"${VARIABLE}", environment)
         self._own = self._given
         self._passing = secrets.token_bytes(KEY_BYTES)  # ends with the process
         self._told = False
@@ -106,7 +107,7 @@ class Keys:
 
 
 def _parsed(where: str, text: str) -> bytes | None:
-    if not text:
+    if not text.strip():
         return None
     if not _DIGITS.fullmatch(text.strip()):
         raise InputError(f"{where}: found no key, expected {2 * KEY_BYTES} hexadecimal digits; {_REMEDY}")
@@ -115,7 +116,7 @@ def _parsed(where: str, text: str) -> bytes | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return _parsed(str(path), path.read_text("utf-8") or "nothing")
+        return _parsed(str(path), path.read_text("utf-8").strip() or "nothing")
     except FileNotFoundError:
         return None
     except ValueError:

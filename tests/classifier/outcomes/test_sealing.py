@@ -62,6 +62,11 @@ def test_a_key_is_the_option_else_the_environments_else_the_files(
     assert Keys().own() == bytes.fromhex(HEX)
     assert set(Keys().all()) == {bytes.fromhex(HEX), made}
     assert Keys("ab" * 32).own() == bytes.fromhex("ab" * 32)
+    for blank in ("", "  \n"):
+        assert Keys(blank).own() == bytes.fromhex(HEX)
+        monkeypatch.setenv("TIERWISE_STORE_KEY", blank)
+        assert Keys().own() == made
+        monkeypatch.setenv("TIERWISE_STORE_KEY", HEX)
 
 
 @pytest.mark.parametrize("text", ["short", "0f" * 31, "0g" * 32, "é" * 64])
@@ -74,7 +79,7 @@ def test_what_is_no_key_is_refused_without_being_shown(text: str, monkeypatch: p
         Keys()
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b" \n", b"nonsense", b"\xff\xfe"])
 def test_a_key_file_that_holds_none_is_left_alone_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
