@@ -31,7 +31,14 @@ from classifier.outcomes.records import (
     Record,
     new_id,
 )
-from classifier.outcomes.rows import count_decisions, delete_decision, prune_decisions, read_outcomes, write_records
+from classifier.outcomes.rows import (
+    check_ids,
+    count_decisions,
+    delete_decision,
+    prune_decisions,
+    read_outcomes,
+    write_records,
+)
 from classifier.outcomes.sealing import sealed_by
 from classifier.outcomes.stats import Stats, read_stats
 from classifier.outcomes.watch import misfit
@@ -235,6 +242,7 @@ class OutcomeStore:
         ------
         StoreError : the store cannot take them. ValueError : an identifier is too long.
         """
+        check_ids(records)
         with self._database.session(write=True) as connection, connection.begin():
             write_records(connection, [seal_record(record, PROMPT, self._keys.own()) for record in records])
 
