@@ -465,7 +465,7 @@ def _command(outcomes: str | None, store: Store | None) -> str:
 def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:
     if not tables and outcomes is None:
         raise InputError(
-            "train-router: found neither tables nor --outcomes, expected one of them; name a table of outcomes or the "
+            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the "
             "URL of an outcome store"
         )
     for option, given in (("--since", since), ("--half-life", half_life)):

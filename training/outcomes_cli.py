@@ -236,6 +236,8 @@ def import_records(
     if not files and not spilled:
         raise InputError("import: found neither files nor --spilled, expected one of them; name a file of records")
     store, console = OutcomeStore(url), Terminal()
+    for path in files or []:
+        _expect_records(path)
     with progress_bars(console) as progress:
         for path in files or []:
             _import_file(store, path, console, partial(progress, path.name))
@@ -426,6 +428,19 @@ def _usd(value: float | None) -> str:
     return "" if value is None else f"${value:.4g}"
 
 
+def _expect_records(path: Path) -> None:
+    """Refuse a file that is no import before any is stored; an empty one is."""
+    broken: list[bytes] = []
+    try:
+        with path.open("rb") as file:
+            if any(from_lines([line], broken.append) for line in file if line.strip()):
+                return
+    except FileNotFoundError:
+        raise InputError(f"{path}: found no such file, expected JSON Lines of records; check the path") from None
+    if broken:
+        raise InputError(f"{path}: found no line that is a record, expected what export --records or a spill wrote")
+
+
 def _import_file(store: OutcomeStore, path: Path, console: Console, progress: Callable[[int, int], None]) -> None:
     broken: list[bytes] = []
     count = done = 0
@@ -434,15 +449,12 @@ def _import_file(store: OutcomeStore, path: Path, console: Console, progress: Ca
             size = path.stat().st_size
             while lines := list(islice(file, _BATCH)):
                 records = from_lines((line for line in lines if line.strip()), broken.append)
-                store.write(records)
+                if records:
+                    store.write(records)
                 count, done = count + len(records), done + sum(map(len, lines))
                 progress(done, size)
-    except FileNotFoundError:
-        raise InputError(f"{path}: found no such file, expected JSON Lines of records; check the path") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}, expected records that export --records wrote") from None
-    if broken and not count:
-        raise InputError(f"{path}: found no line that is a record, expected what export --records or a spill wrote")
     left = f"; {len(broken):,} lines that are no records left out" if broken else ""
     console.print(f"Read {escape(str(path))}: {count:,} records{left}.")
 

@@ -32,7 +32,7 @@ from classifier.outcomes.keys import Keys
 from classifier.outcomes.reading import can_write, location
 from classifier.outcomes.schema import HASH_KEY, VERSION, bring_up, check_version, found_version, store_settings
 from classifier.outcomes.sealing import unseal
-from classifier.outcomes.watch import Identity, identity, prepare_file
+from classifier.outcomes.watch import Identity, identity, misfit, prepare_file
 
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
 _DRIVERS = {
@@ -83,7 +83,8 @@ class Database:
         Raises
         ------
         SQLAlchemyError : the database cannot be reached or used.
-        StoreError : a newer release made the tables, or the file cannot be written.
+        StoreError : a newer release made the tables; an older one did, and there is no key that is kept to seal what
+            they hold; or the file cannot be written.
         """
         before = self._make_file()
         connection = self._engine.connect()
@@ -170,6 +171,8 @@ class Database:
     def _make_file(self) -> Identity | None:
         if self.path is None:
             return None
+        if (wrong := misfit(self.path)) is not None:
+            raise NoStoreError(wrong)
         try:
             if prepare_file(self.path):
                 _log.info("outcome store %s: others could read it; now only its owner can", self.shown)
@@ -182,7 +185,7 @@ class Database:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         if self.path is not None and not self.path.is_file():
-            raise NoStoreError(_ABSENT)
+            raise NoStoreError(misfit(self.path) or _ABSENT)
         if self.path is None or can_write(self.path):
             with self._engine.connect() as connection:
                 self._prepare(connection, write=False)
@@ -201,10 +204,9 @@ class Database:
             raise NoStoreError(_EMPTY)
         if version is not None:
             check_version(version)
-        key = self.keys.own()
         connection.execution_options(write=True)
         with connection.begin():
-            bring_up(connection, key)
+            bring_up(connection, self.keys)
         if version is not None:
             self._tell_of_sealing(connection)
 
@@ -229,7 +231,8 @@ class Database:
             else:
                 self.checkpoint(connection)
         _log.warning(
-            "outcome store %s: brought up to schema version %d: what gives requests away is sealed; the key is %s",
+            "outcome store %s: brought up to schema version %d: what gives requests away is sealed; the key is %s; "
+            "keep it",
             self.shown,
             VERSION,
             self.keys.where,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from classifier.errors import InputError
+from classifier.errors import InputError, StoreError
 from classifier.outcomes.private import create_file, make_folder
 from classifier.outcomes.sealing import KEY_BYTES
 
@@ -37,33 +37,63 @@ class Keys:
     """
 
     def __init__(self, given: str | None = None) -> None:
-        """Take the key that was given, else the environment's.
+        """Take the key that was given, else the environment's; an empty one, or one of blanks, is none.
 
         Raises
         ------
         InputError : it is no key; the message does not hold it.
         """
         self.path = user_data_path("tierwise") / _FILE
-        self._given = _parsed("store key", given) if given else _parsed(f"${VARIABLE}", os.environ.get(VARIABLE, ""))
+        environment = os.environ.get(VARIABLE, "")
+        self._given = _parsed("store key", given or "") or _parsed(f"${VARIABLE}", environment)
         self._own = self._given
+        self._passing = secrets.token_bytes(KEY_BYTES)  # ends with the process
+        self._told = False
 
     @property
     def where(self) -> str:
-        """Where the key is, for people."""
-        return f"that of ${VARIABLE} or of the option" if self._given else f"in {self.path}; keep it"
+        """Which key seals, for people."""
+        if self._given:
+            return f"that of ${VARIABLE} or of the option"
+        return f"that in {self.path}" if self._own else "one that ends with this process"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what `own` seals can still be opened when this process has ended."""
+        self.own()
+        return self._own is not None
 
     def own(self) -> bytes:
         """The key to seal with, made where there is none.
 
         Where the file can neither be read nor made, a key that ends with the process: what it hides, nobody will read.
         """
+        if self._own is None and not self._told:
+            try:
+                return self.kept()
+            except StoreError as error:
+                self._told = True
+                _log.warning("%s; until then nobody will read what this program seals (said once)", error)
+        return self._own or self._passing
+
+    def kept(self) -> bytes:
+        """The key to seal with, made where there is none, which is there when this process has ended.
+
+        For what lies somewhere in the clear, and nowhere else: sealed with any other key, it would be lost.
+
+        Raises
+        ------
+        StoreError : its file can neither be read nor made.
+        """
         if self._own is None:
             try:
                 self._own = _read(self.path) or _made(self.path)
             except (OSError, InputError) as error:
-                why = error.strerror if isinstance(error, OSError) else str(error)
-                _log.warning("store key %s: %s; set $%s, or nobody will read what is sealed", self.path, why, VARIABLE)
-                self._own = secrets.token_bytes(KEY_BYTES)
+                why = error.strerror if isinstance(error, OSError) else "found no key in it"
+                raise StoreError(
+                    f"store key {self.path}: {why}, expected a key that is kept; set ${VARIABLE}, or make the folder "
+                    "writable and the file readable"
+                ) from None
         return self._own
 
     def all(self) -> tuple[bytes, ...]:
@@ -72,11 +102,12 @@ class Keys:
             kept = _read(self.path)
         except (OSError, InputError):
             kept = None
-        return tuple(dict.fromkeys(key for key in (self._own, kept) if key))
+        passing = self._passing if self._told else None
+        return tuple(dict.fromkeys(key for key in (self._own, passing, kept) if key))
 
 
 def _parsed(where: str, text: str) -> bytes | None:
-    if not text:
+    if not text.strip():
         return None
     if not _DIGITS.fullmatch(text.strip()):
         raise InputError(f"{where}: found no key, expected {2 * KEY_BYTES} hexadecimal digits; {_REMEDY}")
@@ -85,7 +116,7 @@ def _parsed(where: str, text: str) -> bytes | None:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return _parsed(str(path), path.read_text("utf-8") or "nothing")
+        return _parsed(str(path), path.read_text("utf-8").strip() or "nothing")
     except FileNotFoundError:
         return None
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
@@ -44,10 +45,10 @@ def create_file(path: Path) -> bool:
 
 
 def tighten(path: Path) -> bool:
-    """Take a file of this user's from all others; whether that was needed and possible."""
+    """Take a file of this user's from all others; whether that was needed and possible. Links are not followed."""
     try:
-        found = path.stat()
-        if not found.st_mode & 0o077 or found.st_uid != os.geteuid():
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or not found.st_mode & 0o077 or found.st_uid != os.geteuid():
             return False
         path.chmod(FILE_MODE)
     except (OSError, AttributeError):  # the latter on Windows, which knows no such users

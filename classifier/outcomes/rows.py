@@ -30,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from classifier.outcomes.lines import attempt_from, decision_from, values
 from classifier.outcomes.records import (
     AttemptRecord,
+    DecisionRecord,
     FeedbackRecord,
     LateAttempt,
     Outcome,
@@ -40,6 +41,16 @@ from classifier.outcomes.schema import AnyText, UtcTime, attempts, decisions, de
 
 _DELETION_LOCK = 0x74696573
 _MOST_ID = 200  # characters; PostgreSQL cannot index much longer ones
+
+
+def check_ids(records: Iterable[Record]) -> None:
+    """Refuse what no store takes, before one is made for it.
+
+    Raises
+    ------
+    ValueError : an identifier is too long.
+    """
+    _check_lengths(each.id if isinstance(each, DecisionRecord) else each.decision for each in records)
 
 
 def write_records(connection: Connection, records: Iterable[Record]) -> None:
@@ -55,8 +66,7 @@ def write_records(connection: Connection, records: Iterable[Record]) -> None:
         for table, row in _rows(record):
             rows[table].append(row)
     ids = {row["id" if table is decisions else "decision"] for table in rows for row in rows[table]}
-    if any(len(each) > _MOST_ID for each in ids):
-        raise ValueError(f"found an identifier of more than {_MOST_ID} characters")
+    _check_lengths(ids)
     _hold_deletions(connection, "pg_advisory_xact_lock_shared")
     gone = set(connection.scalars(select(deleted.c.id).where(deleted.c.id.in_(ids))))
     for table, found in rows.items():
@@ -176,3 +186,8 @@ def _remove(connection: Connection, ids: Sequence[str]) -> int:
     for table in (attempts, feedback):
         connection.execute(delete(table).where(table.c.decision.in_(ids)))
     return connection.execute(delete(decisions).where(decisions.c.id.in_(ids))).rowcount
+
+
+def _check_lengths(ids: Iterable[str]) -> None:
+    if any(len(each) > _MOST_ID for each in ids):
+        raise ValueError(f"found an identifier of more than {_MOST_ID} characters")

@@ -45,6 +45,7 @@ from sqlalchemy import (
 
 from classifier.errors import StoreError
 from classifier.outcomes.encoding import dump_json, escape, load_json, unescape
+from classifier.outcomes.keys import Keys
 from classifier.outcomes.privacy import EXPECTATIONS, hidden_expectations
 from classifier.outcomes.sealing import KEY_BYTES, fingerprint, seal
 
@@ -269,6 +270,15 @@ def _begin_settings(connection: Connection, key: bytes, hash_key: bytes) -> None
     connection.execute(store_settings.insert(), [{"name": name, "value": value} for name, value in rows.items()])
 
 
+def _kept_key(keys: Keys, version: int) -> bytes:
+    try:
+        return keys.kept()
+    except StoreError as error:
+        raise StoreError(
+            f"found schema version {version}, expected {VERSION}, and it cannot be sealed to bring it up; {error}"
+        ) from None
+
+
 def found_version(connection: Connection) -> int | None:
     """The schema's version; None: there is no store in the database."""
     if not inspect(connection).has_table(schema_version.name):
@@ -288,26 +298,29 @@ def check_version(version: int) -> None:
         raise StoreError(f"found schema version {version}, expected at most {VERSION}; upgrade tierwise")
 
 
-def bring_up(connection: Connection, key: bytes) -> None:
+def bring_up(connection: Connection, keys: Keys) -> None:
     """Make the tables, or bring older ones up to `VERSION`, in the connection's transaction and under a lock.
 
-    ``key`` seals what they hide.
+    The key seals what they hide; for older ones, which hold it in the clear, it has to be one that is kept.
 
     On SQLite the transaction has to have begun as an immediate one, which is the lock.
 
     Raises
     ------
-    StoreError : the tables are newer than this release knows.
+    StoreError : the tables are newer than this release knows, or they are older and the key is not kept.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     version = found_version(connection)
     if version is None:
         METADATA.create_all(connection)
-        _begin_settings(connection, key, secrets.token_bytes(KEY_BYTES))
+        _begin_settings(connection, keys.own(), secrets.token_bytes(KEY_BYTES))
         connection.execute(schema_version.insert(), {"version": VERSION})
         return
     check_version(version)
+    if version == VERSION:  # another program was faster
+        return
+    key = _kept_key(keys, version)
     for step in range(version + 1, VERSION + 1):
         MIGRATIONS[step](connection, key)
     connection.execute(schema_version.update(), {"version": VERSION})

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from platformdirs import user_state_path
 
-from classifier.errors import InputError, StoreError
+from classifier.errors import InputError, NoStoreError, StoreError
 from classifier.outcomes.database import Database
 from classifier.outcomes.encoding import dump_json, snapshot
 from classifier.outcomes.keys import VARIABLE, Keys
@@ -31,9 +31,17 @@ from classifier.outcomes.records import (
     Record,
     new_id,
 )
-from classifier.outcomes.rows import count_decisions, delete_decision, prune_decisions, read_outcomes, write_records
+from classifier.outcomes.rows import (
+    check_ids,
+    count_decisions,
+    delete_decision,
+    prune_decisions,
+    read_outcomes,
+    write_records,
+)
 from classifier.outcomes.sealing import sealed_by
 from classifier.outcomes.stats import Stats, read_stats
+from classifier.outcomes.watch import misfit
 from classifier.outcomes.writer import Counters, Writer, WriterOptions
 
 DEFAULT_URL = "sqlite:///outcomes.db"
@@ -84,7 +92,7 @@ class OutcomeStore:
 
         Raises
         ------
-        InputError : an argument is wrong.
+        InputError : an argument is wrong. NoStoreError : a folder, or another thing that is no file, lies at the path.
         """
         if store not in MODES:
             raise InputError(f"store: found {store!r}, expected one of {', '.join(MODES)}")
@@ -97,6 +105,8 @@ class OutcomeStore:
             raise InputError(f"retention_days: found {retention_days}, expected a number of days above 0, or None")
         self._keys = Keys(key)
         self._database = Database(url, self._keys)
+        if self._database.path is not None and (wrong := misfit(self._database.path)) is not None:
+            raise NoStoreError(f"{self.name}: {wrong}")
         folders = (Path(spill).absolute(),) if spill is not None else _spill_folders(self._database)
         self._writer = Writer(
             WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after),
@@ -146,9 +156,14 @@ class OutcomeStore:
 
         Raises
         ------
-        InputError : the score is out of range.
+        InputError : the score is no number, or out of range.
         """
-        if not 0 <= score <= 1:
+        try:
+            fits = bool(0 <= score <= 1)
+        except (TypeError, ValueError, ArithmeticError):
+            found = f"a score of type {type(score).__name__}"
+            raise InputError(f"feedback: found {found}, expected a number from 0 to 1") from None
+        if not fits:
             raise InputError(f"feedback: found a score of {score}, expected a number from 0 to 1")
         self._writer.put(FeedbackRecord(new_id(), decision, datetime.now(UTC), float(score), source, tier))
 
@@ -227,6 +242,7 @@ class OutcomeStore:
         ------
         StoreError : the store cannot take them. ValueError : an identifier is too long.
         """
+        check_ids(records)
         with self._database.session(write=True) as connection, connection.begin():
             write_records(connection, [seal_record(record, PROMPT, self._keys.own()) for record in records])
 

@@ -61,6 +61,14 @@ def still_there(path: Path, before: Identity) -> Identity | None:
     return now if before.log in (None, now.log) else None
 
 
+def misfit(path: Path) -> str | None:
+    """What is wrong with a path at which something lies that is no file; None: nothing."""
+    if not os.path.exists(path) or os.path.isfile(path):
+        return None
+    kind = "a folder" if os.path.isdir(path) else "a device, pipe or socket"
+    return f"found {kind}, expected an SQLite file or nothing yet; name a file"
+
+
 def prepare_file(path: Path) -> bool:
     """Make the file and its folder where they are missing, for their owner alone; whether others could read it before.
 
@@ -70,6 +78,7 @@ def prepare_file(path: Path) -> bool:
     ------
     OSError : it cannot be made.
     """
+    path = Path(os.path.realpath(path))  # a link at the store's path means the file it leads to
     found = identity(path)
     if found is not None and found.size:
         return any([tighten(path), *(tighten(each) for each in _beside(path))])

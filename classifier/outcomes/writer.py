@@ -35,9 +35,9 @@ from classifier.outcomes.dead_letters import dead_letter
 from classifier.outcomes.keys import VARIABLE, Keys
 from classifier.outcomes.lane import Jobs, Lane, Tally
 from classifier.outcomes.lines import from_lines, to_line
-from classifier.outcomes.privacy import kept, seal_record
+from classifier.outcomes.privacy import PROMPT, kept, seal_record
 from classifier.outcomes.recent import Recent
-from classifier.outcomes.records import Record
+from classifier.outcomes.records import DecisionRecord, Record
 from classifier.outcomes.rows import prune_decisions, write_records
 from classifier.outcomes.sealing import KEY_BYTES
 from classifier.outcomes.spill import BROKEN, Spill
@@ -404,6 +404,8 @@ class Writer:
         with closing(self.spill.take()) as files:
             for file in files:
                 while lines := list(islice(file, self.options.batch)):
+                    if self._would_lose(lines):
+                        return
                     tally: Counter[str] = Counter()
                     records = self._cleaned(from_lines(lines, self._set_line_aside), tally)
                     recovered = len(records) + tally.total()
@@ -412,6 +414,16 @@ class Writer:
                     self._secure(tally)
                     self._count({**tally, "recovered": recovered})
                     yield
+
+    def _would_lose(self, lines: Iterable[bytes]) -> bool:
+        """Whether an older release spilled in the clear what would now be sealed with a key that is not kept."""
+        if self.options.mode == PROMPT or self.keys.is_kept:
+            return False
+        decisions = (each for each in from_lines(lines, lambda _: None) if isinstance(each, DecisionRecord))
+        if all(each.sealed is not None for each in decisions):
+            return False
+        self._warn("spilled", f"what an older release spilled waits until there is a key that is kept; set ${VARIABLE}")
+        return True
 
     def _set_line_aside(self, line: bytes) -> None:
         self.spill.set_aside(line)

@@ -303,3 +303,10 @@ def test_rows_of_one_group_cannot_be_split(run: Command, tmp_path: Path) -> None
 def test_a_reference_that_costs_nothing_leaves_nothing_to_save(run: Command, tmp_path: Path) -> None:
     rows = [{**row, "cost__opus": 0.0, "cost__haiku": 0.0, "cost__sonnet": 0.0} for row in outcome_rows(80)]
     assert "nothing to save" in only_line(run(write_csv(tmp_path / "free.csv", rows), "--reference", "opus"))
+
+
+def test_without_any_source_the_command_names_itself_once(run: Command, tmp_path: Path) -> None:
+    result = run()
+    assert result.returncode == 2
+    assert only_line(result).startswith("train-router: found neither tables nor --outcomes, expected one of them;")
+    assert list(tmp_path.iterdir()) == []

@@ -201,11 +201,20 @@ def test_another_folder(command: Command) -> None:
 )
 def test_bad_input_is_one_line(command: Command, arguments: tuple[str, ...], words: str) -> None:
     Path("empty.safetensors").write_bytes(b"")
+    before = sorted(Path().iterdir())
     code, out, err = command(*arguments)
+    assert sorted(Path().iterdir()) == before
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
     assert err.startswith("tierwise-models: ")
     assert words in err
+
+
+def test_pruning_where_nothing_is_kept_makes_no_folder(command: Command) -> None:
+    for arguments in (("prune",), ("prune", "--dry-run")):
+        code, out, _ = command(*arguments)
+        assert (code, out.strip()) == (0, "Nothing to remove.")
+    assert not FOLDER.exists()
 
 
 def test_a_damaged_version_is_not_promoted(command: Command) -> None:

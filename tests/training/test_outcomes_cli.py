@@ -21,7 +21,7 @@ from classifier.errors import InputError
 from classifier.features import extract
 from classifier.keywords import load_keywords
 from classifier.outcomes import AttemptRecord, DecisionRecord, Outcome, OutcomeStore, new_id
-from classifier.outcomes.lines import from_line
+from classifier.outcomes.lines import from_line, to_line
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
 from training.outcome_table import table_row, tier_scores
@@ -294,9 +294,28 @@ def test_lines_that_are_no_records_are_left_out_and_a_file_of_them_refused(
     assert command("import")[0] == 2
 
 
-def test_what_waits_is_taken_up(command: Command, store: OutcomeStore) -> None:
-    from classifier.outcomes.lines import to_line
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", "prompt,small\nhello,1\n"),
+        ("long.jsonl", to_line(decision(id="x" * 300))),
+        ("blank.jsonl", "\n\n"),
+        ("absent.jsonl", None),
+    ],
+)
+def test_an_import_of_what_is_no_record_leaves_nothing_behind(command: Command, name: str, content: str | None) -> None:
+    Path("good.jsonl").write_text(to_line(decision()))
+    if content is not None:
+        Path(name).write_text(content)
+    before = sorted(Path().iterdir())
+    assert command("import", name)[0] == (0 if name == "blank.jsonl" else 2)
+    assert sorted(Path().iterdir()) == before
+    if name in ("table.csv", "absent.jsonl"):
+        assert command("import", "good.jsonl", name)[0] == 2
+        assert sorted(Path().iterdir()) == before
 
+
+def test_what_waits_is_taken_up(command: Command, store: OutcomeStore) -> None:
     store.write([decision()])
     folder = Path("outcomes.db.spill")
     folder.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,7 +174,7 @@ def rollback(folder: Path, *, why: str = "") -> Version:
     ArtifactError : it cannot be used.
     RouterError : another command is changing the folder.
     """
-    with locked(folder / VERSIONS):
+    with _locked_if_there(folder):
         name = _before(folder, read_switches(folder))
         if name is None:
             raise InputError(
@@ -206,7 +207,7 @@ def prune(folder: Path, keep: int = 10, *, dry_run: bool = False) -> list[Versio
     """
     if keep < 0:
         raise InputError(f"keep is {keep}; expected 0 or more versions to keep")
-    with locked(folder / VERSIONS):
+    with _locked_if_there(folder):
         tried = find_candidate(folder / TRIED)
         gone = [
             version
@@ -231,6 +232,11 @@ def checked(path: Path) -> Artifact:
     artifact = read_artifact(path)
     Router(artifact)
     return artifact
+
+
+def _locked_if_there(folder: Path) -> AbstractContextManager[None]:
+    """The lock of the versions; none where there is no version, so that no folder is made for it."""
+    return locked(folder / VERSIONS) if (folder / VERSIONS).is_dir() else nullcontext()
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -16,6 +16,7 @@ from test_store import everything
 
 from classifier import Router
 from classifier.outcomes import OutcomeStore, StoreError, dump_features
+from classifier.outcomes.lines import to_line
 from classifier.outcomes.schema import VERSION
 from classifier.outcomes.sealing import unseal
 from classifier.request import Request
@@ -201,6 +202,102 @@ def test_what_an_older_release_kept_in_the_clear_is_sealed(
     lying = {each.decision.id: each.decision for each in store.outcomes(opened=False)}
     assert (lying["bare 1"].probabilities, lying["bare 1"].expected_cost) == ((), (0.0012,))
     assert lying["old"].probabilities == (0.5,)  # its prompt is kept, too
+
+
+@pytest.mark.parametrize("made", ["no folder", "no key", "no file"])
+def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
+    url: str,
+    tmp_path: Path,
+    open_store: Opener,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    made: str,
+) -> None:
+    run_sql(url, VERSION_3)
+    run_sql(url, f"UPDATE decisions SET features = {'X' if url.startswith('sqlite') else 'BYTEA '}'00'")
+    before = structure(url), rows(url)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    path = tmp_path / "home" / "tierwise" / "store.key"
+    path.parent.mkdir(parents=True)
+    match made:
+        case "no folder":
+            path.parent.rmdir()
+            path.parent.touch()
+        case "no key":
+            path.write_text("nonsense")
+        case "no file":
+            path.mkdir()
+    store = open_store(url, store="features")
+    with pytest.raises(
+        StoreError, match=r"version 3, expected 4, .*store\.key: .*; set \$TIERWISE_STORE_KEY"
+    ) as refused:
+        store.stats()
+    assert "\n" not in str(refused.value)
+    for act in (lambda: next(store.outcomes()), store.vacuum, lambda: store.write([decision()])):
+        with pytest.raises(StoreError, match=r"store\.key"):
+            act()
+    store.record(decision())
+    assert store.flush(60)
+    assert (store.counters.spilled, store.counters.written) == (1, 0)
+    assert "the key is" not in caplog.text
+    assert (structure(url), rows(url)) == before
+    monkeypatch.setenv("TIERWISE_STORE_KEY", "0f" * 32)
+    later = open_store(url)
+    wait_for(lambda: later.count() == 1)
+    later.flush(60)
+    wait_for(lambda: later.count() == 2)  # what waited is taken up
+
+
+def rows(url: str) -> list[tuple[Any, ...]]:
+    """What decisions and settings hold, as it lies there."""
+    engine = create_engine(driver_url(url))
+    with engine.connect() as connection:
+        found = [
+            tuple(bytes(each) if isinstance(each, memoryview) else each for each in row)
+            for table in ("decisions", "store_settings")
+            for row in connection.execute(text(f"SELECT * FROM {table}"))
+        ]
+    engine.dispose()
+    return found
+
+
+def test_a_key_that_can_be_made_later_brings_an_older_store_up_later(
+    url: str, tmp_path: Path, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sql(url, VERSION_3)
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    store = open_store(url, store="features")
+    store.record(decision())
+    assert store.flush(60)
+    assert store.counters.spilled == 1
+    home.unlink()
+    wait_for(lambda: store.counters.written == 1)
+    later = open_store(url, key=(home / "tierwise" / "store.key").read_text())
+    assert {each.decision.probabilities for each in later.outcomes()} == {(0.5,), ()}  # the new one was spilled before
+    assert {each.decision.probabilities for each in store.outcomes()} == {(0.5,), (0.7, 0.9)}
+
+
+def test_what_an_older_release_spilled_waits_for_a_key_that_is_kept(
+    url: str, tmp_path: Path, open_store: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "spill").mkdir()
+    old = decision(prompt=None)
+    (tmp_path / "spill" / "1.jsonl").write_text(to_line(old))
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    store = open_store(url, store="features")
+    store.record(decision())
+    wait_for(lambda: "waits until there is a key" in caplog.text)
+    assert store.flush(60)
+    assert (store.counters.written, store.spilled()) == (1, 1)
+    store.close()
+    monkeypatch.setenv("TIERWISE_STORE_KEY", "0f" * 32)
+    later = open_store(url, store="features")
+    later.record(decision())
+    wait_for(lambda: later.spilled() == 0 and later.count() == 3)
+    assert {(0.7, 0.9)} == {each.decision.probabilities for each in later.outcomes() if each.decision.id == old.id}
 
 
 def test_an_older_store_that_cannot_be_written_says_what_to_do(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_outages import run
 
-from classifier.errors import InputError
+from classifier.errors import InputError, StoreError
 from classifier.outcomes.keys import Keys
 from classifier.outcomes.sealing import SealError, fingerprint, is_sealed, seal, sealed_by, unseal
 
@@ -62,6 +62,11 @@ def test_a_key_is_the_option_else_the_environments_else_the_files(
     assert Keys().own() == bytes.fromhex(HEX)
     assert set(Keys().all()) == {bytes.fromhex(HEX), made}
     assert Keys("ab" * 32).own() == bytes.fromhex("ab" * 32)
+    for blank in ("", "  \n"):
+        assert Keys(blank).own() == bytes.fromhex(HEX)
+        monkeypatch.setenv("TIERWISE_STORE_KEY", blank)
+        assert Keys().own() == made
+        monkeypatch.setenv("TIERWISE_STORE_KEY", HEX)
 
 
 @pytest.mark.parametrize("text", ["short", "0f" * 31, "0g" * 32, "é" * 64])
@@ -74,7 +79,7 @@ def test_what_is_no_key_is_refused_without_being_shown(text: str, monkeypatch: p
         Keys()
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b" \n", b"nonsense", b"\xff\xfe"])
 def test_a_key_file_that_holds_none_is_left_alone_and_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
@@ -84,6 +89,11 @@ def test_a_key_file_that_holds_none_is_left_alone_and_told_of(
     keys.path.write_bytes(content)
     assert len(keys.own()) == 32
     assert keys.own() == keys.own()
+    assert not keys.is_kept
+    assert keys.all() == (keys.own(),)
+    assert str(keys.path) not in keys.where
+    with pytest.raises(StoreError, match=r"store\.key: found no key in it, expected a key that is kept; set \$"):
+        keys.kept()
     assert keys.path.read_bytes() == content
     assert str(keys.path) in caplog.text
 

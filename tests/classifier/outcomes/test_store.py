@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_outcomes import SECRET, START, Opener, attempt, decision, wait_for
 
 from classifier.errors import InputError
 from classifier.outcomes import LateAttempt, NoStoreError, OutcomeStore, StoreError, new_id
+from classifier.outcomes.private import tighten
 from classifier.outcomes.records import first_id
 
 
@@ -200,6 +205,13 @@ def test_feedback_out_of_range_is_refused(sqlite_url: str, open_store: Opener) -
     for score in (-0.1, 1.1, float("nan")):
         with pytest.raises(InputError, match="from 0 to 1"):
             store.record_feedback("id", score)
+    for odd in ("x", "0.5", None, [0.5], 1j, np.array([0.5, 0.6]), Decimal("sNaN")):
+        with pytest.raises(InputError, match=r"found a score of type \w+, expected a number from 0 to 1"):
+            store.record_feedback("id", odd)  # type: ignore[arg-type]
+    assert store.counters.given == 0
+    for fit in (0, True, np.float32(0.5), Decimal("0.5")):
+        store.record_feedback("id", fit)  # type: ignore[arg-type]
+    assert store.counters.given == 4
 
 
 @pytest.mark.parametrize(
@@ -226,6 +238,56 @@ def test_wrong_arguments_are_refused_in_one_line(url: str, options: dict[str, ob
         OutcomeStore(url, **options)  # type: ignore[arg-type]
     assert "pass-word" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("kind", "words"), [("folder", "a folder"), ("pipe", "a device, pipe or socket")])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_path_that_is_no_files_is_refused_and_left_as_it_is(
+    tmp_path: Path, open_store: Opener, kind: str, words: str, linked: bool
+) -> None:
+    there = tmp_path / "there"
+    path = tmp_path / "link" if linked else there
+    if linked:
+        path.symlink_to(there)
+    late = open_store(f"sqlite:///{path}")  # nothing lies there yet
+    there.mkdir(0o755) if kind == "folder" else os.mkfifo(there, 0o644)
+    mode = there.stat().st_mode
+    with pytest.raises(NoStoreError, match=f"{path.name}: found {words}, expected an SQLite file") as refused:
+        OutcomeStore(f"sqlite:///{path}")
+    assert "\n" not in str(refused.value)
+    for act in (late.count, lambda: late.write([decision()])):
+        with pytest.raises(NoStoreError, match=f"{path.name}: found {words}"):
+            act()
+    late.record(decision())
+    assert late.flush(60)
+    assert late.counters.spilled == 1
+    assert there.stat().st_mode == mode
+
+
+def test_only_files_are_taken_from_others(tmp_path: Path) -> None:
+    file, link, folder = tmp_path / "file", tmp_path / "link", tmp_path / "folder"
+    file.touch()
+    link.symlink_to(file)
+    folder.mkdir()
+    file.chmod(0o644)
+    folder.chmod(0o755)
+    assert [tighten(link), tighten(folder)] == [False, False]
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (file, folder)] == [0o644, 0o755]
+    assert tighten(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_store_behind_a_link_is_its_owners_alone(tmp_path: Path, open_store: Opener, there: bool) -> None:
+    file = tmp_path / "elsewhere.db"
+    (tmp_path / "link.db").symlink_to(file)
+    if there:
+        open_store(f"sqlite:///{file}").write([decision()])
+        file.chmod(0o644)
+    store = open_store(f"sqlite:///{tmp_path / 'link.db'}")
+    store.write([decision()])
+    assert store.count() == 1 + there
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_reading_what_is_not_there(
