@@ -41,8 +41,9 @@ def frequent(data: RoutingData, large: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     A large group of the user's own (a conversation, a document) need not come again, and others as large may.
     """
-    named = np.array([group is not None for group in data.table.groups], bool)
-    return large & ~named
+    unnamed = np.array([group is None for group in data.table.groups], bool)
+    often: NDArray[np.bool_] = large & unnamed
+    return often
 
 
 def choose_on_frequent(split: Split, data: RoutingData, large: NDArray[np.bool_]) -> Split:
