@@ -97,7 +97,7 @@ class RoutingData:
     @property
     def logged(self) -> NDArray[np.bool_]:
         """(n,): rows that a router in use observed."""
-        return np.zeros(len(self), bool) if self.table.logged is None else self.table.logged.rows
+        return _logged(self.table)
 
     @property
     def by_chance(self) -> tuple[int, ...]:
@@ -130,6 +130,10 @@ class RoutingData:
         if self.table.logged is not None:
             known[list(self.table.logged.features)] = False
         return known
+
+
+def _logged(table: OutcomeTable) -> NDArray[np.bool_]:
+    return np.zeros(len(table.requests), bool) if table.logged is None else table.logged.rows
 
 
 def prepare(
@@ -196,14 +200,14 @@ def _missing(
     jobs: int,
 ) -> tuple[Missing, ...]:
     """What the tables' own rows miss; what a router in use did not observe, its propensities tell of."""
-    own = np.flatnonzero(np.ones(len(scores), bool) if table.logged is None else ~table.logged.rows)
+    own = np.flatnonzero(~_logged(table))
     texts = [table.requests[row].text for row in own]
     return find_missing(matrix.rows(own), scores[own], groups[own], texts, jobs=jobs)
 
 
 def _with_losses(table: OutcomeTable, scores: NDArray[np.float64], missing: Sequence[Missing]) -> NDArray[np.float64]:
     """Scores to compare tiers by: one that is missing not by chance counts as 0, or what was left out would flatter."""
-    own = np.ones(len(scores), bool) if table.logged is None else ~table.logged.rows
+    own = ~_logged(table)
     lost = np.zeros(scores.shape, bool)
     lost[:, [gap.tier for gap in missing if not gap.by_chance]] = True
     return np.where(lost & own[:, None] & np.isnan(scores), 0.0, scores)
