@@ -346,4 +346,16 @@ def chunks(completion: ChatCompletion, usage_shown: bool) -> list[ChatCompletion
 
 def _plain(value: Any, **options: Any) -> Any:
     """One of the client's objects as a dictionary; anything else, which an upstream may send in its place, as it is."""
-    return value.model_dump(warnings=False, **options) if isinstance(value, BaseModel) else value
+    if not isinstance(value, BaseModel):
+        return value
+    try:
+        return value.model_dump(warnings=False, **options)
+    except (TypeError, ValueError):  # of older versions of pydantic, where a part has another type than it should
+        return _by_hand(value)
+
+
+def _by_hand(value: Any) -> Any:
+    """One of the client's objects, in objects and lists of them, as dictionaries."""
+    if isinstance(value, BaseModel):
+        return {name: _by_hand(part) for name, part in {**vars(value), **(value.model_extra or {})}.items()}
+    return [_by_hand(part) for part in value] if isinstance(value, list) else value
