@@ -342,7 +342,8 @@ def test_deletion_reaches_what_waits(sqlite_url: str, tmp_path: Path, open_store
     store.close()
     again = open_store(sqlite_url)
     again.record(decision(prompt="after"))
-    wait_for(lambda: again.spilled() == 0)
+    assert again.flush(60)
+    wait_for(lambda: again.count() == 3)
     assert {each.decision.prompt for each in again.outcomes()} == {"before", "harmless", "after"}
 
 
