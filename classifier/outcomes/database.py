@@ -206,8 +206,8 @@ class Database:
             check_version(version)
         connection.execution_options(write=True)
         with connection.begin():
-            bring_up(connection, self.keys)
-        if version is not None:
+            brought_up = bring_up(connection, self.keys)
+        if brought_up:
             self._tell_of_sealing(connection)
 
     def _check_readable(self, connection: Connection) -> None:

@@ -298,12 +298,16 @@ def check_version(version: int) -> None:
         raise StoreError(f"found schema version {version}, expected at most {VERSION}; upgrade tierwise")
 
 
-def bring_up(connection: Connection, keys: Keys) -> None:
+def bring_up(connection: Connection, keys: Keys) -> bool:
     """Make the tables, or bring older ones up to `VERSION`, in the connection's transaction and under a lock.
 
     The key seals what they hide; for older ones, which hold it in the clear, it has to be one that is kept.
 
     On SQLite the transaction has to have begun as an immediate one, which is the lock.
+
+    Returns
+    -------
+    Whether there were older ones; False also where another program was faster.
 
     Raises
     ------
@@ -316,11 +320,12 @@ def bring_up(connection: Connection, keys: Keys) -> None:
         METADATA.create_all(connection)
         _begin_settings(connection, keys.own(), secrets.token_bytes(KEY_BYTES))
         connection.execute(schema_version.insert(), {"version": VERSION})
-        return
+        return False
     check_version(version)
-    if version == VERSION:  # another program was faster
-        return
+    if version == VERSION:
+        return False
     key = _kept_key(keys, version)
     for step in range(version + 1, VERSION + 1):
         MIGRATIONS[step](connection, key)
     connection.execute(schema_version.update(), {"version": VERSION})
+    return True

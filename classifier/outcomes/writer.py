@@ -1,9 +1,9 @@
 """The thread that writes, so that no request waits for the store.
 
 Records go into a queue. The thread writes what is in it, many records to a transaction. While the store cannot take
-them it spills them instead, asks again after a while (a second, then twice as long, up to a minute), and when the store
-is back, or at the next start, takes up what was spilled. Where the thread hangs in a call to the database, so that the
-queue is full, a second thread spills what comes on top.
+them it spills them instead, and asks again after a while (a second, then twice as long, up to a minute). When the store
+is back, it takes up what was spilled; so does a later process, with its first record. Where the thread hangs in a call
+to the database, so that the queue is full, a second thread spills what comes on top.
 
 No record ends the thread: what can be neither stored nor spilled is set aside. Nothing is confirmed that went to a file
 which is not at the store's path any more: what was written since the last flush is kept in mind, and written again.

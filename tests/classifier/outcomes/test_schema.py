@@ -241,6 +241,12 @@ def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
     assert (store.counters.spilled, store.counters.written) == (1, 0)
     assert "the key is" not in caplog.text
     assert (structure(url), rows(url)) == before
+    store.close()
+    monkeypatch.setenv("TIERWISE_STORE_KEY", "0f" * 32)
+    later = open_store(url, store="features")
+    later.record(decision())  # with its first record a store begins to take up what waits
+    wait_for(lambda: later.spilled() == 0 and later.count() == 3)
+    assert caplog.text.count("brought up to schema version 4") == 1
 
 
 def rows(url: str) -> list[tuple[Any, ...]]:
