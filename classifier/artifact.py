@@ -208,6 +208,25 @@ def expect_at_most(artifact: Artifact, part: str, found: int, most: int) -> None
         raise unfit(artifact, part, f"has {found}", f"at most {most}")
 
 
+def model_part(artifact: Artifact, field: str, prefix: str) -> Artifact:
+    """A further model of an artifact, which lies under ``model`` of a header field and in tensors with a prefix.
+
+    Returns
+    -------
+    An artifact of that model alone, as `classifier.model.load_model` takes it.
+
+    Raises
+    ------
+    ArtifactError : the header field is missing, or no table.
+    """
+    return Artifact(
+        {"model": header_field(artifact, field, "model", kind=dict)},
+        {name.removeprefix(prefix): array for name, array in artifact.tensors.items() if name.startswith(prefix)},
+        artifact.digest,
+        artifact.source,
+    )
+
+
 def header_field(artifact: Artifact, *keys: str, kind: type[Kind]) -> Kind:
     """Return the header's value at ``keys`` (outermost first), checked to be of ``kind``.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.artifact import Artifact, header_field
+from classifier.artifact import Artifact, header_field, model_part
 from classifier.errors import ArtifactError
 from classifier.features import FeatureRows, Features
 from classifier.model import Model, dump_model, load_model
@@ -92,11 +92,5 @@ def load_support(
         raise ArtifactError(
             f"{artifact.source}: where its tiers were observed does not fit its menu; retrain with train-router"
         )
-    part = Artifact(
-        {"model": header_field(artifact, FIELD, "model", kind=dict)},
-        {name.removeprefix(_PREFIX): array for name, array in artifact.tensors.items() if name.startswith(_PREFIX)},
-        artifact.digest,
-        artifact.source,
-    )
-    model = load_model(part, len(tiers), dense_features, task_aliases)
+    model = load_model(model_part(artifact, FIELD, _PREFIX), len(tiers), dense_features, task_aliases)
     return Support(model, tuple(names.index(tier) for tier in tiers), tuple(least))

@@ -35,7 +35,7 @@ from training.floor import TaskMeansLearner
 from training.gate.train import add_gate
 from training.judge_cli import hold_contest, promotion_rule, show_contest
 from training.labels import Adequacy
-from training.ledger import enter_try
+from training.ledger import LEDGER, enter_try
 from training.linear import LinearLearner
 from training.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command, write_json
 from training.pipeline import train
@@ -371,6 +371,14 @@ def train_router(
     folder = models if store is not None and out is None else path.parent
     chosen = {"seed": seed or 0, "effort": str(effort), "keywords": dump_keywords(keywords)}
     target = _as_a_try(folder, data, target, options, chosen)
+    if target.attempt is None and not data.logged.all():
+        console.print(
+            escape(
+                f"Warning: the ledger {folder / LEDGER} cannot be written, so nobody counts this try: rely on the "
+                "first certificate made on these rows only, or make the folder writable."
+            ),
+            style="yellow",
+        )
     learners = learners_for(effort)
     if store is not None and store.kept.by_task:
         learners = {"task means": TaskMeansLearner(LinearLearner())}

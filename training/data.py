@@ -112,10 +112,8 @@ class RoutingData:
     @property
     def lost(self) -> NDArray[np.bool_]:
         """(n, t): scores that are missing not by chance, so that they count as lost where the tier is picked."""
-        found = np.zeros(self.quality.shape, bool)
         gaps = [tier for tier in self.gaps if tier != self.reference]
-        found[:, gaps] = np.isnan(self.quality[:, gaps]) & ~self.logged[:, None]
-        return found
+        return _lost(self.quality, gaps, self.logged)
 
     def completed(self, rows: NDArray[np.int64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m, t) qualities of some rows: where one was not observed, 0 if it counts as lost, else what is expected."""
@@ -207,10 +205,15 @@ def _missing(
 
 def _with_losses(table: OutcomeTable, scores: NDArray[np.float64], missing: Sequence[Missing]) -> NDArray[np.float64]:
     """Scores to compare tiers by: one that is missing not by chance counts as 0, or what was left out would flatter."""
-    own = ~_logged(table)
+    gaps = [gap.tier for gap in missing if not gap.by_chance]
+    return np.where(_lost(scores, gaps, _logged(table)), 0.0, scores)
+
+
+def _lost(scores: NDArray[np.float64], gaps: Sequence[int], logged: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n, t): scores that a table's own rows miss, of the tiers ``gaps``."""
     lost = np.zeros(scores.shape, bool)
-    lost[:, [gap.tier for gap in missing if not gap.by_chance]] = True
-    return np.where(lost & own[:, None] & np.isnan(scores), 0.0, scores)
+    lost[:, gaps] = np.isnan(scores[:, gaps]) & ~logged[:, None]
+    return lost
 
 
 def _observed(table: OutcomeTable, names: tuple[str, ...]) -> Observed | None:

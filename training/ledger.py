@@ -49,12 +49,10 @@ class Try:
     ----------
     number : 1 for the first on these rows.
     share : of the error allowed, that it may use.
-    first : date of the first, ISO 8601.
     """
 
     number: int
     share: float
-    first: str
 
 
 def share_of(number: int) -> float:
@@ -92,7 +90,7 @@ def enter_try(folder: Path, data: RoutingData, settings: Mapping[str, Any]) -> T
                 _write(path, tables)
     except (OSError, Timeout):
         return None
-    return Try(number, share_of(number), tries[0]["date"])
+    return Try(number, share_of(number))
 
 
 def rows_sketch(data: RoutingData) -> list[str]:

@@ -35,9 +35,7 @@ class SupportFit:
 
     def judge(self, matrix: FeatureMatrix, tiers: int) -> NDArray[np.bool_]:
         """(m, tiers): those that must not be picked, of rows that were not fitted on."""
-        found = np.zeros((len(matrix), tiers), bool)
-        found[:, self.tiers] = self.model.predict(matrix).quality < np.array(self.least)
-        return found
+        return _below(self.model.predict(matrix).quality, self.tiers, self.least, tiers)
 
     def runtime(self) -> Support:
         """The same in the runtime's form."""
@@ -84,9 +82,16 @@ def fit_support(
     )
     probabilities = model.predict(matrix).quality
     probabilities[fit] = expected.quality
-    unsupported = np.zeros(observed.shape, bool)
-    unsupported[:, tiers] = probabilities < np.array(least)
-    return SupportFit(model, tiers, least, unsupported)
+    return SupportFit(model, tiers, least, _below(probabilities, tiers, least, observed.shape[1]))
+
+
+def _below(
+    probabilities: NDArray[np.float64], tiers: tuple[int, ...], least: tuple[float, ...], count: int
+) -> NDArray[np.bool_]:
+    """(n, count): whether P(the tier is observed) is below its bound; False for tiers without gaps."""
+    below = np.zeros((len(probabilities), count), bool)
+    below[:, tiers] = probabilities < np.array(least)
+    return below
 
 
 def _least(probabilities: NDArray[np.float64], floor: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.artifact import MAX_NUMBER, Artifact, header_field
+from classifier.artifact import MAX_NUMBER, Artifact, header_field, model_part
 from classifier.errors import ArtifactError
 from classifier.gates.evidence import EVIDENCE_VERSION, evidence_names
 from classifier.gates.prospect import MOST_BINS, Prospect
@@ -123,13 +123,7 @@ def load_gate(artifact: Artifact) -> StoredGate:
     tiers = header_field(artifact, FIELD, "tiers", kind=list)
     if not tiers or not all(tier in ladder for tier in tiers):
         raise ArtifactError(f"{artifact.source}: its gate's tiers do not fit its menu; retrain with train-router")
-    part = Artifact(
-        {"model": header_field(artifact, FIELD, "model", kind=dict)},
-        {name.removeprefix(_PREFIX): array for name, array in artifact.tensors.items() if name.startswith(_PREFIX)},
-        artifact.digest,
-        artifact.source,
-    )
-    model = load_model(part, 2, len(evidence_names(ladder)), {})
+    model = load_model(model_part(artifact, FIELD, _PREFIX), 2, len(evidence_names(ladder)), {})
     if model.reference != _REFERENCE:
         raise ArtifactError(f"{artifact.source}: its gate's reference is not the second output; retrain it")
     return StoredGate(model, tuple(tiers), _load_promise(artifact, tiers))

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from made_command import Command, only_line, run
 from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact
+from training.ledger import LEDGER
 
 __all__ = ["run"]
 
@@ -98,6 +100,16 @@ def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Pat
 
 def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     assert "go to one tier" in run(noise_csv).stdout
+
+
+def test_a_ledger_that_cannot_be_written_is_said(
+    run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.ledger._PATIENCE", 0.1)
+    (tmp_path / "models").mkdir()
+    with FileLock(tmp_path / "models" / f".{LEDGER}.lock"):
+        assert "nobody counts this try" in run(outcomes_csv).stdout
+    assert "nobody counts this try" not in run(outcomes_csv).stdout
 
 
 def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
