@@ -17,8 +17,8 @@ from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from classifier.tokens import estimate_tokens
 from classifier.trees import MAX_DEPTH
-from training.fit import calibrated
-from training.matrix import build_matrix
+from training.learners.fit import calibrated
+from training.learners.matrix import build_matrix
 
 DENSE = len(dense_names(KEYWORDS))
 

@@ -12,7 +12,7 @@ from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
-from training.models_cli import main
+from training.commands.models import main
 from training.versions import current, versions
 from training.versions.files import locked
 

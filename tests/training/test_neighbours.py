@@ -7,8 +7,8 @@ from made_tables import TIERS, outcome_rows
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
-from training.matrix import FeatureMatrix, build_matrix
-from training.neighbours import Neighbours
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.neighbours import Neighbours
 
 KEYWORDS = load_keywords()
 

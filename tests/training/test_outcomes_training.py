@@ -23,8 +23,8 @@ import training
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.router import MODELS
+from training.challenge.contest import newest
 from training.versions import add_version, current, promote, versions
-from training.versions.contest import newest
 
 __all__ = ["run"]
 
@@ -173,7 +173,7 @@ def start(url: str, folder: Path) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
-        "training.cli",
+        "training.commands.train",
         "--outcomes",
         url,
         "--fastest",

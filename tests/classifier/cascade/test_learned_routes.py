@@ -10,8 +10,8 @@ from classifier import Router
 from classifier.cascade.route import find_route
 from classifier.gates import LearnedGate, NotEmpty, SecondOpinion, default_gate
 from classifier.request import make_request
+from training.certify.rule import Expectations
 from training.gate.cascade import Pair, plan_tiers
-from training.rule import Expectations
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from parsed_page import Page
 from report_runs import Run
 
 from classifier import Router
-from training.feedback.challenge import Challenge, challenge
+from training.challenge.challenge import Challenge, challenge
 from training.report import report_html
 from training.report.changes_page import changes_html
 
