@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -50,8 +50,8 @@ from training.prepare.data import RoutingData
 from training.prepare.missing import LEAST_MISSING
 from training.prepare.split import SHARES, Split, split_rows
 from training.prepare.tiers import menu_for
+from training.progress import StageProgress
 
-StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95
 LEAST_ROWS = 5
 _OF_LEVEL = 0.5  # about what the test of the loss asked for gets of the error; rows of certain parts are left out, too

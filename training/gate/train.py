@@ -21,9 +21,10 @@ from training.gate.trained import TrainedGate
 from training.learners.fit import Predictions
 from training.learners.learner import Learner
 from training.measure.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
-from training.pipeline import Sight, StageProgress, Training
+from training.pipeline import Sight, Training
 from training.prepare.data import RoutingData
 from training.prepare.missing import find_missing
+from training.progress import StageProgress
 
 CASCADE = "cascade, learned gate"
 _BEFORE_ORACLE = -1

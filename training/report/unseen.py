@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,10 @@ from training.learners.learner import Learner
 from training.measure.evaluate import Outcomes, evaluate, fixed_weights
 from training.pipeline import Sight, Training
 from training.prepare.data import RoutingData
+from training.progress import Progress
 
 MOST_PARTS = 8
 _LEAST_ROWS = 30
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
