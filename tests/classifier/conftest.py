@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from made_router import Trained, train
 
 from classifier import Router
+from tests.helpers.routers import Trained, train
 from training.blend import BlendLearner
 from training.forest import ForestLearner
 from training.linear import LinearLearner

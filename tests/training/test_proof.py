@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
+from tests.helpers.tables import outcome_rows, write_csv
 from training.assumptions import assumptions, doubts
 from training.data import DataOptions, RoutingData, prepare
 from training.linear import LinearLearner

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_runs import Run, run, write_bare, write_hostile
 
+from tests.helpers.runs import Run, run, write_bare, write_hostile
 from training.labels import Adequacy
 from training.rule import Target
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_runs import Run
 
+from tests.helpers.runs import Run
 from training.effort import Effort, learners_for
 from training.ladder import ladder_steps
 from training.pipeline import Training
