@@ -12,7 +12,8 @@ Each test certifies by fixed-sequence testing at 95% confidence. Shown for each:
 rule within the target (known in hindsight) is certified, and how often the certified rule truly loses more than the
 target: at most 5% is promised.
 
-- exact, betting: `training.bounds`, the two that are shipped: exact where scores are pass/fail, betting where graded.
+- exact, betting: `training.certify.bounds`, the two that are shipped: exact where scores are pass/fail, betting where
+  graded.
 - plug-in betting: bets sized once for all rows (Waudby-Smith and Ramdas, JRSS B 86, 2024, their fixed-time interval).
 - empirical Bernstein: Maurer and Pontil, "Empirical Bernstein Bounds and Sample Variance Penalization", COLT 2009.
 - Hoeffding-Bentkus: Bates et al., "Distribution-Free, Risk-Controlling Prediction Sets", JACM 68 (2021).
@@ -38,8 +39,8 @@ from rich.table import Table
 from scipy import special, stats
 
 from classifier.policy import choose_many
-from training.bounds import betting_p_values, exact_p_value, paired_values
-from training.certify import HEADLINE, LADDER, certify_ladder
+from training.certify.bounds import betting_p_values, exact_p_value, paired_values
+from training.certify.certify import HEADLINE, LADDER, certify_ladder
 
 SIZES = (200, 500, 1000, 3000)
 LEVEL = 0.05

@@ -36,16 +36,16 @@ from classifier.catalog import load_menu
 from classifier.gates import default_gate, run_gate
 from classifier.keywords import load_keywords
 from classifier.novelty import NOVEL
-from training.calibrate import calibration_error, chance_error
-from training.data import DataOptions, RoutingData, prepare
-from training.effort import Effort, learners_for
-from training.evaluate import Outcomes
-from training.fit import fit_model
+from training.certify.rule import Expectations, price_weights
 from training.gate.answers import Answers, read_answers, table_answers
 from training.gate.cascade import make_pair, plan_tiers, replay
 from training.gate.fit import fit_gate, judge_answers
-from training.novelty import fit_novelty, novelty_scores
-from training.rule import Expectations, price_weights
+from training.learners.calibrate import calibration_error, chance_error
+from training.learners.fit import fit_model
+from training.learners.novelty import fit_novelty, novelty_scores
+from training.learners.presets import Effort, learners_for
+from training.measure.evaluate import Outcomes
+from training.prepare.data import DataOptions, RoutingData, prepare
 from training.tables import read_tables
 
 FILE = "zeroeval.parquet"

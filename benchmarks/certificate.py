@@ -29,13 +29,13 @@ from rich.table import Table
 from scipy import stats
 
 from classifier.novelty import NOVEL
-from training.calibrate import cross_fit, fit_calibration
-from training.certify import certify_ladder
-from training.evaluate import Outcomes
-from training.fit import calibrated
-from training.linear import LinearLearner
-from training.novelty import fit_novelty, novelty_scores
-from training.rule import Expectations, Target, order_rules, price_weights
+from training.certify.certify import certify_ladder
+from training.certify.rule import Expectations, Target, order_rules, price_weights
+from training.learners.calibrate import cross_fit, fit_calibration
+from training.learners.fit import calibrated
+from training.learners.linear import LinearLearner
+from training.learners.novelty import fit_novelty, novelty_scores
+from training.measure.evaluate import Outcomes
 
 CALIBRATION_SHARE = 0.6
 ALLOWANCE = 0.999

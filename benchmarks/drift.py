@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.table import Table
 
-from training.console import progress_bars
+from training.commands.show_training import progress_bars
 from training.drift.monitor import BASELINE, monitor
 
 AT, AFTER, QUIET = 2_000, 2_500, 4_000

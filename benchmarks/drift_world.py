@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from classifier.cascade.route import GateRates
-from training.feedback.observed import Observed
-from training.feedback.simulation import simulate_log
+from training.log.observed import Observed
+from training.log.simulation import simulate_log
 
 NAMES = ("small", "medium", "large")
 PRICES = np.array([0.001, 0.005, 0.03])

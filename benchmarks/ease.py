@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from classifier.model import logit
-from training.console import progress_bars
-from training.effort import Effort, learners_for
+from training.commands.show_training import progress_bars
 from training.feedback.completion import SPREAD, fit_ease
-from training.fit import fit_model
-from training.labels import pick_reference
+from training.learners.fit import fit_model
+from training.learners.presets import Effort, learners_for
+from training.prepare.adequacy import pick_reference
 
 EASE_CASES = {
     **{name: case for name, case in CASES.items() if not name.startswith(("claude_tiers, haiku sonnet", "zeroeval"))},

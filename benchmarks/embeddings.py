@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from quality import CASES, Rows, out_of_fold, read_case
 
 from classifier.model import sigmoid
-from training.blend import BlendLearner
-from training.curves import performance_gap_recovered, sweep
-from training.fit import gain_error
+from training.learners.blend import BlendLearner
+from training.learners.fit import gain_error
+from training.measure.curves import performance_gap_recovered, sweep
 
 TABLES = ("claude_tiers, haiku sonnet", "routellm_gsm8k", "routellm_mmlu")
 TIMED = 100

@@ -43,8 +43,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from training.console import StageProgress, progress_bars
-from training.effort import Effort, learners_for
+from training.commands.show_training import StageProgress, progress_bars
+from training.learners.presets import Effort, learners_for
 
 PARTS = ("rounds", "promotion", "estimates", "drift")
 PROMOTION_SEEDS, ESTIMATE_RUNS, DRIFT_SEEDS = 100, 300, 10

@@ -12,15 +12,15 @@ from quality import Case, read_case
 from classifier.cascade.route import GateRates
 from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
-from training.data import DataOptions, prepare
-from training.effort import Effort, learners_for
-from training.evaluate import length_choice
-from training.feedback.simulation import SimulatedLog, simulate_log
-from training.fit import fit_model
 from training.gate.answers import read_answers
 from training.gate.fit import fit_gate, judge_answers
-from training.labels import pick_reference
-from training.matrix import FeatureMatrix
+from training.learners.fit import fit_model
+from training.learners.matrix import FeatureMatrix
+from training.learners.presets import Effort, learners_for
+from training.log.simulation import SimulatedLog, simulate_log
+from training.measure.evaluate import length_choice
+from training.prepare.adequacy import pick_reference
+from training.prepare.data import DataOptions, prepare
 from training.tables import read_tables
 
 RATES = GateRates(pass_adequate=0.95, pass_inadequate=0.25)

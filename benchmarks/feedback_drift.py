@@ -10,7 +10,7 @@ from feedback_rounds import AUDIT, EXPLORE, Learners, Report, Running, from_all,
 from numpy.typing import NDArray
 
 from training.drift.monitor import monitor
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 BEFORE, LATER = 1_500, 1_500
 _DROP = 0.6

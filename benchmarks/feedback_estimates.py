@@ -9,7 +9,7 @@ from feedback_cases import World
 from feedback_promotion import make_challenger
 from feedback_rounds import AUDIT, Report
 
-from training.feedback.estimators import ESTIMATORS, log_of_starts, picks
+from training.challenge.estimators import ESTIMATORS, log_of_starts, picks
 
 SHOWN = ("naive", "IPS", "SNIPS", "DR", "SNDR")
 _ROWS = 2_000

@@ -9,11 +9,11 @@ from feedback_cases import World
 from feedback_rounds import AUDIT, EXPLORE, Report
 from numpy.typing import NDArray
 
-from training.feedback.estimators import log_of_starts, picks
+from training.challenge.estimators import log_of_starts, picks
+from training.challenge.sequential import PromotionRule, cautious_values, judge_promotion
 from training.feedback.gate_truth import gate_truth
 from training.feedback.labels import make_labels
-from training.feedback.observed import Observed
-from training.feedback.sequential import PromotionRule, cautious_values, judge_promotion
+from training.log.observed import Observed
 
 VALUES = ("cautious verdicts", "corrected verdicts", "true outcomes")
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.4)

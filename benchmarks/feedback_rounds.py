@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Tier
 from classifier.policy import choose_many
-from training.costs import fill_costs
-from training.curves import Curve
+from training.certify.rule import price_weights
 from training.feedback.learn import learn
-from training.feedback.observed import Asked, Observed
-from training.fit import FittedModel, fit_model
-from training.learner import Learner
-from training.rule import price_weights
+from training.learners.fit import FittedModel, fit_model
+from training.learners.learner import Learner
+from training.log.observed import Asked, Observed
+from training.measure.curves import Curve
+from training.prepare.costs import fill_costs
 
 TARGET = 0.98
 EXPLORE, AUDIT = 0.02, 0.01

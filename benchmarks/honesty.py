@@ -36,14 +36,14 @@ from rich.table import Table
 
 from classifier.catalog import Tier
 from classifier.request import make_request
-from training.certify import certify_ladder
-from training.data import RoutingData
-from training.labels import Adequacy, pick_reference
-from training.ledger import share_of
-from training.linear import LinearLearner
-from training.missing import find_missing
+from training.certify.certify import certify_ladder
+from training.certify.ledger import share_of
+from training.certify.rule import Target
+from training.learners.linear import LinearLearner
 from training.pipeline import LearnedRule, learn_rule
-from training.rule import Target
+from training.prepare.adequacy import Adequacy, pick_reference
+from training.prepare.data import RoutingData
+from training.prepare.missing import find_missing
 from training.tables import OutcomeTable
 
 TABLES = ("claude_tiers, haiku sonnet", "routellm_mmlu")

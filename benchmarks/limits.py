@@ -30,14 +30,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import KFold
 
 from classifier.model import sigmoid
-from training.blend import BlendLearner
-from training.curves import performance_gap_recovered, sweep
-from training.fit import gain_error
-from training.floor import TaskMeansLearner
-from training.forest import ForestLearner
-from training.linear import LinearFit, LinearLearner, Space
-from training.neighbours import Neighbours
-from training.view import TextView
+from training.learners.blend import BlendLearner
+from training.learners.fit import gain_error
+from training.learners.forest import ForestLearner
+from training.learners.linear import LinearFit, LinearLearner, Space
+from training.learners.neighbours import Neighbours
+from training.learners.projection import TextView
+from training.learners.task_means import TaskMeansLearner
+from training.measure.curves import performance_gap_recovered, sweep
 
 SHARES = (0.25, 0.5, 1.0)
 DIMENSIONS = 64

@@ -34,14 +34,14 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import OneHotEncoder
 
 from classifier.keywords import load_keywords
-from training.calibrate import calibration_error, chance_error
-from training.curves import Curve, performance_gap_recovered, sweep
-from training.duplicates import near_duplicates
-from training.effort import Effort, learners_for
-from training.evaluate import mix_quality
-from training.fit import fit_model
-from training.matrix import FeatureMatrix, build_matrix
-from training.split import group_rows
+from training.learners.calibrate import calibration_error, chance_error
+from training.learners.fit import fit_model
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.presets import Effort, learners_for
+from training.measure.curves import Curve, performance_gap_recovered, sweep
+from training.measure.evaluate import mix_quality
+from training.prepare.duplicates import near_duplicates
+from training.prepare.split import group_rows
 from training.tables import OutcomeTable, read_tables
 
 DRAWS = 200

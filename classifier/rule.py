@@ -1,8 +1,8 @@
 """The decision rule of an artifact: the settings it may run at, and which of them keeps which promise.
 
 Training orders settings into one *path*, from nearly always the reference to nearly always the cheapest tier, and
-certifies on rows kept apart how far along it each quality loss allows to go (`training.certify`). So one artifact
-serves several wishes, chosen when it is loaded or call by call:
+certifies on rows kept apart how far along it each quality loss allows to go (`training.certify.certify`). So one
+artifact serves several wishes, chosen when it is loaded or call by call:
 
 - none: the setting that `train-router` chose;
 - ``max_quality_loss``: the cheapest setting certified to lose no more; the reference where none is;

@@ -20,7 +20,7 @@ from classifier import Router
 from classifier.cascade.route import GateRates, find_route
 from classifier.cascade.settings import usual_odds
 from classifier.outcomes import OutcomeStore, Record
-from training.feedback.simulation import as_outcomes, simulate_log
+from training.log.simulation import as_outcomes, simulate_log
 from training.tables import read_tables
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample.csv"

@@ -21,12 +21,12 @@ from rich.console import Console
 from classifier.catalog import default_menu
 from classifier.keywords import load_keywords
 from classifier.router import shipped_artifact
+from training.certify.rule import Target
+from training.commands.show_training import progress_bars, show_data, show_result
 from training.compile import compile_artifact
-from training.console import progress_bars, show_data, show_result
-from training.data import DataOptions, prepare
-from training.effort import Effort, learners_for
+from training.learners.presets import Effort, learners_for
 from training.pipeline import train
-from training.rule import Target
+from training.prepare.data import DataOptions, prepare
 from training.tables import read_tables
 
 CHARS_PER_TOKEN = 4

@@ -13,28 +13,10 @@ from classifier.catalog import Menu
 from classifier.errors import InputError
 from classifier.model import LinearWeights
 from classifier.novelty import NOVEL, NoveltyScale
-from training.certify import certify_ladder
-from training.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
-from training.data import RoutingData
-from training.evaluate import (
-    MixComparison,
-    Outcomes,
-    Result,
-    compare_to_mix,
-    length_choice,
-    tune_thresholds,
-)
-from training.feedback.labels import LabelOptions, faded
-from training.feedback.learn import completed_labels
-from training.feedback.table import LEAST_LABELS
-from training.fit import FittedModel, Predictions, fit_model
-from training.gate.trained import TrainedGate
-from training.learner import Learner
-from training.missing import LEAST_MISSING
-from training.neighbours import Neighbours
-from training.novelty import fit_novelty, novelty_scores
-from training.proof import choose_on_frequent, provable_rows
-from training.rule import (
+from training.certify.certify import certify_ladder
+from training.certify.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
+from training.certify.proof import choose_on_frequent, provable_rows
+from training.certify.rule import (
     FLOORS_SHARE,
     CertifyingRows,
     ChosenRule,
@@ -46,10 +28,28 @@ from training.rule import (
     order_rules,
     price_weights,
 )
-from training.split import SHARES, Split, split_rows
-from training.support import SupportFit, fit_support
-from training.tiers import menu_for
-from training.traffic import come_in_runs, too_large
+from training.certify.traffic import come_in_runs, too_large
+from training.feedback.labels import LabelOptions, faded
+from training.feedback.learn import completed_labels
+from training.feedback.table import LEAST_LABELS
+from training.gate.trained import TrainedGate
+from training.learners.fit import FittedModel, Predictions, fit_model
+from training.learners.learner import Learner
+from training.learners.neighbours import Neighbours
+from training.learners.novelty import fit_novelty, novelty_scores
+from training.learners.support import SupportFit, fit_support
+from training.measure.evaluate import (
+    MixComparison,
+    Outcomes,
+    Result,
+    compare_to_mix,
+    length_choice,
+    tune_thresholds,
+)
+from training.prepare.data import RoutingData
+from training.prepare.missing import LEAST_MISSING
+from training.prepare.split import SHARES, Split, split_rows
+from training.prepare.tiers import menu_for
 
 StageProgress = Callable[[str, int, int], None]
 ONE_TIER_SHARE = 0.95

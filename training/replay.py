@@ -14,11 +14,12 @@ from classifier.decision import Decision
 from classifier.errors import InputError
 from classifier.novelty import NOVEL
 from classifier.router import Router
-from training.calibrate import calibration_error, chance_error
-from training.certify import upper_bound
-from training.comparison import baselines, compare
-from training.data import DataOptions, RoutingData, prepare
-from training.evaluate import (
+from training.certify.certify import upper_bound
+from training.certify.comparison import baselines, compare
+from training.certify.rule import against
+from training.learners.calibrate import calibration_error, chance_error
+from training.learners.matrix import Progress
+from training.measure.evaluate import (
     MixComparison,
     Outcomes,
     Result,
@@ -28,9 +29,8 @@ from training.evaluate import (
     interval,
     redraw,
 )
-from training.labels import Adequacy
-from training.matrix import Progress
-from training.rule import against
+from training.prepare.adequacy import Adequacy
+from training.prepare.data import DataOptions, RoutingData, prepare
 from training.tables import OutcomeTable
 
 ROUTER = "this artifact"
@@ -47,7 +47,7 @@ class Kept:
     relative : in shares of the reference's quality, else in points of score.
     lost : observed.
     least, most : confidence bounds of the true loss: the lower end of the bootstrap's 95% interval, and the bound of
-        `training.certify.upper_bound` at ``confidence``.
+        `training.certify.certify.upper_bound` at ``confidence``.
     rows : that observed every tier.
     """
 
@@ -125,7 +125,7 @@ def replay(
 
     Parameters
     ----------
-    models, prices : as in `training.data.DataOptions`; tiers are matched to the artifact's.
+    models, prices : as in `training.prepare.data.DataOptions`; tiers are matched to the artifact's.
 
     Raises
     ------

@@ -17,24 +17,24 @@ from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
 from classifier.outcomes import OutcomeStore
 from classifier.router import Router
-from training.console import counted
+from training.challenge.challenge import Challenge
+from training.challenge.contest import Contest
+from training.commands.judge import contest_json
+from training.commands.show_training import counted
 from training.drift.data import DriftReport
 from training.drift.look import look_for_drift
 from training.drift.page import drift_json
 from training.drift.section import drift_section
-from training.feedback.challenge import Challenge
 from training.feedback.labels import LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import Kept, outcome_table
-from training.judge_cli import contest_json
+from training.learners.weights import effective_rows, known_weights
 from training.pipeline import Training
 from training.report.markup import Html
 from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.tables import OutcomeTable
 from training.versions import Version, add_version, note_of
-from training.versions.contest import Contest
-from training.weights import effective_rows, known_weights
 
 Progress = Callable[[int, int], None]
 

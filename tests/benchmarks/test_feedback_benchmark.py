@@ -13,9 +13,9 @@ from feedback_rounds import ARMS, Running, from_log, joined, known_costs, run_ar
 from scipy import sparse
 
 from classifier.features import N_BUCKETS
-from training.fit import fit_model
-from training.linear import LinearLearner
-from training.matrix import FeatureMatrix
+from training.learners.fit import fit_model
+from training.learners.linear import LinearLearner
+from training.learners.matrix import FeatureMatrix
 
 LEARNERS = {"linear": LinearLearner(dense_weight=1.0)}
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from classifier.keywords import load_keywords
 from classifier.request import make_request
-from training.matrix import build_matrix
+from training.learners.matrix import build_matrix
 
 EASY, HARD = ("translate", "greet", "list", "repeat"), ("prove", "derive", "optimise", "refute")
 RUNS = 4

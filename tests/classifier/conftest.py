@@ -6,9 +6,9 @@ import pytest
 
 from classifier import Router
 from tests.helpers.routers import Trained, train
-from training.blend import BlendLearner
-from training.forest import ForestLearner
-from training.linear import LinearLearner
+from training.learners.blend import BlendLearner
+from training.learners.forest import ForestLearner
+from training.learners.linear import LinearLearner
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from classifier.text import HEAD_CHARS, TAIL_CHARS, scan_text
 from classifier.tokens import estimate_tokens
 from tests.helpers.requests import CODE, IMAGE, LANGUAGES, MATH, TOOL, any_request, texts
 from tests.helpers.routers import KEYWORDS
-from training.matrix import build_matrix, stack_features
+from training.learners.matrix import build_matrix, stack_features
 
 NAMES = dense_names(KEYWORDS)
 EXTRACT = FeatureExtractor(KEYWORDS, estimate_tokens)

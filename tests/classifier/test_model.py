@@ -17,8 +17,8 @@ from classifier.tokens import estimate_tokens
 from classifier.trees import MAX_DEPTH
 from tests.helpers.requests import TIERS, any_request, made_table
 from tests.helpers.routers import KEYWORDS, Trained, artifact_content
-from training.fit import calibrated
-from training.matrix import build_matrix
+from training.learners.fit import calibrated
+from training.learners.matrix import build_matrix
 
 DENSE = len(dense_names(KEYWORDS))
 

@@ -16,8 +16,8 @@ from classifier.cascade.route import GateRates, find_route
 from classifier.cascade.settings import usual_odds
 from classifier.outcomes import Outcome, OutcomeStore
 from tests.helpers.tables import TIERS, outcome_rows
-from training.feedback.observed import Observed, observe
-from training.feedback.simulation import as_outcomes, simulate_log
+from training.log.observed import Observed, observe
+from training.log.simulation import as_outcomes, simulate_log
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 RATES = GateRates(pass_adequate=0.95, pass_inadequate=0.3)

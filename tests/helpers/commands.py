@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from training.cli import main
+from training.commands.train import main
 
 
 @dataclass(frozen=True)

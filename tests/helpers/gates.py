@@ -12,14 +12,14 @@ import numpy as np
 
 from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
-from training.blend import BlendLearner
+from training.certify.rule import Target
 from training.compile import compile_artifact
-from training.data import DataOptions, prepare
-from training.forest import ForestLearner
 from training.gate.train import add_gate
-from training.learner import Learner
+from training.learners.blend import BlendLearner
+from training.learners.forest import ForestLearner
+from training.learners.learner import Learner
 from training.pipeline import Training, train
-from training.rule import Target
+from training.prepare.data import DataOptions, prepare
 from training.tables import read_tables
 
 ROWS = 900

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from classifier.cascade.route import GateRates
 from classifier.catalog import LengthRule, Menu, Tier
-from training.feedback.estimators import Log, log_of_starts
-from training.feedback.simulation import SimulatedLog, simulate_log
+from training.challenge.estimators import Log, log_of_starts
+from training.log.simulation import SimulatedLog, simulate_log
 
 RATES = GateRates(pass_adequate=0.9, pass_inadequate=0.4)
 NAMES = ("small", "medium", "large")

@@ -22,10 +22,10 @@ from classifier.novelty import dump_novelty
 from classifier.request import Request
 from classifier.rule import Promise, Rule, Setting, dump_rule
 from tests.helpers.requests import TIERS, made_table
-from training.fit import FittedModel, fit_model
-from training.learner import Learner
-from training.matrix import FeatureMatrix, build_matrix
-from training.novelty import fit_novelty
+from training.learners.fit import FittedModel, fit_model
+from training.learners.learner import Learner
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.novelty import fit_novelty
 
 ROWS = 220
 KEYWORDS = parse_keywords(

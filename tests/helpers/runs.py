@@ -9,12 +9,12 @@ from typing import Any
 from classifier.catalog import default_menu
 from classifier.keywords import KeywordGroups, load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
-from training.data import DataOptions, prepare
-from training.effort import Effort, learners_for
-from training.labels import Adequacy
+from training.certify.rule import Target
+from training.learners.presets import Effort, learners_for
 from training.pipeline import Training, train
+from training.prepare.adequacy import Adequacy
+from training.prepare.data import DataOptions, prepare
 from training.report import ReportData, report_data
-from training.rule import Target
 from training.tables import Columns, read_tables
 
 ATTACK = '<script>alert(1)</script><img src="https://evil.example/x.png" onerror="alert(2)">\u202e&amp;"\'\x01'

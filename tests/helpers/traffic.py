@@ -14,8 +14,8 @@ from classifier.outcomes import Outcome, OutcomeStore
 from classifier.request import make_request
 from classifier.tokens import estimate_tokens
 from tests.helpers.tables import TIERS, outcome_rows
-from training.feedback.observed import Observed
-from training.feedback.simulation import as_outcomes, simulate_log
+from training.log.observed import Observed
+from training.log.simulation import as_outcomes, simulate_log
 
 RATES = GateRates(pass_adequate=0.95, pass_inadequate=0.3)
 _KEYWORDS = load_keywords()

@@ -24,7 +24,7 @@ def noise_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, outcomes_csv: Path) -> Path:
     """What train-router makes of ``outcomes_csv``."""
-    from training.cli import app
+    from training.commands.train import app
 
     out = tmp_path_factory.mktemp("artifact") / "router.safetensors"
     options = [outcomes_csv, "--fastest", "--tokens", "estimate", "--jobs", 1, "--out", out]

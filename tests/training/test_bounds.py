@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.bounds import betting_p_values, exact_p_value, paired_values
+from training.certify.bounds import betting_p_values, exact_p_value, paired_values
 
 BOTH = pytest.mark.parametrize("relative", [True, False])
 

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 
 from classifier.features import N_BUCKETS
 from classifier.model import Calibration, sigmoid
-from training.calibrate import calibration_error, chance_error, cross_fit, fit_calibration
-from training.matrix import FeatureMatrix
+from training.learners.calibrate import calibration_error, chance_error, cross_fit, fit_calibration
+from training.learners.matrix import FeatureMatrix
 
 NAN = np.nan
 

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.certify import LADDER, certify_ladder, certify_tasks, p_value, upper_bound
+from training.certify.certify import LADDER, certify_ladder, certify_tasks, p_value, upper_bound
 
 Scores = NDArray[np.float64]
 

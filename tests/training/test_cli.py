@@ -15,13 +15,13 @@ from classifier import Router
 from classifier.artifact import read_artifact
 from tests.helpers.commands import Command, only_line, run
 from tests.helpers.tables import outcome_rows, write_csv
-from training.ledger import LEDGER
+from training.certify.ledger import LEDGER
 
 __all__ = ["run"]
 
 
 def test_is_a_command_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training.cli", "absent.csv"]
+    command = [sys.executable, "-m", "training.commands.train", "absent.csv"]
     finished = subprocess.run(
         command,
         cwd=tmp_path,
@@ -105,7 +105,7 @@ def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: P
 def test_a_ledger_that_cannot_be_written_is_said(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.ledger._PATIENCE", 0.1)
+    monkeypatch.setattr("training.certify.ledger._PATIENCE", 0.1)
     (tmp_path / "models").mkdir()
     with FileLock(tmp_path / "models" / f".{LEDGER}.lock"):
         assert "nobody counts this try" in run(outcomes_csv).stdout

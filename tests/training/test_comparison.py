@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.catalog import default_menu
-from training.comparison import LEARNED, at_cost, baselines, compare, length_ladder
-from training.evaluate import Outcomes
-from training.rule import Expectations
+from training.certify.comparison import LEARNED, at_cost, baselines, compare, length_ladder
+from training.certify.rule import Expectations
+from training.measure.evaluate import Outcomes
 
 NAMES = ("haiku", "sonnet", "opus")
 

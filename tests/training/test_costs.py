@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.catalog import Tier
-from training.costs import DEFAULT_TOKENS_OUT, CostTable, fill_costs, log_amounts
+from training.prepare.costs import DEFAULT_TOKENS_OUT, CostTable, fill_costs, log_amounts
 
 PRICED = Tier("priced", "priced", 1.0, 5.0)
 FREE = Tier("free", "free", 0.0, 0.0)

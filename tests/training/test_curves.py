@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.policy import choose_many
-from training.curves import (
+from training.measure.curves import (
     HEADLINE_TARGETS,
     Curve,
     average_quality,

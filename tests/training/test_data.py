@@ -10,11 +10,11 @@ from classifier.catalog import default_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
-from training.data import MIN_ROWS, DataOptions, RoutingData, prepare
-from training.effort import Effort, learners_for
-from training.labels import Adequacy
+from training.certify.rule import Target
+from training.learners.presets import Effort, learners_for
 from training.pipeline import Training, train
-from training.rule import Target
+from training.prepare.adequacy import Adequacy
+from training.prepare.data import MIN_ROWS, DataOptions, RoutingData, prepare
 from training.tables import read_tables
 
 MENU, KEYWORDS = default_menu(), load_keywords()

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from classifier.keywords import load_keywords
 from classifier.request import Request
-from training.duplicates import near_duplicates
-from training.matrix import build_matrix
+from training.learners.matrix import build_matrix
+from training.prepare.duplicates import near_duplicates
 
 TEMPLATE = (
     "Question: {} Instruction: please answer this question by first reasoning step by step and then giving your "

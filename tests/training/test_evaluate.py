@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from classifier.catalog import default_menu
 from classifier.heuristic import length_tier
-from training.evaluate import (
+from training.measure.evaluate import (
     Outcomes,
     cheapest_adequate,
     compare_to_mix,

@@ -13,7 +13,7 @@ import pytest
 
 from classifier.router import Router
 from tests.helpers.tables import outcome_rows, write_csv
-from training.evaluate_cli import main
+from training.commands.evaluate import main
 from training.replay import Kept, lost_share
 
 
@@ -24,7 +24,7 @@ class Evaluate(Protocol):
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory, outcomes_csv: Path) -> Path:
     """What train-router makes of the table."""
-    from training.cli import app
+    from training.commands.train import app
 
     out = tmp_path_factory.mktemp("artifact") / "router.safetensors"
     options = [outcomes_csv, "--fastest", "--tokens", "estimate", "--jobs", 1, "--out", out]

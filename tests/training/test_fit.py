@@ -13,11 +13,11 @@ from classifier.model import Calibration, loss_logit, sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
 from tests.helpers.tables import TIERS, outcome_rows
-from training.calibrate import cross_fit, fit_calibration
-from training.fit import FittedModel, calibrated, fit_model, gain_error
-from training.labels import Adequacy, judge
-from training.linear import LinearLearner
-from training.matrix import FeatureMatrix, build_matrix
+from training.learners.calibrate import cross_fit, fit_calibration
+from training.learners.fit import FittedModel, calibrated, fit_model, gain_error
+from training.learners.linear import LinearLearner
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.prepare.adequacy import Adequacy, judge
 
 KEYWORDS = load_keywords()
 NAN = np.nan

@@ -7,10 +7,10 @@ from classifier.keywords import load_keywords
 from classifier.model import sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
-from training.floor import TaskMeansLearner
-from training.linear import LinearFit, LinearLearner
-from training.matrix import FeatureMatrix, build_matrix
-from training.view import task_means
+from training.learners.linear import LinearFit, LinearLearner
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.projection import task_means
+from training.learners.task_means import TaskMeansLearner
 
 KEYWORDS = load_keywords()
 

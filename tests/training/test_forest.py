@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
-from training.forest import ForestLearner, _flattened
+from training.learners.forest import ForestLearner, _flattened
 
 
 def interaction(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

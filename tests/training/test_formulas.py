@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from classifier.outcomes import Outcome
 from tests.helpers.outcomes import attempt, decision
-from training.formulas import guarded, unguarded
-from training.outcome_table import write_table
+from training.log.export import write_table
 from training.tables import read_tables
+from training.tables.formulas import guarded, unguarded
 
 FORMULAS = ["=1+1", "+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1", "'=1", "''=cmd|'/c calc'!A1", "-2.5"]
 PLAIN = ["'quoted' text", "'", "a=1", " =1", "it's", "0", "日本"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from classifier.errors import InputError
-from training.labels import Adequacy, expand_labels, judge, pick_reference
+from training.prepare.adequacy import Adequacy, expand_labels, judge, pick_reference
 
 NAN = np.nan
 NAMES = ("a", "b", "c", "d", "e", "f")

@@ -15,8 +15,8 @@ from classifier.model import Calibration, Model, sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
 from tests.helpers.tables import outcome_rows
-from training.linear import LinearFit, LinearLearner, _log_ridge, _logistic
-from training.matrix import FeatureMatrix, build_matrix
+from training.learners.linear import LinearFit, LinearLearner, _log_ridge, _logistic
+from training.learners.matrix import FeatureMatrix, build_matrix
 
 KEYWORDS = load_keywords()
 TIERS = ("haiku", "sonnet", "opus")

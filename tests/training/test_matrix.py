@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import training.matrix
+import training.learners.matrix
 from classifier.features import N_BUCKETS, FeatureExtractor, dense_names
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
 from tests.helpers.tables import outcome_rows
-from training.matrix import FeatureMatrix, build_matrix, stack_features
+from training.learners.matrix import FeatureMatrix, build_matrix, stack_features
 
 KEYWORDS = load_keywords()
 any_request = st.builds(
@@ -71,8 +71,8 @@ def test_chunks_and_workers_change_nothing_and_progress_reaches_the_end(
     monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     of = requests(25)
-    monkeypatch.setattr(training.matrix, "_CHUNK", 10)
-    monkeypatch.setattr(training.matrix, "_ROWS_WORTH_WORKERS", 0)
+    monkeypatch.setattr(training.learners.matrix, "_CHUNK", 10)
+    monkeypatch.setattr(training.learners.matrix, "_ROWS_WORTH_WORKERS", 0)
     seen: list[tuple[int, int]] = []
     matrix = build_matrix(of, KEYWORDS, ESTIMATE, jobs=jobs, progress=lambda *done: seen.append(done))
     assert_rows_are(matrix, of)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from classifier.keywords import load_keywords
 from classifier.request import make_request
 from tests.helpers.tables import outcome_rows
-from training.matrix import FeatureMatrix, build_matrix
-from training.missing import LEAST_MISSING, describe, find_missing
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.prepare.missing import LEAST_MISSING, describe, find_missing
 
 ROWS = outcome_rows(800)
 SCORES = np.array([[row["score__haiku"], row["score__sonnet"], row["score__opus"]] for row in ROWS])

@@ -12,7 +12,7 @@ import pytest
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
 from tests.helpers.tables import outcome_rows, write_csv
-from training.models_cli import main
+from training.commands.models import main
 from training.versions import current, versions
 from training.versions.files import locked
 

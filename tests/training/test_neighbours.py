@@ -7,8 +7,8 @@ from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
 from tests.helpers.tables import TIERS, outcome_rows
-from training.matrix import FeatureMatrix, build_matrix
-from training.neighbours import Neighbours
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.neighbours import Neighbours
 
 KEYWORDS = load_keywords()
 

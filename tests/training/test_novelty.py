@@ -16,9 +16,9 @@ from classifier.novelty import NOVEL, Novelty, NoveltyScale, dump_novelty, load_
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
 from tests.helpers.tables import outcome_rows
-from training.linear import LinearLearner
-from training.matrix import FeatureMatrix, build_matrix
-from training.novelty import fit_novelty, novelty_scores
+from training.learners.linear import LinearLearner
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.learners.novelty import fit_novelty, novelty_scores
 
 KEYWORDS = load_keywords()
 

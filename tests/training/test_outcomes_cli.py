@@ -24,8 +24,8 @@ from classifier.outcomes.lines import from_line, to_line
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
 from tests.helpers.tables import PRICES, outcome_rows
-from training.outcome_table import table_row, tier_scores
-from training.outcomes_cli import STORE_VARIABLE, age, main
+from training.commands.outcomes import STORE_VARIABLE, age, main
+from training.log.export import table_row, tier_scores
 from training.tables import read_tables
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -152,7 +152,7 @@ def test_a_span_of_time(command: Command, store: OutcomeStore) -> None:
 
 
 def test_a_router_is_trained_from_a_store(command: Command, store: OutcomeStore, tmp_path: Path) -> None:
-    from training.cli import app
+    from training.commands.train import app
 
     rows = outcome_rows(700)
     made = []

@@ -23,8 +23,8 @@ from tests.helpers.commands import Command, only_line, run
 from tests.helpers.outcomes import Opener, wait_for
 from tests.helpers.tables import outcome_rows, write_csv
 from tests.helpers.traffic import made
+from training.challenge.contest import newest
 from training.versions import add_version, current, promote, versions
-from training.versions.contest import newest
 
 __all__ = ["run"]
 
@@ -173,7 +173,7 @@ def start(url: str, folder: Path) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
-        "training.cli",
+        "training.commands.train",
         "--outcomes",
         url,
         "--fastest",

@@ -11,13 +11,13 @@ import pytest
 from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
-from training.assumptions import assumptions, doubts
-from training.data import DataOptions, RoutingData, prepare
-from training.linear import LinearLearner
+from training.certify.proof import choose_on_frequent, provable_rows
+from training.certify.rule import Expectations, Target, against
+from training.learners.linear import LinearLearner
 from training.pipeline import Training, learn_rule, train
-from training.proof import choose_on_frequent, provable_rows
-from training.rule import Expectations, Target, against
-from training.split import split_rows
+from training.prepare.data import DataOptions, RoutingData, prepare
+from training.prepare.split import split_rows
+from training.report.assumptions import assumptions, doubts
 from training.tables import read_tables
 
 NAN = np.nan

@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.certify import LADDER
-from training.evaluate import Outcomes
-from training.rule import (
+from training.certify.certify import LADDER
+from training.certify.rule import (
     CertifyingRows,
     ChosenRule,
     Expectations,
@@ -17,6 +16,7 @@ from training.rule import (
     order_rules,
     price_weights,
 )
+from training.measure.evaluate import Outcomes
 
 REFERENCE_COST = 10.0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from training.split import MIN_GROUPS, SHARES, Split, group_rows, split_rows
+from training.prepare.split import MIN_GROUPS, SHARES, Split, group_rows, split_rows
 
 UNKNOWN = np.nan
 some_groups = st.lists(st.integers(0, 30), min_size=1, max_size=200).map(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.stacking import fit_stack
+from training.learners.stacking import fit_stack
 
 
 def noisy(quality: np.ndarray, scale: float, seed: int) -> np.ndarray:

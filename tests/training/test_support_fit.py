@@ -35,7 +35,7 @@ def gapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory, gapped: Path) -> Path:
-    from training.cli import app
+    from training.commands.train import app
 
     out = tmp_path_factory.mktemp("artifact") / "router.safetensors"
     options = [gapped, "--fastest", "--tokens", "estimate", "--jobs", 1, "--force", "--out", out]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from classifier.catalog import Tier, default_menu
 from classifier.errors import InputError
-from training.tiers import match_tiers, menu_for, price_order
+from training.prepare.tiers import match_tiers, menu_for, price_order
 
 MENU = default_menu()
 OWN = [Tier(f"own {rank}", f"vendor/own-{rank}", float(rank), float(rank)) for rank in range(1, 7)]

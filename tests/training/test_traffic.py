@@ -13,9 +13,9 @@ from scipy import sparse
 from classifier.keywords import load_keywords
 from classifier.request import make_request
 from tests.helpers.tables import outcome_rows
-from training.bounds import design_effect
-from training.matrix import build_matrix
-from training.traffic import come_in_runs, too_large
+from training.certify.bounds import design_effect
+from training.certify.traffic import come_in_runs, too_large
+from training.learners.matrix import build_matrix
 
 
 def test_a_group_is_too_large_where_it_could_hide_the_loss_allowed() -> None:

@@ -11,15 +11,15 @@ from classifier.model import sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
 from tests.helpers.tables import TIERS, outcome_rows
-from training.blend import BlendLearner
-from training.calibrate import fit_calibration
-from training.fit import fit_model
-from training.forest import ForestLearner
-from training.linear import LinearLearner
-from training.matrix import build_matrix
-from training.stacking import fit_stack
-from training.view import task_means
-from training.weights import effective, known_weights, weighted_mean
+from training.learners.blend import BlendLearner
+from training.learners.calibrate import fit_calibration
+from training.learners.fit import fit_model
+from training.learners.forest import ForestLearner
+from training.learners.linear import LinearLearner
+from training.learners.matrix import build_matrix
+from training.learners.projection import task_means
+from training.learners.stacking import fit_stack
+from training.learners.weights import effective, known_weights, weighted_mean
 
 COUNT = 160
 NAN = np.nan

@@ -24,7 +24,7 @@ from training.drift.watched import (
     Watched,
     task_codes,
 )
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 from training.report.data import Estimate
 
 NO_TASK = "(no task)"

@@ -14,7 +14,7 @@ from training.drift.monitor import Drift, Track
 from training.drift.movement import FeatureTable, movements
 from training.drift.tables import gate_views, series, task_views, tier_views
 from training.drift.watched import ANSWERS
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 _POINTS = 240
 

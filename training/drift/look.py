@@ -17,7 +17,7 @@ from training.drift.monitor import DriftOptions, monitor
 from training.drift.movement import feature_table
 from training.drift.prices import price_changes
 from training.drift.rhythm import by_periods
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 _DIGITS = 12
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from training.drift.evidence import changed_at, log_evidence
 from training.drift.ranks import label_ranks, tie_breaks, value_ranks
 from training.drift.watched import ANSWERS, KINDS, TASKS, Watched, watch
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 BASELINE = 500
 LEVEL = 1 / 20_000

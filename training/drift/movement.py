@@ -17,7 +17,7 @@ from classifier.features import Features, dense_names
 from classifier.router import Router
 from training.drift.data import Moved
 from training.drift.watched import row_means, task_codes
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 LITTLE, MUCH = 0.1, 0.25
 _BINS = 10

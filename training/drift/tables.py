@@ -12,7 +12,7 @@ from training.drift.estimates import mean_ratio, mean_share
 from training.drift.watched import alike, cost_ratio, task_codes
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import make_labels
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 from training.report.data import Estimate
 
 _LEAST_ANSWERS = 20  # of a task, to be shown by itself

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.cascade.route import GateRates
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 TASKS, ADEQUACY, SIZE, NOVELTY = "tasks", "expected adequacy", "expected cost", "novelty"
 ANSWERS, JUDGED, PASSED, FAILED, COST = "answers", "judged answers", "passed answers", "failed answers", "cost"

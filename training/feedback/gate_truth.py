@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from classifier.cascade.route import GateRates
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 _PRIOR_ROWS = 5.0
 _POOLED_ROWS = 10.0

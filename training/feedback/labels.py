@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.feedback.gate_truth import GateTruth
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 UNKNOWN, VERDICT, AUDITED, JUDGED, IMPLIED, FILLED = range(6)
 

@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.cascade.route import GateRates
-from training.calibrate import cross_fit, fit_calibration
 from training.feedback.completion import complete_outcomes
 from training.feedback.gate_truth import gate_truth
 from training.feedback.labels import FILLED, UNKNOWN, LabelOptions, Labels, faded, make_labels
-from training.feedback.observed import Observed, gate_rows
 from training.feedback.verdicts import passing_rates
-from training.fit import FittedModel, Predictions, calibrated, fit_model
-from training.learner import Learner
-from training.matrix import FeatureMatrix, Progress
+from training.learners.calibrate import cross_fit, fit_calibration
+from training.learners.fit import FittedModel, Predictions, calibrated, fit_model
+from training.learners.learner import Learner
+from training.learners.matrix import FeatureMatrix, Progress
+from training.log.observed import Observed, gate_rows
 
 _GATE_ROWS = 200
 _GATE_GROUPS = 20

@@ -13,7 +13,7 @@ from classifier.outcomes import Outcome
 from training.feedback.gate_truth import GateTruth, gate_truth
 from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
 from training.feedback.nesting import imply, nesting
-from training.feedback.observed import Observed, gate_rows, observe
+from training.log.observed import Observed, gate_rows, observe
 from training.tables import OutcomeTable
 
 _SOURCES = {VERDICT: "gate", AUDITED: "audits", JUDGED: "feedback", IMPLIED: "implied"}

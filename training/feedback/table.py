@@ -19,7 +19,7 @@ from classifier.errors import InputError
 from classifier.features import Features, dense_names, request_form
 from classifier.keywords import KeywordGroups
 from training.feedback.labels import Labels
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 from training.tables import FileSummary, Logged, OutcomeTable, RowProblem, Source, join_tables
 
 LEAST_LABELS = 20

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 _GRID = np.linspace(0.005, 0.9, 180)
 _PRIOR_ROWS, _PRIOR_RATE = 2.0, 0.3

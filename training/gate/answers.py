@@ -17,8 +17,8 @@ from classifier.gates.answer import Answer
 from classifier.gates.evidence import answer_numbers, expected_numbers, fill_unknown
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
-from training.data import RoutingData
-from training.matrix import FeatureMatrix, Progress, build_matrix
+from training.learners.matrix import FeatureMatrix, Progress, build_matrix
+from training.prepare.data import RoutingData
 
 _CHUNK = 200
 _MOST_OTHERS = 3  # a second opinion is asked of a cheap tier, and every one makes a copy of the rows

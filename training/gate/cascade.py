@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.gates.prospect import Prospect, make_prospect
-from training.evaluate import Outcomes
-from training.rule import Expectations, price_weights
+from training.certify.rule import Expectations, price_weights
+from training.measure.evaluate import Outcomes
 
 _COST_STEP = 0.02
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from training.fit import FittedModel, fit_model
 from training.gate.answers import Answers, filled, known_means
-from training.learner import Learner
-from training.matrix import FeatureMatrix, Progress
+from training.learners.fit import FittedModel, fit_model
+from training.learners.learner import Learner
+from training.learners.matrix import FeatureMatrix, Progress
 
 _REFERENCE = 1
 

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from classifier.gates.stored import CascadePromise, CascadeSetting
 from classifier.keywords import KeywordGroups
-from training.certify import Rung, certify_ladder
-from training.data import RoutingData
-from training.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
-from training.fit import Predictions
+from training.certify.certify import Rung, certify_ladder
+from training.certify.proof import provable_rows
+from training.certify.rule import Expectations, Target
 from training.gate.answers import read_answers
 from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
 from training.gate.trained import TrainedGate
-from training.learner import Learner
-from training.missing import find_missing
+from training.learners.fit import Predictions
+from training.learners.learner import Learner
+from training.measure.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
 from training.pipeline import Sight, StageProgress, Training
-from training.proof import provable_rows
-from training.rule import Expectations, Target
+from training.prepare.data import RoutingData
+from training.prepare.missing import find_missing
 
 CASCADE = "cascade, learned gate"
 _BEFORE_ORACLE = -1
@@ -92,8 +92,9 @@ def certify_pairs(
 ) -> tuple[Pair, Rung, float]:
     """The cheapest pair of a path that keeps the promise on ``rows``, which nothing was fitted on.
 
-    Fixed-sequence testing along the path (`training.certify`), on the quality that each pair reaches. Where a score of
-    an answer that was looked at, or the quality of the one that was kept, is not known (NaN), the answer is lost.
+    Fixed-sequence testing along the path (`training.certify.certify`), on the quality that each pair reaches. Where a
+    score of an answer that was looked at, or the quality of the one that was kept, is not known (NaN), the answer is
+    lost.
 
     Parameters
     ----------

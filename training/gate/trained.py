@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.gates.stored import CascadePromise
-from training.certify import Rung
-from training.evaluate import Result
-from training.fit import FittedModel
+from training.certify.certify import Rung
+from training.learners.fit import FittedModel
+from training.measure.evaluate import Result
 
 
 @dataclass(frozen=True, slots=True)

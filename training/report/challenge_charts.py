@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from training.feedback.challenge import Challenge, Look
-from training.feedback.estimators import Estimate
+from training.challenge.challenge import Challenge, Look
+from training.challenge.estimators import Estimate
 from training.report.figures import count, fixed, points, score
 from training.report.markup import Html, tag
 from training.report.svg import Scale, dot, drawing, line, polyline, text

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from training.feedback.challenge import Challenge
-from training.feedback.challenge_moves import Believed, Moved
-from training.feedback.estimators import Estimate
+from training.challenge.challenge import Challenge
+from training.challenge.estimators import Estimate
+from training.challenge.moves import Believed, Moved
 from training.report.figures import UNKNOWN, count, fixed, percent, plural, score, usd
 
 TOLD = 3

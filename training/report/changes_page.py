@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from training.feedback.challenge import Challenge
+from training.challenge.challenge import Challenge
 from training.report.challenge_words import headline, mood
 from training.report.markup import tag, user
 from training.report.page import plain, whole_page

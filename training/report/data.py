@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.ladder import LadderStep
-from training.unseen import UnseenTask
+from training.report.ladder import LadderStep
+from training.report.unseen import UnseenTask
 
 
 @dataclass(frozen=True, slots=True)

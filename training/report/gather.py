@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from classifier.keywords import KeywordGroups
 from classifier.version import __version__
-from training.comparison import LEARNED
-from training.curves import Curve, average_quality, calls_for_gap, performance_gap_recovered, sweep
-from training.evaluate import (
+from training.certify.comparison import LEARNED
+from training.measure.curves import Curve, average_quality, calls_for_gap, performance_gap_recovered, sweep
+from training.measure.evaluate import (
     Interval,
     Outcomes,
     Result,
@@ -24,7 +24,6 @@ from training.evaluate import (
     fixed_weights,
     mix_quality,
 )
-from training.ladder import ladder_steps
 from training.pipeline import Training
 from training.report.data import (
     Confusion,
@@ -41,12 +40,13 @@ from training.report.data import (
     TaskSummary,
     TierSummary,
 )
+from training.report.ladder import ladder_steps
 from training.report.learned import learned
 from training.report.mistakes import mistakes
 from training.report.reliability import reliability
+from training.report.unseen import UnseenTask
 from training.report.verdict import verdict
 from training.tables import OutcomeTable, RowProblem
-from training.unseen import UnseenTask
 
 NO_TASK = "(no task)"
 _LISTED_TASKS = 12
@@ -79,7 +79,7 @@ def report_data(
     command : the command line that was run.
     artifact, digest : the artifact that was written and `compile_artifact`'s digest of it.
     date : ISO date; None in reproducible runs.
-    unseen_tasks : of `training.unseen.leave_tasks_out`.
+    unseen_tasks : of `training.report.unseen.leave_tasks_out`.
     """
     data, test = training.data, training.test
     chosen = training.chosen

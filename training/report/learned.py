@@ -17,8 +17,8 @@ from scipy import sparse
 from classifier.features import N_WORD_BUCKETS, dense_names
 from classifier.keywords import KeywordGroups
 from classifier.model import DENSE_CLIP, LinearWeights
-from training.comparison import LEARNED
-from training.matrix import FeatureMatrix
+from training.certify.comparison import LEARNED
+from training.learners.matrix import FeatureMatrix
 from training.pipeline import Training
 from training.report.data import Learned, LearnedFeature, LearnedGroup
 from training.report.vocabulary import Term, find_terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibrate import calibration_error, chance_error
+from training.learners.calibrate import calibration_error, chance_error
 from training.report.data import Estimate, Reliability, ReliabilityBin
 
 _BINS = 10

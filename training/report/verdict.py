@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from training.assumptions import assumptions, doubts, independent
 from training.pipeline import Training
+from training.report.assumptions import assumptions, doubts, independent
 from training.report.data import Verdict
 from training.report.figures import count, percent, plural, points, score
 

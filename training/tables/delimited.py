@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from classifier.errors import TableError
-from training.formulas import is_guarded, unguarded
 from training.tables.files import RawRow, Tick, open_text
+from training.tables.formulas import is_guarded, unguarded
 from training.tables.problems import ProblemLog, Source
 
 _TICK_ROWS = 1024

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classifier.features import Features
 from classifier.request import Request
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 from training.tables.columns import Form
 from training.tables.problems import ProblemLog, RowProblem, Source
 

@@ -21,8 +21,8 @@ from classifier.gates import Check
 from classifier.outcomes import Outcome
 from classifier.request import Request
 from tests.helpers.requests import TIERS, made_table
-from training.feedback.estimators import ips, log_of_starts, picks
-from training.feedback.observed import Observed, observe
+from training.challenge.estimators import ips, log_of_starts, picks
+from training.log.observed import Observed, observe
 
 POLICY = Policy(Check(lambda answer: answer.text == "good", name="exact"), explore=0.2, audit=0.1)
 ROWS, LOGS = 120, 25

@@ -10,8 +10,8 @@ from classifier.request import make_request
 from tests.helpers.cascades import with_cascade
 from tests.helpers.gates import WithGate, answer_rows, with_gate
 from tests.helpers.openai_server import Reply
+from training.certify.rule import Expectations
 from training.gate.cascade import Pair, plan_tiers
-from training.rule import Expectations
 
 
 @pytest.fixture(scope="module")

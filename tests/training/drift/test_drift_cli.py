@@ -18,9 +18,9 @@ from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
 from classifier.router import Router, shipped_artifact
-from training.feedback.observed import Observed
-from training.feedback.simulation import as_outcomes
-from training.outcomes_cli import STORE_VARIABLE, main
+from training.commands.outcomes import STORE_VARIABLE, main
+from training.log.observed import Observed
+from training.log.simulation import as_outcomes
 
 AT = 900
 ROWS = 1300

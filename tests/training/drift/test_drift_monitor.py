@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from classifier.cascade.route import GateRates
 from training.drift import Drift, DriftOptions, monitor
 from training.drift.watched import watch
-from training.feedback.observed import Observed
-from training.feedback.simulation import simulate_log
+from training.log.observed import Observed
+from training.log.simulation import simulate_log
 
 AT = 2000
 

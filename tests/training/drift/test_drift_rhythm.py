@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from training.drift import monitor
 from training.drift.rhythm import by_periods
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 DAY = 86_400.0
 

@@ -15,12 +15,12 @@ from classifier.outcomes import Outcome
 from tests.helpers.challenges import RATES, always, fill, log_of, minutes, observed_of, only_features, variant
 from tests.helpers.outcomes import Opener
 from tests.helpers.tables import TIERS, outcome_rows
-from training.feedback.challenge import Challenge, challenge
-from training.feedback.challenge_starts import FOREIGN, HASHED, feature_kind, find_starts
-from training.feedback.challenge_values import SHOWN, walking_means
-from training.feedback.estimators import Log
-from training.feedback.observed import observe
-from training.feedback.sequential import PromotionRule
+from training.challenge.challenge import Challenge, challenge
+from training.challenge.estimators import Log
+from training.challenge.sequential import PromotionRule
+from training.challenge.starts import FOREIGN, HASHED, feature_kind, find_starts
+from training.challenge.values import SHOWN, walking_means
+from training.log.observed import observe
 
 RULE = PromotionRule(margin=0.05)
 NEVER = minutes(-1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.helpers.logs import RATES, World
-from training.feedback.estimators import (
+from training.challenge.estimators import (
     ESTIMATORS,
     Log,
     cascade_values,

@@ -14,7 +14,7 @@ from tests.helpers.logs import RATES, World
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
 from training.feedback.nesting import imply, nesting
-from training.feedback.observed import Observed
+from training.log.observed import Observed
 
 DAY = 86_400.0
 

@@ -15,10 +15,10 @@ from tests.helpers.logs import RATES, World
 from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ease
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn
-from training.feedback.simulation import simulate_log
 from training.feedback.verdicts import Passing, passing_rates
-from training.linear import LinearLearner
-from training.matrix import FeatureMatrix
+from training.learners.linear import LinearLearner
+from training.learners.matrix import FeatureMatrix
+from training.log.simulation import simulate_log
 
 REFERENCE = 2
 

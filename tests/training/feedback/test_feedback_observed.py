@@ -12,9 +12,9 @@ from classifier.errors import InputError
 from classifier.outcomes import DecisionRecord, FeedbackRecord, Outcome
 from tests.helpers.logs import NAMES, World, menu
 from tests.helpers.outcomes import SECRET, START, Opener, attempt, decision
-from training.feedback.chances import start_chances, tried_chances
-from training.feedback.observed import observe
-from training.feedback.simulation import as_outcomes
+from training.log.chances import start_chances, tried_chances
+from training.log.observed import observe
+from training.log.simulation import as_outcomes
 
 MENU = menu()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.logs import NAMES, World
-from training.feedback.estimators import Log, doubly_robust, log_of_starts, picks
-from training.feedback.overlap import find_gaps, remedies
+from training.challenge.estimators import Log, doubly_robust, log_of_starts, picks
+from training.challenge.overlap import find_gaps, remedies
 
 
 def test_a_tier_that_was_never_tried_is_named_with_its_task() -> None:

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tests.helpers.logs import RATES
-from training.feedback.estimators import Log, log_of_starts, picks
-from training.feedback.gate_truth import gate_truth
-from training.feedback.labels import make_labels
-from training.feedback.sequential import (
+from training.challenge.estimators import Log, log_of_starts, picks
+from training.challenge.sequential import (
     Promotion,
     PromotionRule,
     asymptotic_lower_bound,
@@ -23,7 +21,9 @@ from training.feedback.sequential import (
     lower_bound_path,
     pessimistic_difference,
 )
-from training.feedback.simulation import simulate_log
+from training.feedback.gate_truth import gate_truth
+from training.feedback.labels import make_labels
+from training.log.simulation import simulate_log
 
 COSTS = np.array([0.001, 0.005, 0.03])
 

@@ -7,7 +7,7 @@ import pytest
 
 from classifier.cascade.route import GateRates
 from tests.helpers.logs import RATES, World
-from training.feedback.simulation import SimulatedLog, simulate_log
+from training.log.simulation import SimulatedLog, simulate_log
 
 
 def perfect(world: World, **shares: float) -> SimulatedLog:

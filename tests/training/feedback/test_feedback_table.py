@@ -16,15 +16,15 @@ from classifier.request import Request
 from tests.helpers.outcomes import Opener
 from tests.helpers.tables import TIERS, outcome_rows, write_csv
 from tests.helpers.traffic import Made, made, tiers_of
-from training.data import DataOptions, prepare
+from training.certify.rule import Target
 from training.feedback.labels import AUDITED, JUDGED, LabelOptions, make_labels
 from training.feedback.lessons import Lessons, read_lessons
-from training.feedback.observed import observe
 from training.feedback.table import LEAST_LABELS, outcome_table
-from training.floor import TaskMeansLearner
-from training.linear import LinearLearner
+from training.learners.linear import LinearLearner
+from training.learners.task_means import TaskMeansLearner
+from training.log.observed import observe
 from training.pipeline import train
-from training.rule import Target
+from training.prepare.data import DataOptions, prepare
 from training.tables import join_tables, read_tables
 
 MENU, KEYWORDS = default_menu(), load_keywords()

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose
 
 from classifier.gates.prospect import Prospect, make_prospect
 from tests.helpers.gates import WithGate
-from training.evaluate import Outcomes
+from training.certify.rule import Expectations
 from training.gate.cascade import Pair, Rates, make_pair, make_path, pass_rates, plan_tiers, replay
-from training.rule import Expectations
+from training.measure.evaluate import Outcomes
 
 SHARES = st.floats(0, 1, width=32)
 ALWAYS_TRY = {0: Prospect((), (0.7,), (0.0,))}

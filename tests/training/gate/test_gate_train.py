@@ -19,15 +19,15 @@ from classifier.gates.stored import keep_score
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from tests.helpers.gates import WithGate, answer_rows, write_rows
-from training.cli import app
+from training.certify.rule import Expectations, Target
+from training.commands.train import app
 from training.compile import summary
-from training.evaluate import Outcomes
 from training.gate.answers import Answers, make_answer
 from training.gate.cascade import Pair
 from training.gate.fit import judge_answers
 from training.gate.train import CASCADE, certify_pairs
-from training.matrix import FeatureMatrix, build_matrix
-from training.rule import Expectations, Target
+from training.learners.matrix import FeatureMatrix, build_matrix
+from training.measure.evaluate import Outcomes
 
 TEXTS = st.text(st.characters(codec=None), max_size=300)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.runs import Run, run, write_bare, write_hostile
-from training.labels import Adequacy
-from training.rule import Target
+from training.certify.rule import Target
+from training.prepare.adequacy import Adequacy
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.helpers.runs import Run
-from training.effort import Effort, learners_for
-from training.ladder import ladder_steps
+from training.learners.presets import Effort, learners_for
 from training.pipeline import Training
-from training.unseen import MOST_PARTS, leave_tasks_out
+from training.report.ladder import ladder_steps
+from training.report.unseen import MOST_PARTS, leave_tasks_out
 
 LINEAR = learners_for(Effort.FASTEST)["linear"]
 

@@ -16,7 +16,7 @@ from classifier import Router
 from tests.helpers.challenges import always, log_of, minutes, observed_of, variant
 from tests.helpers.page import Page
 from tests.helpers.runs import Run
-from training.feedback.challenge import Challenge, challenge
+from training.challenge.challenge import Challenge, challenge
 from training.report import report_html
 from training.report.changes_page import changes_html
 

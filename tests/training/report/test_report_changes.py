@@ -15,10 +15,10 @@ from classifier import Router
 from tests.helpers.challenges import always, log_of, minutes, observed_of, variant
 from tests.helpers.page import Page
 from tests.helpers.runs import ATTACK
-from training.feedback.challenge import Challenge, Look, challenge
-from training.feedback.challenge_moves import Believed
-from training.feedback.estimators import Estimate
-from training.feedback.sequential import PromotionRule
+from training.challenge.challenge import Challenge, Look, challenge
+from training.challenge.estimators import Estimate
+from training.challenge.moves import Believed
+from training.challenge.sequential import PromotionRule
 from training.report.challenge_charts import evidence_chart, interval_chart
 from training.report.challenge_words import basis, headline, money_of, mood, why, within
 from training.report.changes_page import challenge_json, changes_html

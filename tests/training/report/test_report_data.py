@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.runs import HOSTILE_TIERS, Run
-from training.calibrate import calibration_error
+from training.learners.calibrate import calibration_error
 from training.report import report_json
 from training.report.mistakes import EXCERPT_CHARS, TemplateStarts, excerpt
 from training.report.reliability import reliability

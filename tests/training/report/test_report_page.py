@@ -11,11 +11,11 @@ import pytest
 
 from tests.helpers.page import Page
 from tests.helpers.runs import ATTACK, HOSTILE_TIERS, Run
-from training.ladder import LadderStep
 from training.report import ReportData, report_html, write_report
 from training.report.data import Estimate, Learned
+from training.report.ladder import LadderStep
 from training.report.markup import printable
-from training.unseen import UnseenTask
+from training.report.unseen import UnseenTask
 
 LADDER = (
     LadderStep(0.0, True, False, 0.0, 1.0, 1.0, 12_345),

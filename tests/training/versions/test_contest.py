@@ -21,11 +21,11 @@ from classifier.errors import ArtifactError, RouterError
 from classifier.pointer import find_candidate
 from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, observed_of, variant
 from tests.helpers.outcomes import Opener
-from training.feedback.challenge import NO_ROWS
-from training.feedback.observed import observe
-from training.feedback.sequential import PromotionRule
+from training.challenge.challenge import NO_ROWS
+from training.challenge.contest import MOST, Contest, contest, in_use, pending
+from training.challenge.sequential import PromotionRule
+from training.log.observed import observe
 from training.versions import Version, add_version, current, note_of, promote, prune, rollback, versions
-from training.versions.contest import MOST, Contest, contest, in_use, pending
 from training.versions.notes import Verdict, dump_note, load_note
 from training.versions.store import note_verdict
 
@@ -263,7 +263,7 @@ def test_another_champion_meanwhile_ends_it(keep: Keep, monkeypatch: pytest.Monk
         real(folder, version, noted)
         promote(folder, other)
 
-    monkeypatch.setattr("training.versions.contest.note_verdict", meanwhile)
+    monkeypatch.setattr("training.challenge.contest.note_verdict", meanwhile)
     with pytest.raises(RouterError, match=f"{other.name} is in use by now"):
         judge()
     assert current(FOLDER).name == other.name
@@ -274,9 +274,9 @@ import os, pickle, signal, sys
 from itertools import count
 from pathlib import Path
 from classifier import Router
-from training.feedback.sequential import PromotionRule
+from training.challenge.sequential import PromotionRule
 from training.versions import versions
-from training.versions.contest import contest, in_use
+from training.challenge.contest import contest, in_use
 from training.versions.store import current
 
 folder = Path("models")

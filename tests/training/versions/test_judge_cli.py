@@ -15,9 +15,9 @@ from classifier.artifact import read_artifact
 from classifier.router import shipped_artifact
 from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, variant
 from tests.helpers.outcomes import Opener
-from training.models_cli import main
+from training.challenge.contest import in_use
+from training.commands.models import main
 from training.versions import Version, add_version, current, note_of, versions
-from training.versions.contest import in_use
 
 FOLDER = Path("models")
 BEFORE = BEGIN - timedelta(days=1)

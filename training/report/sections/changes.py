@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from training.feedback.challenge import Challenge
-from training.feedback.challenge_moves import Moved, Seen
-from training.feedback.challenge_values import Compared
+from training.challenge.challenge import Challenge
+from training.challenge.moves import Moved, Seen
+from training.challenge.values import Compared
 from training.report.challenge_charts import evidence_chart, quality_and_money
 from training.report.challenge_words import TOLD, Money, basis, headline, money_of, mood, task_name, why, within
 from training.report.charts import value_bar

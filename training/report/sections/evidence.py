@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from training.ladder import LadderStep
 from training.report.charts import cost_quality, tier_key, value_bar
 from training.report.data import CurveData, ReportData, Route
 from training.report.figures import count, percent, plural, score, usd
+from training.report.ladder import LadderStep
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
 from training.report.sections.cells import tier_shares, with_range
 

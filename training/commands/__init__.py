@@ -1,0 +1,1 @@
+"""The command line: options, progress and what is shown. Everything else can be done from Python."""

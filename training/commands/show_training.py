@@ -1,0 +1,367 @@
+"""What `train-router` shows in a terminal: what it understood, then what the router is worth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from classifier.escapes import for_terminal
+from training.gate.trained import TrainedGate
+from training.learners.weights import weighted_mean
+from training.measure.evaluate import Result
+from training.pipeline import StageProgress, Training
+from training.prepare.data import RoutingData
+from training.report.assumptions import assumptions, doubts, independent
+from training.report.ladder import ladder_steps
+from training.tables import OutcomeTable
+
+Item = TypeVar("Item")
+
+_COUNTED = 500
+_LISTED_TASKS = 8
+_LISTED_PROBLEMS = 8
+_FEW_TIERS = 4
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[StageProgress]:
+    """A bar a stage, drawn while the block runs; gone from the terminal afterwards."""
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        known: dict[str, TaskID] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in known:
+                known[stage] = bars.add_task(for_terminal(stage), total=total)
+            bars.update(known[stage], completed=done, total=total)
+
+        yield advance
+
+
+def counted(items: Iterable[Item], progress: Callable[[int, int], None] | None, total: int) -> Iterator[Item]:
+    """Items as they come, while a bar is told of every 500th; ``total`` is how many there should be."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if progress is not None and number % _COUNTED == 0:
+            progress(number, max(number, total))
+
+
+def show_data(console: Console, data: RoutingData) -> None:
+    """What was understood of the tables."""
+    table = data.table
+    for summary in table.files:
+        left_out = summary.rows_read - summary.rows_kept
+        console.print(
+            f"[bold]{escape(summary.path)}[/]: {summary.rows_kept:,} rows, {summary.form} form"
+            + (f", [yellow]{left_out:,} left out[/]" if left_out else "")
+            + (f", {summary.repeats:,} repeated outcomes averaged" if summary.repeats else "")
+            + (f"; ignored columns: {escape(', '.join(summary.ignored))}" if summary.ignored else "")
+        )
+        for hint in summary.hints:
+            console.print(f"  [yellow]{escape(hint)}[/]")
+    _show_problems(console, table)
+    console.print(_tier_table(data))
+    tasks = Counter(task or "(none)" for task in data.matrix.tasks)
+    listed = ", ".join(f"{escape(task)} {count:,}" for task, count in tasks.most_common(_LISTED_TASKS))
+    more = f" and {len(tasks) - _LISTED_TASKS} more" if len(tasks) > _LISTED_TASKS else ""
+    console.print(f"Tasks: {listed}{more}")
+    repeated = len(data) - len(np.unique(data.groups))
+    if repeated:
+        console.print(
+            f"Duplicates: {repeated:,} rows repeat or nearly repeat another's prompt, or share its group; "
+            "they stay on one side of the split"
+        )
+    _show_costs(console, data)
+
+
+def show_result(console: Console, training: Training, monthly_spend: float | None) -> None:
+    """The verdict first, then every way of routing beside it."""
+    console.print()
+    for line in _warnings(training):
+        console.print(f"[bold yellow]Warning:[/] {escape(line)}")
+    console.print(f"[bold green]{escape(headline(training, monthly_spend))}[/]")
+    names = training.data.names
+    of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
+    console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
+    console.print(comparison_table(training.results, training.result, names, monthly_spend))
+    console.print(escape(_promise(training)))
+    if training.gate is not None:
+        console.print(escape(_cascade_promise(training, training.gate)))
+    _show_assumptions(console, training)
+    _show_ladder(console, training)
+    _show_tasks(console, training)
+    for tier in training.never_chosen:
+        console.print(
+            f"[yellow]{escape(training.data.names[tier])} is never worth its price on these rows: no rule picks it[/]"
+        )
+    if training.lost:
+        console.print(f"{training.lost:,} unobserved test scores count as lost in these figures")
+    if training.filled:
+        console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")
+
+
+def headline(training: Training, monthly_spend: float | None) -> str:
+    """The verdict in one sentence."""
+    result, data = training.result, training.data
+    reference = data.names[data.reference]
+    if training.shipped.always == reference:
+        return f"No saving: the router always picks {reference}, the tier you would use without it."
+    sentence = (
+        f"{'by estimate, ' if training.rule.estimated is not None else ''}{training.shipped.name} saves "
+        f"{result.saving:.1%} "
+        f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
+        f"{_kept(training)} of its quality, on {len(training.test):,} test rows"
+    )
+    if monthly_spend is not None:
+        sentence += f": ${monthly_spend:,.0f} a month become ${monthly_spend * (1 - result.saving):,.0f}"
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _kept(training: Training) -> str:
+    """The quality kept; where much is not observed but expected, an interval would claim too much."""
+    result = training.result
+    if training.rule.estimated is not None:
+        return f"at about {result.kept:.1%}, what was not seen taken as the model expects it,"
+    return f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}]"
+
+
+def _warnings(training: Training) -> Iterator[str]:
+    yield from doubts(training)
+    mix, rule = training.mix, training.rule
+    if rule.estimated is not None:
+        yield (
+            f"nothing is certified: {_why_not(training)}. Its setting is the cheapest that is estimated to lose at "
+            f"most {_loss(training)}; quality below counts what was not seen as the model expects it."
+        )
+        yield from _crowding(training)
+        return
+    if not rule.certified:
+        loss = _loss(training)
+        needed = (
+            f"about {rule.asked.rows_needed:,} rows for choosing the rule would be needed"
+            if rule.asked.rows_needed
+            else "more rows would not change that as things stand"
+        )
+        whole = f"on {rule.asked.requests:,} rows"
+        if training.target.per_task:
+            whole = f"for any task by itself, the largest having {rule.asked.rows:,} rows for choosing"
+        yield (
+            f"no learned rule could be certified to lose at most {loss} of quality "
+            f"with {training.target.confidence:.0%} confidence {whole}; {needed}."
+        )
+    if not mix.better:
+        rows = (
+            f"about {mix.rows_needed:,} rows would settle it" if mix.rows_needed else "more rows would not change that"
+        )
+        yield (
+            "the learned router is not better than a random mix of tiers at the same cost: quality "
+            f"{mix.gain:+.4f} [{mix.interval.low:+.4f}, {mix.interval.high:+.4f}]; {rows}."
+        )
+    if not training.learned_won:
+        if training.shipped.strategy == "learned":
+            yield "it is shipped all the same, as --force asks."
+        else:
+            yield f"the best floor is shipped instead: {training.shipped.name} (--force ships the learned router)."
+    yield from _crowding(training)
+
+
+def _why_not(training: Training) -> str:
+    rows = training.rule.rung.rows
+    if rows:
+        return f"{rows:,} rows of the tables, which show all tiers, are too few for that or speak against it"
+    return "what a router in use observes shows all tiers of no request"
+
+
+def _loss(training: Training) -> str:
+    return f"{training.target.loss:.1%}" if training.target.relative else f"{training.target.loss:g} points"
+
+
+def _crowding(training: Training) -> Iterator[str]:
+    if training.crowded is not None:
+        share = max(training.result.shares)
+        yield (
+            f"{share:.0%} of the requests go to one tier, {training.crowded}: "
+            "the router then changes little; look at the table below before switching it on."
+        )
+
+
+def _cascade_promise(training: Training, gate: TrainedGate) -> str:
+    promise, reference = gate.promise, training.data.names[training.data.reference]
+    loss = f"{promise.target:.1%} of {reference}'s quality" if promise.relative else f"{promise.target:g} points"
+    learned = ", ".join(training.data.names[tier] for tier in gate.tiers)
+    sentence = f"A gate was learned from the answers of {learned}. "
+    if promise.certified:
+        return sentence + (
+            f"Certified together with the router on {independent(gate.rung)} kept apart: with {promise.confidence:.0%} "
+            f"confidence the cascade loses at most {loss} (observed {gate.rung.loss:.2%}), keeping answers that score "
+            f"at least {promise.setting.threshold:.2f}."
+        )
+    needed = f"; about {gate.rung.rows_needed:,} rows for choosing would be needed" if gate.rung.rows_needed else ""
+    return sentence + f"No cascade could be certified to lose at most {loss}{needed}."
+
+
+def _promise(training: Training) -> str:
+    rung, target, data = training.rule.asked, training.target, training.data
+    if not training.promises:
+        return ""
+    if training.shipped.strategy != "learned":
+        return (
+            f"Certified on the rows for choosing: with {target.confidence:.0%} confidence {training.shipped.name} "
+            f"loses at most {_loss(training)} of {data.names[data.reference]}'s quality."
+        )
+    loss = (
+        f"{target.loss:.1%} of {data.names[data.reference]}'s quality" if target.relative else f"{target.loss:g} points"
+    )
+    return (
+        (
+            f"Certified for each task by itself, on rows kept apart for it: with {target.confidence:.0%} confidence at "
+            f"most {loss} is lost on any. "
+            if target.per_task
+            else f"Certified on {independent(rung)} kept apart for it: with {target.confidence:.0%} confidence at most "
+            f"{loss} is lost (observed {rung.loss:.2%}). "
+        )
+        + f"Better than a random mix at the same cost by {training.mix.gain:+.3f} "
+        f"[{training.mix.interval.low:+.3f}, {training.mix.interval.high:+.3f}] in quality."
+    )
+
+
+def _show_assumptions(console: Console, training: Training) -> None:
+    """What the promise rests on; nothing where none is made."""
+    if not training.promises:
+        return
+    console.print("[bold]The promise assumes[/]")
+    for line in assumptions(training):
+        console.print(Padding(escape(line), (0, 0, 0, 2)), highlight=False)
+
+
+def _show_ladder(console: Console, training: Training) -> None:
+    """What else is certified, and can be asked for at run time."""
+    steps = list(ladder_steps(training))
+    if not steps:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("max_quality_loss", "saves", "keeps", ""):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name))
+    for step in steps:
+        loss = f"{step.target:.3f}" + (" *" if step.target == training.target.loss else "  ")
+        if step.certified:
+            table.add_row(loss, f"{step.saving:.1%}", f"{step.kept:.1%}", "")
+        else:
+            needed = (
+                f"about {step.rows_needed:,} rows for choosing needed" if step.rows_needed else "no saving in sight"
+            )
+            table.add_row(loss, "", "", f"only {training.data.names[training.data.reference]}: {needed}")
+    console.print("Certified together, to be asked for at run time (* is the default); figures of the test rows:")
+    console.print(table)
+
+
+def _show_tasks(console: Console, training: Training) -> None:
+    """For which tasks the promise is certified by itself, too."""
+    if training.shipped.strategy != "learned" or not training.rule.tasks:
+        return
+    kept: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for task in training.rule.tasks:
+        kept[training.rule.task_keeps(task)].append(task)
+    otherwise = "go to the reference" if training.target.per_task else "kept only on the whole"
+    parts = [
+        f"{heading}: {_some(kept[holds])}"
+        for holds, heading in ((True, "yes"), (False, f"no ({otherwise})"), (None, f"too few rows ({otherwise})"))
+        if kept[holds]
+    ]
+    console.print(escape("Certified for the task by itself: " + "; ".join(parts)))
+
+
+def _some(tasks: list[str]) -> str:
+    more = len(tasks) - _LISTED_TASKS
+    return ", ".join(tasks[:_LISTED_TASKS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _tier_table(data: RoutingData) -> Table:
+    judged_by = "by what was observed, weighted" if data.logged.all() else str(data.adequacy)
+    title = f"Tiers, cheapest first (adequate: {judged_by})"
+    means = weighted_mean(data.scores, data.weights, np.nan)
+    adequate = weighted_mean(data.adequate, data.weights, np.nan)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("tier", "cost of a call", "mean score", "adequate", "rows", "model"):
+        table.add_column(name, justify="left" if name in ("tier", "model") else "right", no_wrap=name != "model")
+    for place, tier in enumerate(data.tiers):
+        seen = ~np.isnan(data.scores[:, place])
+        table.add_row(
+            escape(tier.name) + (" (reference)" if place == data.reference else ""),
+            f"${data.costs[:, place].mean():.6f}",
+            f"{means[place]:.3f}",
+            "unknown" if np.isnan(adequate[place]) else f"{adequate[place]:.1%}",
+            f"{seen.sum():,}",
+            escape(tier.model),
+        )
+    return table
+
+
+def _show_costs(console: Console, data: RoutingData) -> None:
+    if len(set(data.cost_sources)) == 1:
+        console.print(escape(f"Costs: {data.cost_sources[0]}"))
+        return
+    for name, source in zip(data.names, data.cost_sources, strict=True):
+        console.print(escape(f"Costs of {name}: {source}"))
+
+
+def _show_problems(console: Console, table: OutcomeTable) -> None:
+    for problem in table.problems[:_LISTED_PROBLEMS]:
+        console.print(f"  [yellow]{escape(str(problem))}[/]")
+    rest = len(table.problems) - _LISTED_PROBLEMS
+    if rest > 0:
+        rows = ", ".join(str(problem.row) for problem in table.problems[_LISTED_PROBLEMS : _LISTED_PROBLEMS + 20])
+        console.print(f"  [yellow]and {rest:,} more, in rows {rows}{' ...' if rest > 20 else ''}[/]")
+
+
+def comparison_table(
+    results: Sequence[Result], marked: Result, names: tuple[str, ...], monthly_spend: float | None
+) -> Table:
+    """Ways of routing, a line each; ``marked`` is the one that matters."""
+    few = len(names) <= _FEW_TIERS
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("", overflow="fold")
+    for name in ("$/1,000", "saved", "quality", "kept", *(["$/month"] if monthly_spend is not None else [])):
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
+    table.add_column("shares %" if few else "most requests go to", justify="right" if few else "left", overflow="fold")
+    for result in results:
+        cells = [
+            result.name,
+            f"{result.cost * 1000:.4g}",
+            f"{result.saving:.1%}",
+            f"{result.quality:.4f}",
+            f"{result.kept:.1%}",
+            *([f"{monthly_spend * (1 - result.saving):,.0f}"] if monthly_spend is not None else []),
+            "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, names),
+        ]
+        table.add_row(*map(escape, cells), style="bold green" if result is marked else None)
+    return table
+
+
+def _busiest(result: Result, names: tuple[str, ...]) -> str:
+    """The tiers with the largest shares, in words."""
+    order = sorted(range(len(names)), key=lambda place: -result.shares[place])
+    return ", ".join(
+        f"{names[place]} {result.shares[place]:.0%}"
+        for place in order[: _FEW_TIERS - 1]
+        if result.shares[place] >= 0.005
+    )

@@ -1,0 +1,1 @@
+"""What an outcome store observed, as arrays: decisions, chances, tries and scores; and its export as a table."""
