@@ -2,9 +2,9 @@
 
     python benchmarks/faults.py [--runs 1000] [--deadline 2] [--json FILE]
 
-Every fault of `tests/faulty_upstream.py`, synchronous and asynchronous, plain and streamed, at the first tier alone and
-at every tier, over and over until the number of runs is reached; four at a time. Then the faults of size once more,
-one at a time, for what each adds to the process's memory. Five figures have to hold:
+Every fault of `tests/helpers/faulty_upstream.py`, synchronous and asynchronous, plain and streamed, at the first tier
+alone and at every tier, over and over until the number of runs is reached; four at a time. Then the faults of size once
+more, one at a time, for what each adds to the process's memory. Five figures have to hold:
 
 - answerable but unanswered: the other tiers would have answered, and the caller got an error before anything was said;
 - the largest overrun: seconds from the deadline, or from the longest gap of a stream, to what the caller got;
@@ -32,9 +32,9 @@ from rich.table import Table
 from classifier import Router
 from classifier.router import shipped_artifact
 
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from faulty_runs import Case, cases, run_all
-from faulty_upstream import FAULTS, LARGE, FaultyUpstream
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.helpers.faulty_runs import Case, cases, run_all
+from tests.helpers.faulty_upstream import FAULTS, LARGE, FaultyUpstream
 
 
 def memory_growth(url: str, router: Router, case: Case, deadline: float) -> float:

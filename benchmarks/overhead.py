@@ -28,8 +28,8 @@ from rich.table import Table
 from classifier import Cascade, OutcomeStore, Router
 from classifier.router import shipped_artifact
 
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from openai_server import OpenAIServer, Reply
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.helpers.openai_server import OpenAIServer, Reply
 
 MESSAGES = [{"role": "user", "content": "Translate to French: good morning, how are you today?"}]
 BARE, ALONE, STORED, DECISION = "bare client", "cascade, one tier", "the same, outcomes kept", "decision alone"

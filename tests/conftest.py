@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from openai_server import OpenAIServer
 
-pytest_plugins = ["outcome_stores"]
+from tests.helpers.openai_server import OpenAIServer
+
+pytest_plugins = ["tests.helpers.stores"]
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")

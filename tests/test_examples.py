@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from openai_server import Reply
 
 from classifier.outcomes import OutcomeStore
+from tests.helpers.openai_server import Reply
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,7 +5,8 @@ import json
 
 import openai
 import pytest
-from openai_server import Fault, OpenAIServer, Reply, context_too_long, rate_limited
+
+from tests.helpers.openai_server import Fault, OpenAIServer, Reply, context_too_long, rate_limited
 
 MESSAGES = [{"role": "user", "content": "What is the capital of France?"}]
 TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}

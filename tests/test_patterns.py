@@ -1,7 +1,8 @@
 import re
 
 import pytest
-from pattern_attacks import all_patterns, costly_text
+
+from tests.helpers.pattern_attacks import all_patterns, costly_text
 
 PATTERNS = {found.where: found for found in all_patterns()}
 

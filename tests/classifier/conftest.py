@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from made_router import Trained, train
 
 from classifier import Router
+from tests.helpers.routers import Trained, train
 from training.learners.blend import BlendLearner
 from training.learners.forest import ForestLearner
 from training.learners.linear import LinearLearner

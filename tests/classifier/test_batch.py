@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import CODE, EASY, HARD, LANGUAGES, MATH, any_request
-from made_router import KEYWORDS
 
 from classifier import NoFeasibleTierError, Router
 from classifier.artifact import read_artifact
@@ -17,6 +15,8 @@ from classifier.features import FeatureExtractor
 from classifier.policy import choose
 from classifier.request import Request, make_request
 from classifier.tokens import estimate_tokens
+from tests.helpers.requests import CODE, EASY, HARD, LANGUAGES, MATH, any_request
+from tests.helpers.routers import KEYWORDS
 
 TIERS = default_menu().tiers
 

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_requests import LANGUAGES, any_request, texts
-from made_router import KEYWORDS
 
 from classifier.compiled import COMPILED
 from classifier.features import FeatureExtractor, extract
@@ -13,6 +11,8 @@ from classifier.keywords import load_keywords, parse_keywords
 from classifier.request import Request
 from classifier.text import HEAD_CHARS, TAIL_CHARS, text_window
 from classifier.tokens import ExactCounter, estimate_tokens
+from tests.helpers.requests import LANGUAGES, any_request, texts
+from tests.helpers.routers import KEYWORDS
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="the compiled modules are not built here")
 

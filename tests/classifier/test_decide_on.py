@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from made_requests import any_request
-from made_router import Trained, decided
 
 from classifier import Router
 from classifier.cascade.settings import Settings, usual_odds
@@ -14,6 +12,8 @@ from classifier.errors import InputError
 from classifier.features import Features, request_form
 from classifier.outcomes import dump_features, load_features
 from classifier.request import Request
+from tests.helpers.requests import any_request
+from tests.helpers.routers import Trained, decided
 
 KEY = bytes(32)
 

@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given
-from made_requests import IMAGE, TIERS, any_request
-from made_router import Trained, artifact_content, decided
 
 from classifier import Explanation, Router
 from classifier.artifact import Artifact
 from classifier.catalog import default_menu
 from classifier.features import dense_names
+from tests.helpers.requests import IMAGE, TIERS, any_request
+from tests.helpers.routers import Trained, artifact_content, decided
 
 SECRET = "zebra"
 HARD = "prove thing0 and thing1, case 0"

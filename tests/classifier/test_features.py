@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import CODE, IMAGE, LANGUAGES, MATH, TOOL, any_request, texts
-from made_router import KEYWORDS
 
 from classifier.features import (
     CHARS_PER_TOOL_TOKEN,
@@ -22,6 +20,8 @@ from classifier.features import (
 from classifier.request import Request, make_request
 from classifier.text import HEAD_CHARS, TAIL_CHARS, scan_text
 from classifier.tokens import estimate_tokens
+from tests.helpers.requests import CODE, IMAGE, LANGUAGES, MATH, TOOL, any_request, texts
+from tests.helpers.routers import KEYWORDS
 from training.learners.matrix import build_matrix, stack_features
 
 NAMES = dense_names(KEYWORDS)

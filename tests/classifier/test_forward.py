@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import TIERS, any_request
-from made_router import KEYWORDS, table_matrix
 
 from classifier.compiled import COMPILED
 from classifier.features import N_BUCKETS, FeatureExtractor, extract
 from classifier.model import DENSE_CLIP, LOGIT_LIMIT, _Lookup
 from classifier.tokens import estimate_tokens
 from classifier.trees import Forest
+from tests.helpers.requests import TIERS, any_request
+from tests.helpers.routers import KEYWORDS, table_matrix
 
 if not COMPILED:
     pytest.skip("the compiled modules are not built here", allow_module_level=True)

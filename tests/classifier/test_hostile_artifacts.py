@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile_artifacts import Header, Tensors, forge, tampered
-from made_router import Trained
 
 from classifier import NoFeasibleTierError, Router
 from classifier.artifact import Artifact, read_artifact
 from classifier.errors import ArtifactError
 from classifier.gates.learned import LearnedGate
 from classifier.request import make_request
+from tests.helpers.hostile_artifacts import Header, Tensors, forge, tampered
+from tests.helpers.routers import Trained
 from training.versions.facts import facts
 from training.versions.notes import dump_note, note_of
 

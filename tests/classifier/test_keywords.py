@@ -3,11 +3,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import texts
 
 from classifier.errors import ConfigError
 from classifier.keywords import DEFAULT_FILE, dump_keywords, load_keywords, parse_keywords
 from classifier.text import scan_text
+from tests.helpers.requests import texts
 
 GROUPS = [
     {"name": "proof", "words": ["prove", "théorème", "докажи"], "substrings": ["证明", "証明"]},

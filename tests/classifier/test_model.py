@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from made_requests import TIERS, any_request, made_table
-from made_router import KEYWORDS, Trained, artifact_content
 
 from classifier.artifact import Artifact
 from classifier.catalog import default_menu
@@ -17,6 +15,8 @@ from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from classifier.tokens import estimate_tokens
 from classifier.trees import MAX_DEPTH
+from tests.helpers.requests import TIERS, any_request, made_table
+from tests.helpers.routers import KEYWORDS, Trained, artifact_content
 from training.learners.fit import calibrated
 from training.learners.matrix import build_matrix
 

@@ -3,14 +3,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
-from made_requests import any_request, texts
-from made_router import artifact_content, decided
 
 from classifier import InputError, NoFeasibleTierError, Router
 from classifier.artifact import Artifact
 from classifier.novelty import NOVEL
 from classifier.policy import choose
 from classifier.rule import ALWAYS_REFERENCE, Plan, Promise, Rule, Setting, dump_rule, load_rule
+from tests.helpers.requests import any_request, texts
+from tests.helpers.routers import artifact_content, decided
 
 PATH = (Setting(0.05, 0.5, 0.97), Setting(0.05, 0.0, 0.8), Setting(0.1, 0.0, 0.5), Setting(0.4, 0.0, 0.2))
 RULE = Rule(

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from made_requests import any_request
 
 from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
 from classifier.policy import choose, choose_many, feasible_tiers, least_able, misfit
 from classifier.request import Request
+from tests.helpers.requests import any_request
 
 SMALL = Tier("small", "m/small", 1, 5, context_window=1000, max_output_tokens=400)
 PLAIN = Tier("plain", "m/plain", 2, 6, images=False, tools=False, json_schema=False)

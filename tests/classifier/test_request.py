@@ -7,10 +7,10 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import IMAGE, TOOL, json_values, texts
 from openai.types.chat import ChatCompletionMessage
 
 from classifier.request import IMAGE_PART_TYPES, TEXT_PART_TYPES, Request, make_request
+from tests.helpers.requests import IMAGE, TOOL, json_values, texts
 
 OPTIONS = {
     "max_tokens": st.none() | st.integers(),

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import IMAGE, LANGUAGES, TIERS, TOOL, any_request, made_table, texts
-from made_router import Trained, artifact_content, decided
 
 from classifier import Router, predict_model, route, set_shared_router
 from classifier import router as module
@@ -20,6 +18,8 @@ from classifier.policy import choose
 from classifier.request import make_request
 from classifier.router import find_artifact, shared_router, shipped_artifact
 from classifier.rule import ALWAYS_REFERENCE
+from tests.helpers.requests import IMAGE, LANGUAGES, TIERS, TOOL, any_request, made_table, texts
+from tests.helpers.routers import Trained, artifact_content, decided
 
 HARD = "prove thing0 and thing1, case 0"
 EASY = "translate thing0 and thing1, case 0"

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_requests import LANGUAGES, texts
 
 from classifier.text import HEAD_CHARS, TAIL_CHARS, ByteClass, scan_text
+from tests.helpers.requests import LANGUAGES, texts
 
 WINDOW = HEAD_CHARS + TAIL_CHARS
 ascii_texts = st.text(st.characters(max_codepoint=127), max_size=WINDOW)

@@ -2,9 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from made_requests import CODE, LANGUAGES, MATH, made_table
-
 from classifier.request import make_request
+from tests.helpers.requests import CODE, LANGUAGES, MATH, made_table
 
 
 def test_eight_threads_that_share_a_router_decide_as_one_does(blend):

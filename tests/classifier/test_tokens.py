@@ -8,11 +8,11 @@ import pytest
 import tiktoken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_requests import LANGUAGES, texts
 
 from classifier.errors import InputError
 from classifier.text import HEAD_CHARS, TAIL_CHARS, scan_text
 from classifier.tokens import estimate_tokens, resolve_tokens, runtime_counter, token_counter
+from tests.helpers.requests import LANGUAGES, texts
 
 # The name that tiktoken's cache gives a vocabulary: the SHA-1 of its address.
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"

@@ -16,10 +16,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_cascade import BAD, GOOD, ask, by_tier
-from made_requests import CODE, LANGUAGES, MATH
-from made_router import Trained, with_rule
-from openai_server import OpenAIServer, Reply
 
 from classifier import Router, predict_model, route, set_shared_router
 from classifier.artifact import read_artifact, write_artifact
@@ -29,6 +25,10 @@ from classifier.pointer import follow
 from classifier.request import make_request
 from classifier.router import find_artifact, shipped_artifact
 from classifier.watch import DELEGATED, WatchedRouter
+from tests.helpers.cascades import BAD, GOOD, ask, by_tier
+from tests.helpers.openai_server import OpenAIServer, Reply
+from tests.helpers.requests import CODE, LANGUAGES, MATH
+from tests.helpers.routers import Trained, with_rule
 
 ROOT = Path(shipped_artifact()).parent.parent
 TEXTS = (*LANGUAGES.values(), CODE, MATH)

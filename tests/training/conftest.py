@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_tables import outcome_rows, write_csv
+
+from tests.helpers.tables import outcome_rows, write_csv
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from made_command import Command, only_line, run
-from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact
+from tests.helpers.commands import Command, only_line, run
+from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.ledger import LEDGER
 
 __all__ = ["run"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier.catalog import default_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
+from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.rule import Target
 from training.learners.presets import Effort, learners_for
 from training.pipeline import Training, train

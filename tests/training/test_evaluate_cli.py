@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier.router import Router
+from tests.helpers.tables import outcome_rows, write_csv
 from training.commands.evaluate import main
 from training.replay import Kept, lost_share
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_tables import TIERS, outcome_rows
 
 from classifier.features import extract
 from classifier.keywords import load_keywords
 from classifier.model import Calibration, loss_logit, sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
+from tests.helpers.tables import TIERS, outcome_rows
 from training.learners.calibrate import cross_fit, fit_calibration
 from training.learners.fit import FittedModel, calibrated, fit_model, gain_error
 from training.learners.linear import LinearLearner

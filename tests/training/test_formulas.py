@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_outcomes import attempt, decision
 
 from classifier.outcomes import Outcome
+from tests.helpers.outcomes import attempt, decision
 from training.log.export import write_table
 from training.tables import read_tables
 from training.tables.formulas import guarded, unguarded

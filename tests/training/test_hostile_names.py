@@ -11,10 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from made_outcomes import START, attempt, decision
-from made_tables import outcome_rows, write_csv
 
 from classifier.outcomes import OutcomeStore
+from tests.helpers.outcomes import START, attempt, decision
+from tests.helpers.tables import outcome_rows, write_csv
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]

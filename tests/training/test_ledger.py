@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
+from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.ledger import LEDGER, enter_try, resemblance, share_of
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.tables import read_tables

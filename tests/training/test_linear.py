@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import outcome_rows
 from scipy import sparse
 from scipy.optimize import minimize
 
@@ -15,6 +14,7 @@ from classifier.keywords import load_keywords
 from classifier.model import Calibration, Model, sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
+from tests.helpers.tables import outcome_rows
 from training.learners.linear import LinearFit, LinearLearner, _log_ridge, _logistic
 from training.learners.matrix import FeatureMatrix, build_matrix
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import outcome_rows
 
 import training.learners.matrix
 from classifier.features import N_BUCKETS, FeatureExtractor, dense_names
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
+from tests.helpers.tables import outcome_rows
 from training.learners.matrix import FeatureMatrix, build_matrix, stack_features
 
 KEYWORDS = load_keywords()

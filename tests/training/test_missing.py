@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows
 from numpy.typing import NDArray
 
 from classifier.keywords import load_keywords
 from classifier.request import make_request
+from tests.helpers.tables import outcome_rows
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.prepare.missing import LEAST_MISSING, describe, find_missing
 

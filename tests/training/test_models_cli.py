@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
+from tests.helpers.tables import outcome_rows, write_csv
 from training.commands.models import main
 from training.versions import current, versions
 from training.versions.files import locked

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_tables import TIERS, outcome_rows
 
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
+from tests.helpers.tables import TIERS, outcome_rows
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.learners.neighbours import Neighbours
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_tables import outcome_rows
 
 from classifier.artifact import Artifact
 from classifier.errors import ArtifactError
@@ -16,6 +15,7 @@ from classifier.model import LinearWeights
 from classifier.novelty import NOVEL, Novelty, NoveltyScale, dump_novelty, load_novelty
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
+from tests.helpers.tables import outcome_rows
 from training.learners.linear import LinearLearner
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.learners.novelty import fit_novelty, novelty_scores

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 import pytest
-from made_tables import PRICES, outcome_rows
 
 from classifier.errors import InputError
 from classifier.features import extract
@@ -24,6 +23,7 @@ from classifier.outcomes import AttemptRecord, DecisionRecord, Outcome, OutcomeS
 from classifier.outcomes.lines import from_line, to_line
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
+from tests.helpers.tables import PRICES, outcome_rows
 from training.commands.outcomes import STORE_VARIABLE, age, main
 from training.log.export import table_row, tier_scores
 from training.tables import read_tables

@@ -12,17 +12,17 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from made_challenges import always, fill, log_of
-from made_command import Command, only_line, run
-from made_outcomes import Opener, wait_for
-from made_store import made
-from made_tables import outcome_rows, write_csv
 from sqlalchemy import make_url
 
 import training
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.router import MODELS
+from tests.helpers.challenges import always, fill, log_of
+from tests.helpers.commands import Command, only_line, run
+from tests.helpers.outcomes import Opener, wait_for
+from tests.helpers.tables import outcome_rows, write_csv
+from tests.helpers.traffic import made
 from training.challenge.contest import newest
 from training.versions import add_version, current, promote, versions
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import outcome_rows, write_csv
 
 from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
+from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.proof import choose_on_frequent, provable_rows
 from training.certify.rule import Expectations, Target, against
 from training.learners.linear import LinearLearner

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_command import Command, run
-from made_tables import outcome_rows, write_csv
 
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
 from classifier.errors import ArtifactError
 from classifier.request import make_request
+from tests.helpers.commands import Command, run
+from tests.helpers.tables import outcome_rows, write_csv
 
 __all__ = ["run"]
 

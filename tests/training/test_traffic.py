@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_tables import outcome_rows
 from scipy import sparse
 
 from classifier.keywords import load_keywords
 from classifier.request import make_request
+from tests.helpers.tables import outcome_rows
 from training.certify.bounds import design_effect
 from training.certify.traffic import come_in_runs, too_large
 from training.learners.matrix import build_matrix

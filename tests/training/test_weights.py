@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from made_tables import TIERS, outcome_rows
 
 from classifier.keywords import load_keywords
 from classifier.model import sigmoid
 from classifier.request import Request
 from classifier.tokens import ESTIMATE
+from tests.helpers.tables import TIERS, outcome_rows
 from training.learners.blend import BlendLearner
 from training.learners.calibrate import fit_calibration
 from training.learners.fit import fit_model

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from made_router import Trained, with_rule
 
 from classifier import Router
 from classifier.artifact import read_artifact
+from tests.helpers.routers import Trained, with_rule
 
 
 @pytest.fixture(scope="session")

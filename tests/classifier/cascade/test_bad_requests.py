@@ -2,11 +2,11 @@
 
 import openai
 import pytest
-from made_cascade import GOOD, MESSAGES, ask, asked, by_tier, with_cascade
-from openai_server import Reply
 
 from classifier.cascade import Budget
 from classifier.gates import Check
+from tests.helpers.cascades import GOOD, MESSAGES, ask, asked, by_tier, with_cascade
+from tests.helpers.openai_server import Reply
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 BLAMED = [

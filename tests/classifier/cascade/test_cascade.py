@@ -1,15 +1,15 @@
 """A cascade's answers, over a real server with the real clients."""
 
 import pytest
-from made_cascade import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate
 from openai import NOT_GIVEN, OpenAI
 from openai.types.chat import ChatCompletion
-from openai_server import Fault, OpenAIServer, Reply
 
 from classifier import NoFeasibleTierError
 from classifier.cascade import Budget, Cascade, GateRates, outcome_id
 from classifier.errors import BudgetExceededError, InputError
 from classifier.gates import Agreement, Check, Gate, Judge, MeanLogprob, Verdict
+from tests.helpers.cascades import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate
+from tests.helpers.openai_server import Fault, OpenAIServer, Reply
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 SHARP = GateRates(0.95, 0.05)

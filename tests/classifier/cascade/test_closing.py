@@ -6,10 +6,10 @@ import sys
 import time
 
 import pytest
-from made_cascade import KEY, MESSAGES, by_tier, with_cascade
-from openai_server import Fault, Reply
 
 from classifier.errors import InputError
+from tests.helpers.cascades import KEY, MESSAGES, by_tier, with_cascade
+from tests.helpers.openai_server import Fault, Reply
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 HANGING = by_tier(opus=Reply(fault=Fault.HANG))

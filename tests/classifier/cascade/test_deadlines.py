@@ -9,14 +9,14 @@ from contextlib import closing, contextmanager
 
 import openai
 import pytest
-from faulty_upstream import GOOD, WORDS, FaultyUpstream
-from made_cascade import KEY, MESSAGES, by_tier, good_gate
-from made_cascade import http_library as library
 from openai import OpenAI
-from openai_server import Reply
 
 from classifier import AnswerLimits, Cascade, MalformedAnswerError
 from classifier.cascade.deadline import current_call, in_time, time_left, underway
+from tests.helpers.cascades import KEY, MESSAGES, by_tier, good_gate
+from tests.helpers.cascades import http_library as library
+from tests.helpers.faulty_upstream import GOOD, WORDS, FaultyUpstream
+from tests.helpers.openai_server import Reply
 
 DEADLINE, TOLERANCE = 0.5, 0.5  # seconds
 

@@ -12,10 +12,6 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_cascade import ask, by_tier
-from made_requests import made_table
-from made_router import Trained, artifact_content, with_rule
-from test_route import HAIKU, OPUS, SONNET, decided
 
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
@@ -26,6 +22,10 @@ from classifier.cascade.run import Policy
 from classifier.errors import ArtifactError, InputError
 from classifier.gates import NotEmpty
 from classifier.pointer import clear_candidate, find_candidate, write_candidate
+from tests.helpers.cascades import ask, by_tier
+from tests.helpers.requests import made_table
+from tests.helpers.routers import Trained, artifact_content, with_rule
+from tests.helpers.routes import HAIKU, OPUS, SONNET, decided
 
 GATE = NotEmpty()
 NAME = "20261124T154403Z-0123456789ab"

@@ -7,7 +7,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from made_requests import TIERS, made_table
 from numpy.typing import NDArray
 from openai.types.chat import ChatCompletion
 
@@ -21,6 +20,7 @@ from classifier.cascade.run import Policy
 from classifier.gates import Check
 from classifier.outcomes import Outcome
 from classifier.request import Request
+from tests.helpers.requests import TIERS, made_table
 from training.challenge.estimators import ips, log_of_starts, picks
 from training.log.observed import Observed, observe
 

@@ -4,11 +4,11 @@ import asyncio
 
 import openai
 import pytest
-from made_cascade import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate, read_stream
 from openai import AsyncOpenAI
-from openai_server import Fault, Reply
 
 from classifier.cascade import AsyncCascade, Budget
+from tests.helpers.cascades import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate, read_stream
+from tests.helpers.openai_server import Fault, Reply
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 FAILURES = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from faulty_runs import Case, run_all
-from faulty_upstream import FAULTS, LARGE, MIDWAY, OPENING, PLAIN, FaultyUpstream
+
+from tests.helpers.faulty_runs import Case, run_all
+from tests.helpers.faulty_upstream import FAULTS, LARGE, MIDWAY, OPENING, PLAIN, FaultyUpstream
 
 DEADLINE = 1.0
 TOLERANCE = 0.5  # seconds over the deadline

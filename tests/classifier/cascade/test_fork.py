@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from made_cascade import KEY
-from openai_server import Reply
+
+from tests.helpers.cascades import KEY
+from tests.helpers.openai_server import Reply
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

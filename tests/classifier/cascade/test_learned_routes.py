@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from made_cascade import with_cascade
-from made_gate import WithGate, answer_rows, with_gate
-from openai_server import Reply
 
 from classifier import Router
 from classifier.cascade.route import find_route
 from classifier.gates import LearnedGate, NotEmpty, SecondOpinion, default_gate
 from classifier.request import make_request
+from tests.helpers.cascades import with_cascade
+from tests.helpers.gates import WithGate, answer_rows, with_gate
+from tests.helpers.openai_server import Reply
 from training.certify.rule import Expectations
 from training.gate.cascade import Pair, plan_tiers
 

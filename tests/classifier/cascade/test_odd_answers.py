@@ -5,7 +5,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from faulty_upstream import GOOD, ODD_USAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
@@ -19,6 +18,7 @@ from classifier.catalog import Tier
 from classifier.errors import MalformedAnswerError
 from classifier.gates import read_answer
 from classifier.request import make_request
+from tests.helpers.faulty_upstream import GOOD, ODD_USAGE
 
 CALL = Call(Tier("small", "m", 1.0, 2.0), {"messages": []})
 REQUEST = make_request(prompt="hi")

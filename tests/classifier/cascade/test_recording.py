@@ -5,13 +5,13 @@ from collections import Counter
 from random import Random
 
 import pytest
-from made_cascade import BAD, GOOD, KEY, MESSAGES, ask, by_tier, good_gate, with_cascade
-from made_outcomes import wait_for
 from openai import AsyncOpenAI
-from openai_server import Fault, Reply
 
 from classifier.cascade import AsyncCascade
 from classifier.gates import Judge
+from tests.helpers.cascades import BAD, GOOD, KEY, MESSAGES, ask, by_tier, good_gate, with_cascade
+from tests.helpers.openai_server import Fault, Reply
+from tests.helpers.outcomes import wait_for
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 

@@ -7,22 +7,11 @@ from hypothesis import strategies as st
 
 from classifier.cascade.route import GateRates, fallbacks, find_route, start_tier
 from classifier.errors import InputError
-from classifier.model import Prediction
 from classifier.request import make_request
-from classifier.rule import Plan, Setting
+from tests.helpers.routes import EASY, GEMINI, HAIKU, OPUS, SONNET, decided
 
-EASY = "spell thing1"
-HAIKU, SONNET, OPUS, GEMINI = range(4)
 shares = st.floats(0, 1)
 rates = st.builds(GateRates, shares, shares, st.floats(0, 0.01))
-
-
-def decided(router, quality, cost, *, weight=0.1, bonus=0.0, feasible=(0, 1, 2, 3), novelty=0.5, position=OPUS):
-    decision = router.decide(make_request(EASY), Plan("learned", Setting(weight, bonus, 0.5)))
-    prediction = Prediction(list(quality), list(quality), [each * router.rule.reference_cost for each in cost])
-    return dataclasses.replace(
-        decision, prediction=prediction, feasible=feasible, novelty=novelty, position=position, router=router
-    )
 
 
 def worth(places, decision, rates):

@@ -8,15 +8,15 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_cascade import BAD, GOOD, KEY, MESSAGES, asked, by_tier, read_stream, with_cascade
 from openai import AsyncStream, OpenAI, Stream
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai_server import Fault, Reply
 
 from classifier.cascade import Budget
 from classifier.cascade.streams import chunks as chunks_of
 from classifier.gates import Check
+from tests.helpers.cascades import BAD, GOOD, KEY, MESSAGES, asked, by_tier, read_stream, with_cascade
+from tests.helpers.openai_server import Fault, Reply
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 CALLS = [("look_up", '{"x": 1}'), ("add", "{}")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from made_gate import WithGate, with_gate
+
+from tests.helpers.gates import WithGate, with_gate
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
 
 from classifier import ConfigError
 from classifier.gates import Agreement, run_gate
 from classifier.gates.agreement import claim
+from tests.helpers.answers import answer, texts
 
 MORE = {
     "temperature": 0.2,

@@ -3,12 +3,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, completion
 from openai.types.chat import ChatCompletion
 
 from classifier import RouterError
 from classifier.gates import MalformedAnswerError, ToolCall, read_answer
 from classifier.request import make_request
+from tests.helpers.answers import answer, completion
 
 REQUEST = make_request("What is it?")
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
-from made_requests import LANGUAGES
 
 from classifier.gates import ANSWER_FEATURES, FEATURE_NOTES, answer_features
 from classifier.text import HEAD_CHARS, TAIL_CHARS
+from tests.helpers.answers import answer, texts
+from tests.helpers.requests import LANGUAGES
 
 
 def features(text, **options):

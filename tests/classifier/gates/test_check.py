@@ -4,11 +4,11 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
-from made_answers import answer
-from made_requests import json_values
 
 from classifier import ConfigError
 from classifier.gates import Check, Verdict, run_gate
+from tests.helpers.answers import answer
+from tests.helpers.requests import json_values
 
 ANSWER = answer("Paris")
 

@@ -3,11 +3,11 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
 
 from classifier import ConfigError
 from classifier.gates import ParsesAsCode, run_gate
 from classifier.gates.parsers import MOST_CHARS, language_of, parses
+from tests.helpers.answers import answer, texts
 
 GOOD = {
     "python": "def f(x):\n    return x + 1",

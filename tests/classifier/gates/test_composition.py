@@ -6,9 +6,9 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer
 
 from classifier.gates import AllOf, AnyOf, Ask, Gate, MeanLogprob, SimpleGate, Verdict, run_gate
+from tests.helpers.answers import answer
 
 ANSWER = answer("Paris")
 

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 from hypothesis import given
-from made_answers import answer, texts
 
 import classifier.gates
 from classifier.gates import Agreement, Judge, Verdict, answer_features, default_gate, run_gate
+from tests.helpers.answers import answer, texts
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object", "required": ["name"]}}}
 TOOLS = [{"type": "function", "function": {"name": "search", "parameters": {"required": ["q"]}}}]

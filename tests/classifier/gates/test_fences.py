@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import texts
 
 from classifier.gates.fences import CodeBlock, code_blocks, sole_block
+from tests.helpers.answers import texts
 
 
 def blocks(text):

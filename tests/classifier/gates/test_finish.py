@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
-from made_answers import answer, completion, texts
 
 from classifier.gates import Finished, NotEmpty, read_answer, run_gate
 from classifier.request import make_request
+from tests.helpers.answers import answer, completion, texts
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
 
 from classifier import ConfigError
 from classifier.gates import DEFAULT_PROMPT, Ask, Judge, run_gate
 from classifier.gates.judge import read_score
+from tests.helpers.answers import answer, texts
 
 
 def judged(gate, found, reply):

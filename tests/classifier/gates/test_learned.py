@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_gate import WithGate
 
 from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
@@ -20,6 +19,7 @@ from classifier.errors import ArtifactError, ConfigError
 from classifier.gates import Answer, Ask, ToolCall, Verdict, run_gate
 from classifier.gates.learned import LearnedGate, SecondOpinion
 from classifier.request import Request
+from tests.helpers.gates import WithGate
 
 TEXTS = st.text(st.characters(codec=None), max_size=2000)
 SURE, UNSURE = "Each step follows and was checked.", "I am not sure, perhaps we could guess."

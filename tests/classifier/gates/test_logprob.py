@@ -3,10 +3,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer
 
 from classifier import ConfigError
 from classifier.gates import MeanLogprob, run_gate
+from tests.helpers.answers import answer
 
 
 def test_the_score_is_the_geometric_mean_of_the_probabilities():

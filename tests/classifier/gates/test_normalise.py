@@ -3,10 +3,10 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import texts
 
 from classifier.gates import final_answer, normalise
 from classifier.gates.normalise import KINDS
+from tests.helpers.answers import texts
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer
-from made_requests import json_values
 
 from classifier import ConfigError
 from classifier.gates import MatchesSchema, ValidToolCalls, run_gate
 from classifier.gates.schemas import Checker, UncheckedError, UnusableSchemaError, Work, make_checker
+from tests.helpers.answers import answer
+from tests.helpers.requests import json_values
 
 
 def verdict(schema, value):

@@ -3,10 +3,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
 
 from classifier import ConfigError
 from classifier.gates import Length, Matches, run_gate
+from tests.helpers.answers import answer, texts
 
 
 def test_length_in_characters():

@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from made_answers import answer
 
 from classifier.gates import (
     Matches,
@@ -22,6 +21,7 @@ from classifier.gates.agreement import claim
 from classifier.gates.fences import code_blocks, sole_block
 from classifier.gates.json_text import INVALID, is_deep, parse_json
 from classifier.gates.judge import read_score
+from tests.helpers.answers import answer
 
 CHARS = 5_000_000
 SECONDS = 1.0  # of CPU; several times what they take, since tests share the machine

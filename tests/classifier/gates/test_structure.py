@@ -3,13 +3,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
-from made_requests import json_values
 from pydantic import BaseModel
 
 from classifier import ConfigError
 from classifier.gates import MatchesSchema, ValidJson, ValidToolCalls, run_gate
 from classifier.gates.structure import INVALID, parse_json, requested_schema
+from tests.helpers.answers import answer, texts
+from tests.helpers.requests import json_values
 
 CITY = {
     "type": "object",

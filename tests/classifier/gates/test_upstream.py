@@ -4,10 +4,10 @@ import asyncio
 
 import openai
 import pytest
-from openai_server import Fault, Reply
 
 from classifier.gates import Agreement, Ask, Check, Judge, MalformedAnswerError, MeanLogprob, default_gate, read_answer
 from classifier.request import make_request
+from tests.helpers.openai_server import Fault, Reply
 
 MESSAGES = [{"role": "user", "content": "What is 6 times 7?"}]
 REQUEST = make_request(messages=MESSAGES)

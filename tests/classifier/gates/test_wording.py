@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_answers import answer, texts
 
 import classifier.gates.phrases
 from classifier.gates import NoHedging, NoRefusal, run_gate
 from classifier.gates.phrases import fold, load_phrases
 from classifier.gates.wording import hedge_count, refusal_strength
+from tests.helpers.answers import answer, texts
 
 FILE = Path(classifier.gates.phrases.__file__).with_name("phrases.toml")
 

@@ -10,11 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from made_outcomes import Opener, decision, wait_for
-from test_outages import ids
 
 from classifier.outcomes import OutcomeStore
 from classifier.outcomes.lines import from_line
+from tests.helpers.outcomes import Opener, decision, ids, wait_for
 
 
 def beside(path: Path) -> list[Path]:

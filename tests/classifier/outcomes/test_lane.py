@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from made_outcomes import START, wait_for
 
 from classifier.outcomes import FeedbackRecord
 from classifier.outcomes.lane import Jobs, Lane
+from tests.helpers.outcomes import START, wait_for
 
 
 def made(number: int) -> FeedbackRecord:

@@ -13,13 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_outcomes import SECRET, Opener, attempt, decision, wait_for
-from test_outages import ids, locked
-from test_store import everything
 
 from classifier.outcomes import OutcomeStore
 from classifier.outcomes.lines import from_lines
 from classifier.outcomes.writer import Counters
+from tests.helpers.outcomes import SECRET, Opener, attempt, decision, everything, ids, locked, wait_for
 
 
 class Raising:

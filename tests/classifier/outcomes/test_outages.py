@@ -7,31 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import made_outcomes
 import pytest
-from made_outcomes import SECRET, Opener, attempt, decision, wait_for
-from postgres_server import PostgresServer, binaries
 
 from classifier.outcomes import OutcomeStore, StoreError
 from classifier.outcomes.lines import to_line
-
-
-def ids(store: OutcomeStore) -> list[str]:
-    return [each.decision.id for each in store.outcomes()]
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Another connection writes, and takes its time."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.execute("ROLLBACK")
-    connection.close()
+from tests.helpers.outcomes import SECRET, Opener, attempt, decision, ids, locked, wait_for
+from tests.helpers.postgres import PostgresServer, binaries
+from tests.helpers.processes import environment, run
 
 
 def test_postgres_stops_and_starts_again(
@@ -144,7 +128,7 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
     """The spill beside the file is as read-only; the user's own folder takes it."""
     code = """
     import os, sys
-    from made_outcomes import decision
+    from tests.helpers.outcomes import decision
     from classifier.outcomes import OutcomeStore
     with OutcomeStore("sqlite:///" + sys.argv[1]) as other:  # what is imported late is imported now
         other.record(decision())
@@ -174,7 +158,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     """A limit on file sizes stands in for a disk without room; the database and its log cannot grow."""
     code = """
     import resource, signal
-    from made_outcomes import decision
+    from tests.helpers.outcomes import decision
     from classifier.outcomes import OutcomeStore
     store = OutcomeStore("sqlite:///outcomes.db", spill="spill", batch=10)
     store.record(decision()); assert store.flush(60)
@@ -298,7 +282,7 @@ def test_what_a_dead_process_was_taking_up_is_taken_up(url: str, tmp_path: Path,
 def test_processes_that_share_a_folder_store_everything_once(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
     import sys
-    from made_outcomes import decision, wait_for
+    from tests.helpers.outcomes import decision, wait_for
     from classifier.outcomes import OutcomeStore
     with OutcomeStore(sys.argv[1], spill=sys.argv[2], batch=3, retry_after=0.01) as store:
         store.record(decision(key="own"))
@@ -345,19 +329,3 @@ def test_deletion_reaches_what_waits(sqlite_url: str, tmp_path: Path, open_store
     assert again.flush(60)
     wait_for(lambda: again.count() == 3)
     assert {each.decision.prompt for each in again.outcomes()} == {"before", "harmless", "after"}
-
-
-def environment(**variables: str) -> dict[str, str]:
-    tests = Path(made_outcomes.__file__).parent
-    paths = [str(tests), str(tests.parent)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", **variables}
-
-
-def run(code: str, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        cwd=cwd,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-    )

@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_outcomes import SECRET, Opener, attempt, decision, wait_for
-from test_outages import locked
-from test_store import everything
 
 from classifier import Router
 from classifier.errors import InputError
@@ -18,6 +15,7 @@ from classifier.features import word_buckets
 from classifier.outcomes import dump_features, load_features
 from classifier.outcomes.privacy import EXPECTATIONS, kept, request_hash
 from classifier.outcomes.sealing import seal, unseal
+from tests.helpers.outcomes import SECRET, Opener, attempt, decision, everything, locked, wait_for
 
 MESSAGES = [{"role": "user", "content": SECRET}]
 KEY = bytes(range(32))

@@ -10,14 +10,14 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from made_outcomes import Opener, decision, wait_for
-from test_outages import environment, ids, locked, run
 
 from classifier.outcomes import OutcomeStore
+from tests.helpers.outcomes import Opener, decision, ids, locked, wait_for
+from tests.helpers.processes import environment, run
 
 RECORD = """
 import sys, time
-from made_outcomes import decision
+from tests.helpers.outcomes import decision
 from classifier.outcomes import OutcomeStore
 store = OutcomeStore(sys.argv[1], spill=sys.argv[2], batch=7)
 for _ in range(100):
@@ -68,7 +68,7 @@ def killed_after_flush(url: str, folder: Path, more: int) -> list[str]:
 def test_a_program_that_ends_without_closing_loses_nothing(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
     import sys
-    from made_outcomes import decision
+    from tests.helpers.outcomes import decision
     from classifier.outcomes import OutcomeStore
     store = OutcomeStore(sys.argv[1], spill=sys.argv[2])
     for _ in range(50):
@@ -83,7 +83,7 @@ def test_a_program_that_ends_without_closing_loses_nothing(url: str, tmp_path: P
 def test_parent_and_child_record_after_a_fork(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
     import os, sys, warnings
-    from made_outcomes import decision
+    from tests.helpers.outcomes import decision
     from classifier.outcomes import OutcomeStore
     warnings.simplefilter("ignore")  # Python's own, that a process with threads forks
     with OutcomeStore(sys.argv[1], spill=sys.argv[2]) as store:

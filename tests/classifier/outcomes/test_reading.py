@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_outcomes import Opener, decision
-from test_outages import run
 
 from classifier.errors import StoreError
 from classifier.outcomes import OutcomeStore
 from classifier.outcomes.database import _connect_sqlite
 from classifier.outcomes.reading import location
+from tests.helpers.outcomes import Opener, decision
+from tests.helpers.processes import run
 
 READ = """
 import os, sys
@@ -23,7 +23,7 @@ if os.geteuid() == 0:
     from classifier.outcomes import store, stats, database  # what is imported late is imported now
     import sqlalchemy.dialects.sqlite.pysqlite
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-from made_outcomes import decision
+from tests.helpers.outcomes import decision
 from classifier.outcomes import OutcomeStore
 store = OutcomeStore("sqlite:///outcomes.db", retry_after=0.05)
 print(store.count(), store.stats().decisions, len(list(store.outcomes())))

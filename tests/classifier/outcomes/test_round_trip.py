@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_outcomes import START, attempt, decision
-from test_encoding import any_json, any_text
 
 from classifier.outcomes import (
     AttemptRecord,
@@ -25,6 +23,8 @@ from classifier.outcomes import (
     new_id,
 )
 from classifier.outcomes.lines import LineError, from_line, to_line
+from tests.helpers.odd_json import any_json, any_text
+from tests.helpers.outcomes import START, attempt, decision
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 maybe_text, maybe_number = st.none() | any_text, st.none() | finite

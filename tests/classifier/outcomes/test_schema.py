@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_outcomes import START, Opener, attempt, decision, wait_for
 from sqlalchemy import create_engine, inspect, text
-from test_store import everything
 
 from classifier import Router
 from classifier.outcomes import OutcomeStore, StoreError, dump_features
@@ -20,6 +18,7 @@ from classifier.outcomes.lines import to_line
 from classifier.outcomes.schema import VERSION
 from classifier.outcomes.sealing import unseal
 from classifier.request import Request
+from tests.helpers.outcomes import START, Opener, attempt, decision, everything, wait_for
 
 # As release 1 made them; {time}, {float}, {bytes} are the database's types.
 VERSION_1 = """

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_outages import run
 
 from classifier.errors import InputError, StoreError
 from classifier.outcomes.keys import Keys
 from classifier.outcomes.sealing import SealError, fingerprint, is_sealed, seal, sealed_by, unseal
+from tests.helpers.processes import run
 
 keys = st.binary(min_size=32, max_size=32)
 KEY, OTHER = bytes(32), bytes([1] * 32)

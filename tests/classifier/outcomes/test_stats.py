@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from made_outcomes import START, Opener, attempt, decision
+
+from tests.helpers.outcomes import START, Opener, attempt, decision
 
 
 def test_sums(url: str, open_store: Opener) -> None:

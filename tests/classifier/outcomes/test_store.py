@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_outcomes import SECRET, START, Opener, attempt, decision, wait_for
 
 from classifier.errors import InputError
 from classifier.outcomes import LateAttempt, NoStoreError, OutcomeStore, StoreError, new_id
 from classifier.outcomes.private import tighten
 from classifier.outcomes.records import first_id
+from tests.helpers.outcomes import SECRET, START, Opener, attempt, decision, everything, wait_for
 
 
 def test_eight_threads_record_everything_once(url: str, open_store: Opener) -> None:
@@ -330,8 +330,3 @@ def test_neither_password_nor_prompt_is_shown(open_store: Opener) -> None:
     assert "pass-word" not in str(failed.value)
     made = decision(messages=[SECRET], tools=[SECRET], attempts=(attempt(0, response=SECRET),), features=b"marzipan")
     assert "marzipan" not in repr(made)
-
-
-def everything(folder: Path) -> bytes:
-    """The bytes of all files below a folder."""
-    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drift_world import changing_log
-from parsed_page import Page
 
+from tests.helpers.page import Page
 from training.drift import monitor
 from training.drift.data import DriftReport, Moved, PriceChange
 from training.drift.gather import drift_report

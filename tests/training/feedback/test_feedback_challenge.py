@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_challenges import RATES, always, fill, log_of, minutes, observed_of, only_features, variant
-from made_outcomes import Opener
-from made_tables import TIERS, outcome_rows
 
 from classifier import Router
 from classifier.catalog import LengthRule, Menu
 from classifier.outcomes import Outcome
+from tests.helpers.challenges import RATES, always, fill, log_of, minutes, observed_of, only_features, variant
+from tests.helpers.outcomes import Opener
+from tests.helpers.tables import TIERS, outcome_rows
 from training.challenge.challenge import Challenge, challenge
 from training.challenge.estimators import Log
 from training.challenge.sequential import PromotionRule

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_logs import RATES, World
 from numpy.typing import NDArray
 
+from tests.helpers.logs import RATES, World
 from training.challenge.estimators import (
     ESTIMATORS,
     Log,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_logs import RATES, World
 from numpy.typing import NDArray
 
+from tests.helpers.logs import RATES, World
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import AUDITED, IMPLIED, JUDGED, UNKNOWN, VERDICT, LabelOptions, Labels, make_labels
 from training.feedback.nesting import imply, nesting

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_logs import RATES, World
 from numpy.typing import NDArray
 from scipy import sparse
 
 from classifier.cascade.route import GateRates
 from classifier.features import N_BUCKETS
+from tests.helpers.logs import RATES, World
 from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ease
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from made_logs import NAMES, World, menu
-from made_outcomes import SECRET, START, Opener, attempt, decision
 
 from classifier.errors import InputError
 from classifier.outcomes import DecisionRecord, FeedbackRecord, Outcome
+from tests.helpers.logs import NAMES, World, menu
+from tests.helpers.outcomes import SECRET, START, Opener, attempt, decision
 from training.log.chances import start_chances, tried_chances
 from training.log.observed import observe
 from training.log.simulation import as_outcomes

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_logs import NAMES, World
 
+from tests.helpers.logs import NAMES, World
 from training.challenge.estimators import Log, doubly_robust, log_of_starts, picks
 from training.challenge.overlap import find_gaps, remedies
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_logs import RATES
 from numpy.typing import NDArray
 from scipy import stats
 
+from tests.helpers.logs import RATES
 from training.challenge.estimators import Log, log_of_starts, picks
 from training.challenge.sequential import (
     Promotion,

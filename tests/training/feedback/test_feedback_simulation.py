@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_logs import RATES, World
 
 from classifier.cascade.route import GateRates
+from tests.helpers.logs import RATES, World
 from training.log.simulation import SimulatedLog, simulate_log
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_outcomes import Opener
-from made_store import Made, made, tiers_of
-from made_tables import TIERS, outcome_rows, write_csv
 
 from classifier.cascade.route import GateRates
 from classifier.catalog import default_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
 from classifier.request import Request
+from tests.helpers.outcomes import Opener
+from tests.helpers.tables import TIERS, outcome_rows, write_csv
+from tests.helpers.traffic import Made, made, tiers_of
 from training.certify.rule import Target
 from training.feedback.labels import AUDITED, JUDGED, LabelOptions, make_labels
 from training.feedback.lessons import Lessons, read_lessons

@@ -4,10 +4,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from made_gate import WithGate, answer_rows, trained, write_rows
 
 from classifier.gates.evidence import evidence_names
 from classifier.keywords import load_keywords
+from tests.helpers.gates import WithGate, answer_rows, trained, write_rows
 from training.gate.answers import Answers, filled, known_means, read_answers
 
 

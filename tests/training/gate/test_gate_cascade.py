@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from made_gate import WithGate
 from numpy.testing import assert_allclose
 
 from classifier.gates.prospect import Prospect, make_prospect
+from tests.helpers.gates import WithGate
 from training.certify.rule import Expectations
 from training.gate.cascade import Pair, Rates, make_pair, make_path, pass_rates, plan_tiers, replay
 from training.measure.evaluate import Outcomes

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_gate import WithGate, answer_rows, write_rows
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from classifier.gates.prospect import Prospect
 from classifier.gates.stored import keep_score
 from classifier.keywords import load_keywords
 from classifier.request import Request
+from tests.helpers.gates import WithGate, answer_rows, write_rows
 from training.certify.rule import Expectations, Target
 from training.commands.train import app
 from training.compile import summary

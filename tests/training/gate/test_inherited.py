@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from made_gate import WithGate
-
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.cascade.settings import Settings
 from classifier.gates.stored import CascadeSetting, inherit_gate, load_gate
 from classifier.keywords import load_keywords
+from tests.helpers.gates import WithGate
 from training.compile import compile_artifact
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_runs import Run, run, write_bare, write_hostile
 
+from tests.helpers.runs import Run, run, write_bare, write_hostile
 from training.certify.rule import Target
 from training.prepare.adequacy import Adequacy
 

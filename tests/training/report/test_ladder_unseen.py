@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_runs import Run
 
+from tests.helpers.runs import Run
 from training.learners.presets import Effort, learners_for
 from training.pipeline import Training
 from training.report.ladder import ladder_steps

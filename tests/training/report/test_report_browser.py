@@ -11,11 +11,11 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from made_challenges import always, log_of, minutes, observed_of, variant
-from parsed_page import Page
-from report_runs import Run
 
 from classifier import Router
+from tests.helpers.challenges import always, log_of, minutes, observed_of, variant
+from tests.helpers.page import Page
+from tests.helpers.runs import Run
 from training.challenge.challenge import Challenge, challenge
 from training.report import report_html
 from training.report.changes_page import changes_html

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_challenges import always, log_of, minutes, observed_of, variant
-from parsed_page import Page
-from report_runs import ATTACK
 
 from classifier import Router
+from tests.helpers.challenges import always, log_of, minutes, observed_of, variant
+from tests.helpers.page import Page
+from tests.helpers.runs import ATTACK
 from training.challenge.challenge import Challenge, Look, challenge
 from training.challenge.estimators import Estimate
 from training.challenge.moves import Believed

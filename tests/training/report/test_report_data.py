@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_runs import HOSTILE_TIERS, Run
 
+from tests.helpers.runs import HOSTILE_TIERS, Run
 from training.learners.calibrate import calibration_error
 from training.report import report_json
 from training.report.mistakes import EXCERPT_CHARS, TemplateStarts, excerpt

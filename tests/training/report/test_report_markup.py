@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from parsed_page import Page
 
+from tests.helpers.page import Page
 from training.report.markup import Column, Html, join, printable, table, tag, user
 
 

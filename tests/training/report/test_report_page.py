@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from parsed_page import Page
-from report_runs import ATTACK, HOSTILE_TIERS, Run
 
+from tests.helpers.page import Page
+from tests.helpers.runs import ATTACK, HOSTILE_TIERS, Run
 from training.report import ReportData, report_html, write_report
 from training.report.data import Estimate, Learned
 from training.report.ladder import LadderStep

@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from made_challenges import BEGIN, always, fill, log_of, minutes, observed_of, variant
-from made_outcomes import Opener
 
 import training
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.errors import ArtifactError, RouterError
 from classifier.pointer import find_candidate
+from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, observed_of, variant
+from tests.helpers.outcomes import Opener
 from training.challenge.challenge import NO_ROWS
 from training.challenge.contest import MOST, Contest, contest, in_use, pending
 from training.challenge.sequential import PromotionRule

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from made_challenges import BEGIN, always, fill, log_of, minutes, variant
-from made_outcomes import Opener
 
 from classifier import Router
 from classifier.artifact import read_artifact
 from classifier.router import shipped_artifact
+from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, variant
+from tests.helpers.outcomes import Opener
 from training.challenge.contest import in_use
 from training.commands.models import main
 from training.versions import Version, add_version, current, note_of, versions

@@ -1,10 +1,13 @@
-"""Made records."""
+"""Made records, and what a store holds."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from classifier.outcomes import AttemptRecord, DecisionRecord, OutcomeStore, new_id
@@ -52,3 +55,22 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def ids(store: OutcomeStore) -> list[str]:
+    return [each.decision.id for each in store.outcomes()]
+
+
+def everything(folder: Path) -> bytes:
+    """The bytes of all files below a folder."""
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another connection writes, and takes its time."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("ROLLBACK")
+    connection.close()

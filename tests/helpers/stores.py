@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_outcomes import Opener
-from postgres_server import PostgresServer, binaries
 
 from classifier.outcomes import OutcomeStore
+from tests.helpers.outcomes import Opener
+from tests.helpers.postgres import PostgresServer, binaries
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from made_tables import TIERS, outcome_rows
 
 from classifier.cascade.route import GateRates
 from classifier.catalog import Menu, Tier, default_menu
@@ -14,6 +13,7 @@ from classifier.keywords import load_keywords
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.request import make_request
 from classifier.tokens import estimate_tokens
+from tests.helpers.tables import TIERS, outcome_rows
 from training.log.observed import Observed
 from training.log.simulation import as_outcomes, simulate_log
 

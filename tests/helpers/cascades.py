@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
-from openai_server import Call, OpenAIServer, Reply
 
 from classifier.cascade import AsyncCascade, Cascade, CascadeResult
 from classifier.gates import Check
+from tests.helpers.openai_server import Call, OpenAIServer, Reply
 
 KEY = "sk-secret-key"
 MESSAGES = [{"role": "user", "content": "spell thing1"}]

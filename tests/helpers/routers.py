@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from hypothesis import reject
-from made_requests import TIERS, made_table
 from numpy.typing import NDArray
 
 from classifier import Decision, NoFeasibleTierError, Router
@@ -22,6 +21,7 @@ from classifier.model import dump_model
 from classifier.novelty import dump_novelty
 from classifier.request import Request
 from classifier.rule import Promise, Rule, Setting, dump_rule
+from tests.helpers.requests import TIERS, made_table
 from training.learners.fit import FittedModel, fit_model
 from training.learners.learner import Learner
 from training.learners.matrix import FeatureMatrix, build_matrix

@@ -16,7 +16,7 @@ from re import _constants as op
 from re import _parser as parser
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _FOLDERS = ("classifier", "training", "data", "models", "benchmarks", "examples", "scripts")
 _IMPORTED = ("classifier", "training")
 _FUNCTIONS = {"compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from made_tables import TIERS, outcome_rows
 
 from classifier import Router, make_request
 from classifier.artifact import read_artifact, write_artifact
 from classifier.cascade.route import GateRates, find_route
 from classifier.cascade.settings import usual_odds
 from classifier.outcomes import Outcome, OutcomeStore
+from tests.helpers.tables import TIERS, outcome_rows
 from training.log.observed import Observed, observe
 from training.log.simulation import as_outcomes, simulate_log
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import openai
-from faulty_upstream import FAULTS, LARGE, PLAIN
 from openai import AsyncOpenAI, OpenAI
 
 from classifier import AsyncCascade, Cascade, Router, RouterError
 from classifier.gates import default_gate
+from tests.helpers.faulty_upstream import FAULTS, LARGE, PLAIN
 
 MESSAGES = [{"role": "user", "content": "Translate to French: good morning"}]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from made_tables import outcome_rows, write_csv
-
 from classifier.catalog import default_menu
 from classifier.keywords import KeywordGroups, load_keywords
+from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.rule import Target
 from training.learners.presets import Effort, learners_for
 from training.pipeline import Training, train

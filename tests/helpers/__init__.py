@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: made data, local servers, fixtures."""
