@@ -27,13 +27,13 @@ from training.feedback.labels import LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import Kept, outcome_table
 from training.learners.weights import effective_rows, known_weights
-from training.pipeline import Training
 from training.progress import Progress, counted
 from training.report.changes_page import contest_json
 from training.report.markup import Html
 from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.tables import OutcomeTable
+from training.training import Training
 from training.versions import Version, add_version, note_of
 
 

@@ -15,15 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from classifier.escapes import for_terminal
-from training.gate.trained import TrainedGate
 from training.learners.weights import weighted_mean
 from training.measure.evaluate import Result
-from training.pipeline import Training
 from training.prepare.data import RoutingData
 from training.progress import StageProgress
 from training.report.assumptions import assumptions, doubts, independent
 from training.report.ladder import ladder_steps
 from training.tables import OutcomeTable
+from training.training import TrainedGate, Training
 
 _LISTED_TASKS = 8
 _LISTED_PROBLEMS = 8
