@@ -57,7 +57,7 @@ POINTS = 300
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedAnswers:
     """Out of fold, for n requests and t tiers: what router, gate and baselines say.
 
     Attributes
@@ -117,7 +117,7 @@ def read_data(folder: Path) -> RoutingData:
     return prepare(kept, load_menu(), load_keywords(), DataOptions(reference=SONNET, jobs=1))
 
 
-def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
+def judge_all(data: RoutingData, effort: Effort, console: Console) -> JudgedAnswers:
     answers = read_answers(data, load_keywords(), jobs=2)
     assert answers is not None
     count, tiers = data.quality.shape
@@ -128,8 +128,8 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
     learners = learners_for(effort)
     for train, test in track(list(folds), "folds", console=console, disable=not console.is_terminal, transient=True):
         fold[test] = fold.max() + 1
-        seen = data.quality[train], data.adequate[train], data.costs[train], data.groups[train]
-        router, cross_fitted = fit_model(learners, data.matrix.rows(train), *seen, data.reference, jobs=2)
+        own = data.fit_rows(train)
+        router, cross_fitted = fit_model(learners, own, data.quality[train], data.adequate[train], jobs=2)
         found = router.predict(data.matrix.rows(test))
         quality[test], cost[test] = found.quality, found.cost / data.costs[train, data.reference].mean()
         weights = router.linear.weights()
@@ -137,8 +137,7 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
         novel[test] = novelty_scores(data.matrix.rows(test), scale, weights) > NOVEL
         before = np.empty((count, tiers))
         before[train], before[test] = cross_fitted.quality, found.quality
-        outcomes = data.quality, data.adequate, data.groups, data.reference
-        gate, _ = fit_gate(learners, answers.of(train), before, *outcomes, jobs=2)
+        gate, _ = fit_gate(learners, answers.of(train), before, data, jobs=2)
         held = answers.of(test)
         judged = judge_answers(gate, held.alone().evidence(before, data.reference))
         alone[held.rows, held.places] = judged
@@ -153,7 +152,7 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> Judged:
     for row, place, answer in table_answers(data):
         rules[row, place] = run_gate(default_gate(), answer).score
     expected = Expectations(quality, cost, novel, data.reference)
-    return Judged(data, expected, alone, beside, tfidf, fold, rules, agreements(answers, count))
+    return JudgedAnswers(data, expected, alone, beside, tfidf, fold, rules, agreements(answers, count))
 
 
 def agreements(answers: Answers, count: int) -> NDArray[np.float64]:
@@ -189,7 +188,7 @@ def thresholds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.append(np.unique(np.quantile(scores, np.linspace(0, 1, POINTS))), np.inf)
 
 
-def try_first(judged: Judged, cheap: int, scores: NDArray[np.float64], extra: Any = 0.0) -> Method:
+def try_first(judged: JudgedAnswers, cheap: int, scores: NDArray[np.float64], extra: Any = 0.0) -> Method:
     """Every request is tried at the cheap tier and kept where the score reaches a threshold; ``extra`` USD a try."""
     quality, costs, strong = judged.data.quality, judged.data.costs, judged.data.reference
     kept = scores >= thresholds(scores)[:, None]
@@ -201,7 +200,7 @@ def part(expected: Expectations, rows: NDArray[np.int64]) -> Expectations:
     return Expectations(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
 
 
-def route_only(judged: Judged, cheap: int) -> Method:
+def route_only(judged: JudgedAnswers, cheap: int) -> Method:
     """The router alone, asking one tier."""
     quality, costs, strong = judged.data.quality, judged.data.costs, judged.data.reference
     expected = judged.expected
@@ -214,7 +213,7 @@ def route_only(judged: Judged, cheap: int) -> Method:
 
 
 def cascade(
-    judged: Judged,
+    judged: JudgedAnswers,
     tiers: tuple[int, ...],
     quality: NDArray[np.float64],
     *,
@@ -258,14 +257,14 @@ def cascade(
     return Method(np.array(cost), np.array(reached))
 
 
-def perfect(judged: Judged, cheap: int, extra: Any = 0.0) -> Method:
+def perfect(judged: JudgedAnswers, cheap: int, extra: Any = 0.0) -> Method:
     """A gate that knows whether the strong tier would do better."""
     quality = judged.data.quality
     better = quality[:, cheap] >= quality[:, judged.data.reference]
     return try_first(judged, cheap, better.astype(float), extra)
 
 
-def pair_methods(judged: Judged, cheap_name: str) -> dict[str, Method]:
+def pair_methods(judged: JudgedAnswers, cheap_name: str) -> dict[str, Method]:
     cheap, strong = judged.place(cheap_name), judged.data.reference
     return {
         "router alone": route_only(judged, cheap),
@@ -277,7 +276,7 @@ def pair_methods(judged: Judged, cheap_name: str) -> dict[str, Method]:
     }
 
 
-def opinion_methods(judged: Judged) -> dict[str, Method]:
+def opinion_methods(judged: JudgedAnswers) -> dict[str, Method]:
     """Haiku's answers are kept or sonnet is asked; gpt-4o-mini is asked for its opinion, and paid for."""
     mini, haiku, strong = judged.place(MINI), judged.place(HAIKU), judged.data.reference
     asked = judged.data.costs[:, mini]
@@ -293,7 +292,7 @@ def opinion_methods(judged: Judged) -> dict[str, Method]:
 
 
 def ask_failed(
-    judged: Judged, cheap: int, alone: NDArray[np.float64], both: NDArray[np.float64], asked: NDArray[np.float64]
+    judged: JudgedAnswers, cheap: int, alone: NDArray[np.float64], both: NDArray[np.float64], asked: NDArray[np.float64]
 ) -> Method:
     quality, costs, strong = judged.data.quality, judged.data.costs, judged.data.reference
     marks = thresholds(np.concatenate([alone, both]))[:, None]
@@ -303,7 +302,7 @@ def ask_failed(
     return Method(cost, np.where(kept, quality[:, cheap], quality[:, strong]))
 
 
-def three_methods(judged: Judged) -> dict[str, Method]:
+def three_methods(judged: JudgedAnswers) -> dict[str, Method]:
     """Any of the three answers may be kept; haiku, asked after gpt-4o-mini, is compared with it."""
     mini, haiku, strong = judged.place(MINI), judged.place(HAIKU), judged.data.reference
     beside = judged.alone.copy()
@@ -328,7 +327,7 @@ CASES = {
 }
 
 
-def figures(judged: Judged, method: Method) -> dict[str, list[float | None]]:
+def figures(judged: JudgedAnswers, method: Method) -> dict[str, list[float | None]]:
     """Least cost at each target, with its bootstrap interval; None where the target is not reached."""
     data = judged.data
     base = np.stack([data.costs[:, data.reference], data.quality[:, data.reference]])
@@ -347,7 +346,7 @@ def figures(judged: Judged, method: Method) -> dict[str, list[float | None]]:
     return {name: [float(cost) if np.isfinite(cost) else None for cost in costs] for name, costs in named.items()}
 
 
-def discrimination(judged: Judged) -> Iterator[dict[str, Any]]:
+def discrimination(judged: JudgedAnswers) -> Iterator[dict[str, Any]]:
     """How well each gate tells right answers from wrong ones; false passes at the threshold that passes 80% right."""
     mini, haiku = judged.place(MINI), judged.place(HAIKU)
     for place, other in ((haiku, mini), (mini, haiku)):

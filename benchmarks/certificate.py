@@ -42,14 +42,14 @@ ALLOWANCE = 0.999
 
 
 @dataclass(frozen=True)
-class World:
+class ScoredWorld:
     """A table's rows with what a model that did not see them expects."""
 
     expected: Expectations
     rows: Outcomes
 
 
-def make_world(rows: Rows, most: int | None = None) -> World:
+def make_world(rows: Rows, most: int | None = None) -> ScoredWorld:
     """At most ``most`` rows of a table, drawn at random; None: all."""
     random = np.random.default_rng(0)
     kept = np.sort(random.permutation(len(rows.prompts))[:most])
@@ -61,13 +61,13 @@ def make_world(rows: Rows, most: int | None = None) -> World:
     novel = novelty_scores(matrix, fit_novelty(matrix, groups, weights), weights) > NOVEL
     share = predicted.cost / costs[:, reference].mean()
     tasks = tuple(rows.tasks[row] or None for row in kept)
-    return World(
+    return ScoredWorld(
         Expectations(predicted.quality, share, novel, reference),
         Outcomes(quality, costs, groups, rows.sizes[kept], tasks, reference),
     )
 
 
-def simulate(world: World, repeats: int, target: Target | None = None, jobs: int = 1) -> dict[str, Any]:
+def simulate(world: ScoredWorld, repeats: int, target: Target | None = None, jobs: int = 1) -> dict[str, Any]:
     """Split, certify and check ``repeats`` times."""
     target = target or Target()
     splits = Parallel(n_jobs=jobs)(delayed(_one_split)(world, target, repeat) for repeat in range(repeats))
@@ -86,7 +86,7 @@ def simulate(world: World, repeats: int, target: Target | None = None, jobs: int
     }
 
 
-def _one_split(world: World, target: Target, seed: int) -> tuple[NDArray[Any], ...]:
+def _one_split(world: ScoredWorld, target: Target, seed: int) -> tuple[NDArray[Any], ...]:
     """For each loss: certified or not, the saving certified and the best there was, and whether it was wrong."""
     random = np.random.default_rng(seed)
     groups = world.rows.groups
@@ -111,13 +111,13 @@ def _one_split(world: World, target: Target, seed: int) -> tuple[NDArray[Any], .
     return given, saving, np.array(best), wrong
 
 
-def _path(world: World, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _path(world: ScoredWorld, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     expected = _some(world.expected, rows)
     return order_rules(price_weights(expected.cost), expected, world.rows.part(rows))
 
 
 def _along(
-    path: NDArray[np.float64], world: World, rows: NDArray[np.int64]
+    path: NDArray[np.float64], world: ScoredWorld, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Scores of the reference (n,) and of every setting (n, k) on some rows, and the settings' savings (k,)."""
     expected, part = _some(world.expected, rows), world.rows.part(rows)

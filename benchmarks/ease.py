@@ -23,7 +23,7 @@ from rich.table import Table
 from classifier.model import logit
 from training.commands.show_training import progress_bars
 from training.feedback.completion import SPREAD, fit_ease
-from training.learners.fit import fit_model
+from training.learners.fit import FitRows, fit_model
 from training.learners.presets import Effort, learners_for
 from training.prepare.adequacy import pick_reference
 
@@ -61,12 +61,9 @@ def main() -> None:
             reference = pick_reference(rows.quality, case.tiers, None)
             _, found = fit_model(
                 learners_for(Effort.FASTEST),
-                rows.matrix,
+                FitRows(rows.matrix, rows.costs, rows.groups, reference),
                 rows.quality,
                 rows.quality,
-                rows.costs,
-                rows.groups,
-                reference,
             )
             tiers = len(case.tiers)
             pairs = [

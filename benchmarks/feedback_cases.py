@@ -176,18 +176,10 @@ def _gated_world(folder: Path) -> World:
     groups = np.random.default_rng(0).permutation(int(data.groups.max()) + 1)
     mine = np.isin(data.groups, groups[: round(_GATE_SHARE * len(groups))])
     fit = np.flatnonzero(mine)
-    router, cross_fitted = fit_model(
-        learners,
-        data.matrix.rows(fit),
-        data.quality[fit],
-        data.adequate[fit],
-        data.costs[fit],
-        data.groups[fit],
-        data.reference,
-    )
+    router, cross_fitted = fit_model(learners, data.fit_rows(fit), data.quality[fit], data.adequate[fit])
     before = router.predict(data.matrix).quality
     before[fit] = cross_fitted.quality
-    gate, judged = fit_gate(learners, answers.of(fit), before, data.quality, data.adequate, data.groups, data.reference)
+    gate, judged = fit_gate(learners, answers.of(fit), before, data)
     own = answers.of(fit)
     right = data.quality[own.rows, own.places] > 0.5
     threshold = float(np.quantile(judged[right, 0], 1.0 - _GATE_PASSES))

@@ -17,7 +17,7 @@ _DROP = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenRow:
     """Of streams, one a seed.
 
     Attributes
@@ -66,7 +66,7 @@ def observed_stream(world: World, kind: str, running: Running, seed: int) -> tup
     return part, part.log(starts, seed, explore=EXPLORE, audit=AUDIT, expected=expected).observed
 
 
-def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> Seen:
+def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> SeenRow:
     """Watch streams of both kinds, and retrain once after the drop in quality."""
     hits: dict[str, list[bool]] = {"mix": [], "quality": []}
     false_alarms = 0
@@ -87,7 +87,7 @@ def drift(world: World, learners: Learners, *, seeds: int, report: Report) -> Se
         kept.append([_kept(each, part.rows(rows), seed) for each, rows in watched])
         report(seed + 1, seeds)
     stages = [(float(quality), float(cost)) for quality, cost in np.mean(kept, axis=0)]
-    return Seen(
+    return SeenRow(
         float(np.mean(hits["mix"])),
         float(np.mean(hits["quality"])),
         false_alarms,

@@ -13,7 +13,7 @@ from classifier.catalog import Tier
 from classifier.policy import choose_many
 from training.certify.rule import price_weights
 from training.feedback.learn import learn
-from training.learners.fit import FittedModel, fit_model
+from training.learners.fit import FitRows, FittedModel, fit_model
 from training.learners.learner import Learner
 from training.log.observed import Asked, Observed
 from training.measure.curves import Curve
@@ -175,7 +175,7 @@ def known_costs(log: Observed, world: World) -> _Float:
 def from_all(learners: Learners, log: Observed, world: World) -> Running:
     """What training on every outcome gives."""
     model, expected = fit_model(
-        learners, world.matrix, world.quality, world.quality, world.costs, world.groups, world.reference
+        learners, FitRows(world.matrix, world.costs, world.groups, world.reference), world.quality, world.quality
     )
     return Running(model, _price_weight(expected.quality, expected.cost, world.quality, world.reference))
 
@@ -185,10 +185,7 @@ def from_log(learners: Learners, log: Observed, world: World) -> Running:
     model, expected, labels = learn(
         learners,
         log,
-        world.matrix,
-        known_costs(log, world),
-        world.groups,
-        world.reference,
+        FitRows(world.matrix, known_costs(log, world), world.groups, world.reference),
         pass_adequate=world.rates.pass_adequate,
     )
     return Running(model, _price_weight(expected.quality, expected.cost, labels.values, world.reference))
@@ -198,7 +195,7 @@ def from_verdicts(learners: Learners, log: Observed, world: World) -> Running:
     """Every pass is a success, every failure a failure, and what was not tried is left out."""
     seen = np.where(np.isnan(log.verdict), log.audit, log.verdict)
     model, expected = fit_model(
-        learners, world.matrix, seen, seen, known_costs(log, world), world.groups, world.reference
+        learners, FitRows(world.matrix, known_costs(log, world), world.groups, world.reference), seen, seen
     )
     return Running(model, _price_weight(expected.quality, expected.cost, expected.quality, world.reference))
 

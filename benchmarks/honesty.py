@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from certificate import World, _along, _path, make_world
+from certificate import ScoredWorld, _along, _path, make_world
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from quality import CASES, Rows, read_case
@@ -55,7 +55,7 @@ _Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Run:
+class HonestyRun:
     """What came of one run: whether anything was certified, what it saves there, and what it loses in truth."""
 
     certified: bool
@@ -88,7 +88,7 @@ class Spoiled:
 
 
 @dataclass(frozen=True)
-class Draw:
+class SpoiledDraw:
     """A table, rows of it to learn from, others, and what chance and the run's number decide."""
 
     table: Rows
@@ -98,10 +98,10 @@ class Draw:
     run: int
 
 
-Way = Callable[[Draw], Spoiled]
+Way = Callable[[SpoiledDraw], Spoiled]
 
 
-def missing(draw: Draw) -> Spoiled:
+def missing(draw: SpoiledDraw) -> Spoiled:
     """Scores of the cheap tier are missing of one kind of request, or of its failures."""
     table, own, others, random = draw.table, draw.own, draw.others, draw.random
     scores = table.quality[own].copy()
@@ -111,14 +111,14 @@ def missing(draw: Draw) -> Spoiled:
     return Spoiled(own, scores, table.groups[own], others, table.quality[others])
 
 
-def by_chance(draw: Draw) -> Spoiled:
+def by_chance(draw: SpoiledDraw) -> Spoiled:
     """One score in ten is missing at random."""
     table, own, others, random = draw.table, draw.own, draw.others, draw.random
     scores = np.where(random.random((len(own), table.quality.shape[1])) < 0.1, np.nan, table.quality[own])
     return Spoiled(own, scores, table.groups[own], others, table.quality[others])
 
 
-def repeated(draw: Draw) -> Spoiled:
+def repeated(draw: SpoiledDraw) -> Spoiled:
     """Some prompts are much of the traffic; the cheap tier fails at them with a probability of their own."""
     table, own, others, random = draw.table, draw.own, draw.others, draw.random
     share, prompts = ((0.3, 1), (0.5, 1), (0.3, 20), (0.2, 40))[draw.run % 4]
@@ -139,7 +139,7 @@ def repeated(draw: Draw) -> Spoiled:
     return Spoiled(asked, scores, table.groups[asked], tomorrow, truth)
 
 
-def clusters(draw: Draw) -> Spoiled:
+def clusters(draw: SpoiledDraw) -> Spoiled:
     """Topics, at which the cheap tier fails or not, as a whole."""
     table, own, others, random = draw.table, draw.own, draw.others, draw.random
     topics, fails = ((50, 0.04), (200, 0.03))[draw.run % 2]
@@ -154,20 +154,20 @@ def clusters(draw: Draw) -> Spoiled:
 WAYS: Mapping[str, Way] = {"missing": missing, "by chance": by_chance, "repeated": repeated, "clusters": clusters}
 
 
-def certify_spoiled(table: Rows, way: Way, size: int, run: int) -> Run:
+def certify_spoiled(table: Rows, way: Way, size: int, run: int) -> HonestyRun:
     """One run."""
     random = np.random.default_rng([run, size])
     drawn = random.permutation(len(table.prompts))
-    spoiled = way(Draw(table, drawn[:size], drawn[size : size + 4_000], random, run))
+    spoiled = way(SpoiledDraw(table, drawn[:size], drawn[size : size + 4_000], random, run))
     data = _data(table, spoiled.rows, spoiled.scores, spoiled.groups)
     learned = learn_rule(data, {"linear": LinearLearner()}, TARGET, seed=run)
     if not learned.rule.certified:
-        return Run(False, 0.0, 0.0)
+        return HonestyRun(False, 0.0, 0.0)
     chosen = _route(learned, table, spoiled.tomorrow)
     rows, reference = np.arange(len(chosen)), data.reference
     reached, base = spoiled.truth[rows, chosen].mean(), spoiled.truth[:, reference].mean()
     spent = table.costs[spoiled.tomorrow, chosen].mean() / table.costs[spoiled.tomorrow, reference].mean()
-    return Run(True, float(1 - spent), float(1 - reached / base))
+    return HonestyRun(True, float(1 - spent), float(1 - reached / base))
 
 
 def _route(learned: LearnedRule, table: Rows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -230,13 +230,13 @@ def _worst_kind(table: Rows) -> NDArray[np.bool_]:
     return np.asarray(sizes > np.quantile(sizes, 2 / 3))
 
 
-def best_of_seeds(world: World, size: int, run: int, *, ledger: bool) -> Run:
+def best_of_seeds(world: ScoredWorld, size: int, run: int, *, ledger: bool) -> HonestyRun:
     """One user who tries many seeds and keeps the certified router that saves most."""
     count = len(world.rows)
     random = np.random.default_rng([run, size, SEEDS])
     data = random.choice(count, size, replace=False)
     others = np.setdiff1d(np.arange(count), data)
-    best = Run(False, 0.0, 0.0)
+    best = HonestyRun(False, 0.0, 0.0)
     for number in range(1, SEEDS + 1):
         dealt = random.permutation(data)
         fit, choose = dealt[: size // 2], dealt[size // 2 : size * 4 // 5]
@@ -246,11 +246,13 @@ def best_of_seeds(world: World, size: int, run: int, *, ledger: bool) -> Run:
         (rung,) = certify_ladder(reference, reached, targets=(TARGET.loss,), confidence=level, bounds=False)
         if rung.rule is not None and savings[rung.rule] > best.saving:
             base, truly, _ = _along(path[[rung.rule]], world, others)
-            best = Run(True, float(savings[rung.rule]), float(1 - truly[:, 0].mean() / base.mean()))
+            best = HonestyRun(True, float(savings[rung.rule]), float(1 - truly[:, 0].mean() / base.mean()))
     return best
 
 
-def simulate(folder: Path, only: str, runs: int, size: int, jobs: int = -1) -> Iterator[tuple[str, str, list[Run]]]:
+def simulate(
+    folder: Path, only: str, runs: int, size: int, jobs: int = -1
+) -> Iterator[tuple[str, str, list[HonestyRun]]]:
     """Table, way and runs, one after another."""
     for name in TABLES:
         table = read_case(folder, CASES[name])
@@ -271,7 +273,7 @@ def simulate(folder: Path, only: str, runs: int, size: int, jobs: int = -1) -> I
             yield name, way, list(Parallel(n_jobs=jobs)(tries))
 
 
-def summary(runs: list[Run]) -> dict[str, Any]:
+def summary(runs: list[HonestyRun]) -> dict[str, Any]:
     """Of some runs: how many certified, and how many wrongly."""
     given = [run for run in runs if run.certified]
     return {

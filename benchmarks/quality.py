@@ -35,7 +35,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from classifier.keywords import load_keywords
 from training.learners.calibrate import calibration_error, chance_error
-from training.learners.fit import fit_model
+from training.learners.fit import FitRows, fit_model
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.learners.presets import Effort, learners_for
 from training.measure.curves import Curve, performance_gap_recovered, sweep
@@ -107,12 +107,9 @@ def learned(effort: Effort) -> Any:
         # The whole of training: the learners compete on folds of the training rows, near-duplicates kept together.
         model, _ = fit_model(
             learners_for(effort),
-            rows.matrix.rows(train),
+            FitRows(rows.matrix.rows(train), rows.costs[train], rows.groups[train], quality.shape[1] - 1),
             quality,
             quality,
-            rows.costs[train],
-            rows.groups[train],
-            reference=quality.shape[1] - 1,
             jobs=-1,
         )
         predicted = model.predict(rows.matrix.rows(test))

@@ -89,7 +89,6 @@ def train(
     shipped = Shipped("learned", LEARNED)
     if not force and not (rule.certified and mix.better) and rule.estimated is None:
         shipped = _best_floor(data, chosen_rows, learned.proof, ladder, thresholds, target)
-    by_name = {result.name: result for result in results}
     return Training(
         data=data,
         menu=run_menu,
@@ -99,7 +98,7 @@ def train(
         mix=mix,
         shipped=shipped,
         results=results,
-        result=by_name[shipped.name],
+        result=next(result for result in results if result.name == shipped.name),
         test=test,
         cross_fitted=learned.cross_fitted,
         predicted=predicted,
@@ -168,11 +167,8 @@ def learn_rule(
     fit = split.fit
     model, cross_fitted = fit_model(
         learners,
-        data.matrix.rows(fit),
+        data.fit_rows(fit),
         *_targets(data, fit, next(iter(learners.values())), jobs),
-        data.costs[fit],
-        data.groups[fit],
-        data.reference,
         weights=_ages(data, fit),
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
@@ -205,14 +201,7 @@ def _targets(
     rows = fit[own]
     seen = data.observed.rows((np.cumsum(logged) - 1)[rows])
     labels = completed_labels(
-        learner,
-        seen,
-        data.matrix.rows(rows),
-        data.costs[rows],
-        data.groups[rows],
-        data.reference,
-        options=LabelOptions(half_life=log.half_life),
-        jobs=jobs,
+        learner, seen, data.fit_rows(rows), options=LabelOptions(half_life=log.half_life), jobs=jobs
     )
     # Of what was not tried, the data may show something for sure: tiers may be nested. And of a tier that was hardly
     # tried at all, the log says nothing beside what tables do.

@@ -25,7 +25,7 @@ from training.drift.page import drift_json
 from training.drift.section import drift_section
 from training.feedback.labels import LabelOptions
 from training.feedback.lessons import Lessons, read_lessons
-from training.feedback.table import Kept, outcome_table
+from training.feedback.table import KeptRequests, outcome_table
 from training.learners.weights import effective_rows, known_weights
 from training.progress import Progress, counted
 from training.report.changes_page import contest_json
@@ -55,7 +55,7 @@ class ReadStore:
     decisions: int
     lessons: Lessons
     table: OutcomeTable
-    kept: Kept
+    kept: KeptRequests
 
     @property
     def notes(self) -> tuple[str, ...]:

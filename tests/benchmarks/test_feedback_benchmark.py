@@ -13,7 +13,7 @@ from feedback_rounds import ARMS, Running, from_log, joined, known_costs, run_ar
 from scipy import sparse
 
 from classifier.features import N_BUCKETS
-from training.learners.fit import fit_model
+from training.learners.fit import FitRows, fit_model
 from training.learners.linear import LinearLearner
 from training.learners.matrix import FeatureMatrix
 
@@ -77,14 +77,14 @@ def test_logs_are_joined_in_order_each_under_its_artifact(world: World) -> None:
 
 
 def test_a_saving_is_that_of_the_cheapest_setting_that_keeps_quality(world: World) -> None:
-    model, _ = fit_model(LEARNERS, world.matrix, world.quality, world.quality, world.costs, world.groups, 1)
+    model, _ = fit_model(LEARNERS, FitRows(world.matrix, world.costs, world.groups, 1), world.quality, world.quality)
     easier, harder = savings(model, world, 0, 0.9)[0], savings(model, world, 0, 0.99)[0]
     assert 0 <= harder < easier < 1
 
 
 def test_a_cascade_begins_where_that_is_worth_most(world: World) -> None:
     """The cheap tier is tried on what it mostly answers well; a bonus for the dear one lets any quality be kept."""
-    model, _ = fit_model(LEARNERS, world.matrix, world.quality, world.quality, world.costs, world.groups, 1)
+    model, _ = fit_model(LEARNERS, FitRows(world.matrix, world.costs, world.groups, 1), world.quality, world.quality)
     starts, quality = Running(model, 0.1).starts(world)
     assert (starts[quality[:, 0] > 0.5] == 0).all()
     assert (Running(model, 0.0).starts(world)[0] == 1).any()

@@ -22,7 +22,7 @@ from classifier.novelty import dump_novelty
 from classifier.request import Request
 from classifier.rule import Promise, Rule, Setting, dump_rule
 from tests.helpers.requests import TIERS, made_table
-from training.learners.fit import FittedModel, fit_model
+from training.learners.fit import FitRows, FittedModel, fit_model
 from training.learners.learner import Learner
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.learners.novelty import fit_novelty
@@ -52,7 +52,9 @@ def train(learner: Learner, path: Path) -> Trained:
     _, quality, costs = made_table(ROWS)
     matrix = table_matrix()
     adequate = np.where(np.isnan(quality), np.nan, quality >= np.nan_to_num(quality[:, [2]]))
-    model, _ = fit_model({"only": learner}, matrix, quality, adequate, costs, np.arange(ROWS), TIERS.index("opus"))
+    model, _ = fit_model(
+        {"only": learner}, FitRows(matrix, costs, np.arange(ROWS), TIERS.index("opus")), quality, adequate
+    )
     write_artifact(path, *artifact_content(model))
     return Trained(model, path)
 

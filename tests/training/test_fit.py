@@ -14,7 +14,7 @@ from classifier.request import Request
 from classifier.tokens import ESTIMATE, estimate_tokens
 from tests.helpers.tables import TIERS, outcome_rows
 from training.learners.calibrate import cross_fit, fit_calibration
-from training.learners.fit import FittedModel, calibrated, fit_model, gain_error
+from training.learners.fit import FitRows, FittedModel, calibrated, fit_model, gain_error
 from training.learners.linear import LinearLearner
 from training.learners.matrix import FeatureMatrix, build_matrix
 from training.prepare.adequacy import Adequacy, judge
@@ -56,13 +56,9 @@ def fitted(matrix, scores, costs, rule, learners=None, progress=None):
     rows = np.arange(len(scores))
     return fit_model(
         learners or {"linear": LinearLearner()},
-        matrix,
-        # Picked rows, as a split's are: equal arrays, not the same.
+        FitRows(matrix, costs, rows, REFERENCE),
         quality[rows],
         adequate[rows],
-        costs,
-        rows,
-        REFERENCE,
         progress=progress,
     )
 

@@ -13,7 +13,7 @@ from classifier.tokens import ESTIMATE
 from tests.helpers.tables import TIERS, outcome_rows
 from training.learners.blend import BlendLearner
 from training.learners.calibrate import fit_calibration
-from training.learners.fit import fit_model
+from training.learners.fit import FitRows, fit_model
 from training.learners.forest import ForestLearner
 from training.learners.linear import LinearLearner
 from training.learners.matrix import build_matrix
@@ -93,8 +93,8 @@ def test_what_was_seen_by_choice_is_put_right_by_weights(matrix, costs) -> None:
     rows = np.arange(COUNT)
     groups = rows
     learners = {"linear": LinearLearner()}
-    naive, _ = fit_model(learners, matrix, quality, quality, costs[:, :2], groups, 0)
-    right, expected = fit_model(learners, matrix, quality, quality, costs[:, :2], groups, 0, weights=weights)
+    naive, _ = fit_model(learners, FitRows(matrix, costs[:, :2], groups, 0), quality, quality)
+    right, expected = fit_model(learners, FitRows(matrix, costs[:, :2], groups, 0), quality, quality, weights=weights)
     wanted = truth.mean(axis=0)
     off = np.abs(naive.predict(matrix).quality.mean(axis=0) - wanted)
     assert (np.abs(right.predict(matrix).quality.mean(axis=0) - wanted) < off / 2).all()

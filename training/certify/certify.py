@@ -169,6 +169,7 @@ class _Verdict:
 _Test = Callable[[int, int], float]
 
 
+# Ten parameters: the scores, who belongs together, and six options of one test, each with a default.
 def certify_ladder(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],
@@ -222,6 +223,7 @@ def certify_ladder(
     return tuple(rungs[place] for place in range(len(targets)))
 
 
+# As many parameters as `certify_ladder` has, for the same reasons.
 def certify_tasks(
     reference: NDArray[np.float64],
     router: NDArray[np.float64],

@@ -94,7 +94,7 @@ class GateView:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class FeatureShift:
     """One feature of the requests.
 
     Attributes
@@ -176,7 +176,7 @@ class DriftReport:
     tiers: tuple[TierView, ...]
     tasks: tuple[TaskView, ...]
     gate: tuple[GateView, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[FeatureShift, ...]
     features: str | None
     prices: tuple[PriceChange, ...]
     evidence: tuple[EvidenceLine, ...]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from classifier.features import Features, dense_names
 from classifier.router import Router
-from training.drift.data import Moved
+from training.drift.data import FeatureShift
 from training.drift.watched import row_means, task_codes
 from training.log.observed import Observed
 
@@ -65,7 +65,9 @@ def feature_table(observed: Observed, router: Router, split: int) -> FeatureTabl
     return FeatureTable(source, names, np.array(list(found), np.int64), values)
 
 
-def movements(observed: Observed, split: int, table: FeatureTable | None, novelty: _Float | None) -> tuple[Moved, ...]:
+def movements(
+    observed: Observed, split: int, table: FeatureTable | None, novelty: _Float | None
+) -> tuple[FeatureShift, ...]:
     """Everything that is known of the requests before and after a row, what moved most first."""
     tasks = task_codes(observed)[1]
     lately = np.arange(len(observed)) >= split
@@ -94,7 +96,7 @@ def stability_index(before: Sequence[int] | NDArray[np.int64], after: Sequence[i
     return float(((other - one) * np.log(other / one)).sum())
 
 
-def _number(what: str, unit: str, values: _Float, lately: NDArray[np.bool_]) -> Moved | None:
+def _number(what: str, unit: str, values: _Float, lately: NDArray[np.bool_]) -> FeatureShift | None:
     known = np.isfinite(values)
     before, after = values[known & ~lately], values[known & lately]
     if not len(before) or not len(after):
@@ -109,7 +111,7 @@ def _number(what: str, unit: str, values: _Float, lately: NDArray[np.bool_]) -> 
     return _moved(what, unit, (means[0], means[1]), counts)
 
 
-def _label(what: str, codes: NDArray[np.int64], lately: NDArray[np.bool_]) -> Moved | None:
+def _label(what: str, codes: NDArray[np.int64], lately: NDArray[np.bool_]) -> FeatureShift | None:
     if not lately.any() or lately.all():
         return None
     size = int(codes.max()) + 1
@@ -118,11 +120,11 @@ def _label(what: str, codes: NDArray[np.int64], lately: NDArray[np.bool_]) -> Mo
 
 def _moved(
     what: str, unit: str, means: tuple[float | None, float | None], counts: Sequence[NDArray[np.int64]]
-) -> Moved:
+) -> FeatureShift:
     before, after = counts
     bins = int(((before + after) > 0).sum())
     noise = (bins - 1) * (1 / before.sum() + 1 / after.sum())
-    return Moved(what, unit, *means, stability_index(before, after), float(noise))
+    return FeatureShift(what, unit, *means, stability_index(before, after), float(noise))
 
 
 def _dense(observed: Observed, router: Router, row: int) -> _Float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from training.drift.data import DriftReport, Finding, Moved
+from training.drift.data import DriftReport, FeatureShift, Finding
 from training.drift.movement import LITTLE, MUCH
 from training.drift.watched import COST, JUDGED
 from training.report.figures import fixed, percent, usd
@@ -76,17 +76,17 @@ def moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def moved_far(report: DriftReport) -> tuple[Moved, ...]:
+def moved_far(report: DriftReport) -> tuple[FeatureShift, ...]:
     """The features that moved more than a little, and more than by chance."""
     return tuple(each for each in report.moved if each.psi >= LITTLE and each.psi > _ABOVE_NOISE * each.noise)
 
 
-def how_far(moved: Moved) -> str:
+def how_far(moved: FeatureShift) -> str:
     """A feature's movement in a word."""
     return "much" if moved.psi >= MUCH else "somewhat" if moved.psi >= LITTLE else "little"
 
 
-def amount(moved: Moved, value: float | None) -> str:
+def amount(moved: FeatureShift, value: float | None) -> str:
     """A feature's mean."""
     if value is None:
         return ""

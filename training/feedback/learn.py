@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,8 @@ from training.feedback.gate_truth import gate_truth
 from training.feedback.labels import FILLED, UNKNOWN, LabelOptions, Labels, faded, make_labels
 from training.feedback.verdicts import passing_rates
 from training.learners.calibrate import cross_fit, fit_calibration
-from training.learners.fit import FittedModel, Predictions, calibrated, fit_model
+from training.learners.fit import FitRows, FittedModel, Predictions, calibrated, fit_model
 from training.learners.learner import Learner
-from training.learners.matrix import FeatureMatrix
 from training.log.observed import Observed, gate_rows
 from training.progress import Progress
 
@@ -39,10 +37,7 @@ _Float = NDArray[np.float64]
 def learn(
     learners: Mapping[str, Learner],
     observed: Observed,
-    matrix: FeatureMatrix,
-    costs: _Float,
-    groups: NDArray[np.int64],
-    reference: int,
+    rows: FitRows,
     *,
     pass_adequate: float = GateRates().pass_adequate,
     options: LabelOptions | None = None,
@@ -57,8 +52,7 @@ def learn(
     Parameters
     ----------
     learners : candidates by name, the simplest first; it makes the expectations that labels start from.
-    matrix, costs, groups : features of the log's rows, (n, t) USD, complete, and (n,) group numbers.
-    reference : place of the reference tier.
+    rows : the log's rows, in their order.
     pass_adequate : how often the gate is assumed to pass adequate answers, above 0 and below 1.
     options : ``half_life`` counts; ``clip`` does not, as unseen outcomes are filled in instead of weighted for.
 
@@ -67,28 +61,11 @@ def learn(
     ValueError : there are fewer than two groups, or ``pass_adequate`` is out of range.
     """
     labels = completed_labels(
-        next(iter(learners.values())),
-        observed,
-        matrix,
-        costs,
-        groups,
-        reference,
-        pass_adequate=pass_adequate,
-        options=options,
-        jobs=jobs,
+        next(iter(learners.values())), observed, rows, pass_adequate=pass_adequate, options=options, jobs=jobs
     )
     weights = None if options is None or options.half_life is None else labels.weights
     fitted, expected = fit_model(
-        learners,
-        matrix,
-        labels.values,
-        labels.values,
-        costs,
-        groups,
-        reference,
-        weights=weights,
-        jobs=jobs,
-        progress=progress,
+        learners, rows, labels.values, labels.values, weights=weights, jobs=jobs, progress=progress
     )
     return fitted, expected, labels
 
@@ -96,10 +73,7 @@ def learn(
 def completed_labels(
     learner: Learner,
     observed: Observed,
-    matrix: FeatureMatrix,
-    costs: _Float,
-    groups: NDArray[np.int64],
-    reference: int,
+    rows: FitRows,
     *,
     pass_adequate: float = GateRates().pass_adequate,
     options: LabelOptions | None = None,
@@ -112,46 +86,36 @@ def completed_labels(
     options = options or LabelOptions()
     shape = observed.verdict.shape
     ages = np.repeat(faded(observed.time, options.half_life)[:, None], shape[1], axis=1)
-    expect = partial(_expected, learner, reference=reference, jobs=jobs)
     likelihood, expected = np.empty((*shape, 2)), np.empty(shape)
     known, source = np.empty(shape), np.empty(shape, np.int64)
-    for rows in _gates_apart(observed, groups):
-        part = observed.rows(rows)
+    for own in _gates_apart(observed, rows.groups):
+        part = observed.rows(own)
         passing = passing_rates(part, pass_adequate)
         labels = make_labels(part, gate_truth(part, pass_adequate), replace(options, clip=1.0, by_request=False))
         judged = ~np.isnan(part.verdict).all(axis=0)
         seen = np.where(judged, part.verdict, labels.values)
-        chances = expect(matrix.rows(rows), seen, costs[rows], groups[rows], ages[rows])
-        expected[rows] = np.where(judged, passing.expected(chances), chances)
-        known[rows], source[rows] = labels.certain, labels.source
+        chances = _expected(learner, rows.rows(own), seen, ages[own], jobs)
+        expected[own] = np.where(judged, passing.expected(chances), chances)
+        known[own], source[own] = labels.certain, labels.source
         certain = ~np.isnan(labels.certain)[:, :, None]
         outcome = np.stack([1.0 - labels.certain, labels.certain], axis=-1)
-        likelihood[rows] = np.where(certain, outcome, passing.likelihood(part.verdict))
-    values = _completed(known, likelihood, expected, reference, ages)
-    expected = expect(matrix, values, costs, groups, ages)
+        likelihood[own] = np.where(certain, outcome, passing.likelihood(part.verdict))
+    values = _completed(known, likelihood, expected, rows.reference, ages)
+    expected = _expected(learner, rows, values, ages, jobs)
     return Labels(
-        values=_completed(known, likelihood, expected, reference, ages),
+        values=_completed(known, likelihood, expected, rows.reference, ages),
         weights=ages,
         source=np.where(source == UNKNOWN, FILLED, source),
         clipped=0.0,
     )
 
 
-def _expected(
-    learner: Learner,
-    matrix: FeatureMatrix,
-    outcomes: _Float,
-    costs: _Float,
-    groups: NDArray[np.int64],
-    ages: _Float,
-    *,
-    reference: int,
-    jobs: int,
-) -> _Float:
+def _expected(learner: Learner, rows: FitRows, outcomes: _Float, ages: _Float, jobs: int) -> _Float:
     """(n, t) outcomes expected of rows by fits that did not see them."""
     weights = None if (ages == 1.0).all() else ages
-    outputs = cross_fit(learner, matrix, outcomes, costs, groups, weights=weights, jobs=jobs)
-    return calibrated(outputs, fit_calibration(outputs, outcomes, outcomes, reference, weights), reference).quality
+    outputs = cross_fit(learner, rows.matrix, outcomes, rows.costs, rows.groups, weights=weights, jobs=jobs)
+    calibration = fit_calibration(outputs, outcomes, outcomes, rows.reference, weights)
+    return calibrated(outputs, calibration, rows.reference).quality
 
 
 def _completed(known: _Float, likelihood: _Float, expected: _Float, reference: int, ages: _Float) -> _Float:

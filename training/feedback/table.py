@@ -30,7 +30,7 @@ NOTHING_SHARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRequests:
     """What the store kept of the requests, in rows.
 
     Attributes
@@ -95,7 +95,7 @@ def outcome_table(
     menu: Menu,
     models: Mapping[str, str] | None = None,
     half_life: float | None = None,
-) -> tuple[OutcomeTable, Kept]:
+) -> tuple[OutcomeTable, KeptRequests]:
     """The rows of a log as a table, then those of other tables.
 
     Parameters
@@ -129,15 +129,19 @@ def outcome_table(
         for place, count in enumerate(counts)
         if place not in kept_tiers and (count or observed.tried[:, place].any())
     }
-    kept = Kept(int(known.sum()), int(stored.sum()), int(bare.sum()), int(foreign.sum()), len(rows), thin)
+    kept = KeptRequests(int(known.sum()), int(stored.sum()), int(bare.sum()), int(foreign.sum()), len(rows), thin)
     if not len(rows) or not kept_tiers:
         raise InputError(
             f"{source}: none of {len(observed):,} decisions has an answer that can be judged, expected some; record "
             "gates' verdicts, audits or feedback, or give a table"
         )
-    table = _table(
-        observed, labels, source, rows, kept_tiers, [names[place] for place in kept_tiers], read, columns, half_life
-    )
+    features = {
+        row: each if isinstance(each := read[row], Features) else _of_task(observed.asked.tasks[row], columns)
+        for row in rows.tolist()
+        if not known[row]
+    }
+    own_names = [names[place] for place in kept_tiers]
+    table = _table(observed, labels, source, rows, kept_tiers, own_names, features, half_life)
     if tables is None:
         return table, kept
     if not set(table.tiers) & elsewhere:
@@ -167,18 +171,12 @@ def _table(
     rows: NDArray[np.int64],
     tiers: list[int],
     names: Sequence[str],
-    read: Sequence[Features | bool | None],
-    columns: int,
+    features: Mapping[int, Features],
     half_life: float | None,
 ) -> OutcomeTable:
+    """``features`` : of rows whose requests are not known."""
     asked, cells = observed.asked, np.ix_(rows, np.array(tiers, np.int64))
-    requests, features = [], {}
-    for place, row in enumerate(rows.tolist()):
-        request, stored = asked.requests[row], read[row]
-        if request is None:
-            seen = stored if isinstance(stored, Features) else _of_task(asked.tasks[row], columns)
-            features[place], request = seen, request_form(seen)
-        requests.append(request)
+    requests = [asked.requests[row] or request_form(features[row]) for row in rows.tolist()]
     summary = FileSummary(
         path=source,
         format="store",
@@ -208,7 +206,7 @@ def _table(
         logged=LoggedRows(
             rows=np.ones(len(rows), bool),
             weights=np.where(labels.weights[cells] > 0, labels.weights[cells], 1.0),
-            features=features,
+            features={place: features[row] for place, row in enumerate(rows.tolist()) if row in features},
             half_life=half_life,
             observed=observed.rows(rows).columns(tiers, names),
         ),

@@ -21,7 +21,7 @@ _COST_STEP = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class PassRates:
     """P(pass | adequate) and P(pass | inadequate) of a gate at one threshold."""
 
     adequate: float
@@ -41,7 +41,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class CascadeReplay:
     """What a cascade did on m rows: USD of all its calls, quality and tier of the answer kept, each (m,).
 
     ``known``: (m,) whether the gate's score of every answer that it looked at is known.
@@ -53,18 +53,18 @@ class Replay:
     known: NDArray[np.bool_]
 
 
-def pass_rates(scores: NDArray[np.float64], quality: NDArray[np.float64], threshold: float) -> Rates:
-    """Rates over all judged answers, (m, t) both, NaN unknown; one of quality q counts as q of an adequate answer.
+def pass_rates(scores: NDArray[np.float64], quality: NDArray[np.float64], threshold: float) -> PassRates:
+    """PassRates over all judged answers, (m, t) both, NaN unknown; one of quality q counts as q of an adequate answer.
 
     Without answers of one kind, all of it is taken to pass.
     """
     known = ~np.isnan(scores) & ~np.isnan(quality)
     passed, good = scores[known] >= threshold, quality[known]
-    return Rates(*(float(share @ passed / share.sum()) if share.sum() > 0 else 1.0 for share in (good, 1.0 - good)))
+    return PassRates(*(float(share @ passed / share.sum()) if share.sum() > 0 else 1.0 for share in (good, 1.0 - good)))
 
 
-def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> Replay:
-    """Replay a cascade.
+def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> CascadeReplay:
+    """CascadeReplay a cascade.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
         known &= ~(live & (after >= 0) & np.isnan(scores[count, at]))
         live &= (after >= 0) & ~(scores[count, at] >= pair.threshold)
         at = np.where(live, after, at)
-    return Replay(cost, rows.quality[count, kept], kept, known)
+    return CascadeReplay(cost, rows.quality[count, kept], kept, known)
 
 
 def make_pair(price_weight: float, expected: Expectations, scores: NDArray[np.float64]) -> Pair:

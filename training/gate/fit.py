@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.gate.answers import Answers, filled, known_means
-from training.learners.fit import FittedModel, fit_model
+from training.learners.fit import FitRows, FittedModel, fit_model
 from training.learners.learner import Learner
 from training.learners.matrix import FeatureMatrix
+from training.prepare.data import RoutingData
 from training.progress import Progress
 
 _REFERENCE = 1
@@ -20,10 +21,7 @@ def fit_gate(
     learners: Mapping[str, Learner],
     answers: Answers,
     expected: NDArray[np.float64],
-    quality: NDArray[np.float64],
-    adequate: NDArray[np.float64],
-    groups: NDArray[np.int64],
-    reference: int,
+    data: RoutingData,
     *,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -33,26 +31,23 @@ def fit_gate(
     Parameters
     ----------
     answers : to fit on, m of them.
-    expected, quality, adequate, groups : (n, t) and (n,), of all the data's requests. What the router expects must come
-        from models that did not see the row.
+    expected : (n, t) what the router expects of all the data's requests, by models that did not see the row.
 
     Returns
     -------
     The model, and what models that saw neither the answer nor its group say of each judged alone: (m, 2) expected
     quality of it and of the reference's answer.
     """
+    quality, adequate, reference = data.quality, data.adequate, data.reference
     copies = answers.with_others()
     matrix = copies.evidence(expected, reference)
     pairs = np.stack([quality[copies.rows, copies.places], quality[copies.rows, reference]], axis=1)
     good = adequate[copies.rows, copies.places]
     model, cross_fitted = fit_model(
         learners,
-        filled(matrix, known_means(matrix)),
+        FitRows(filled(matrix, known_means(matrix)), np.ones_like(pairs), data.groups[copies.rows], _REFERENCE),
         pairs,
         np.stack([good, adequate[copies.rows, reference]], axis=1),
-        np.ones_like(pairs),
-        groups[copies.rows],
-        _REFERENCE,
         jobs=jobs,
         progress=progress,
     )

@@ -16,7 +16,7 @@ from training.certify.proof import provable_rows
 from training.certify.rule import Expectations, Target
 from training.certify.scorer import RowScorer
 from training.gate.answers import read_answers
-from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
+from training.gate.cascade import CascadeReplay, Pair, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
 from training.learners.fit import Predictions
 from training.learners.learner import Learner
@@ -55,10 +55,7 @@ def add_gate(
         learners,
         answers.of(fit),
         before,
-        data.quality,
-        data.adequate,
-        data.groups,
-        data.reference,
+        data,
         jobs=jobs,
         progress=partial(progress, "gate") if progress else None,
     )
@@ -78,7 +75,7 @@ def add_gate(
     return replace(training, results=results, gate=TrainedGate(model, answers.tiers, scores, promise, rung, result))
 
 
-def evaluate_replay(done: Replay, rows: Outcomes, *, seed: int) -> Result:
+def evaluate_replay(done: CascadeReplay, rows: Outcomes, *, seed: int) -> Result:
     """A cascade as a way of routing; its cost counts the answers that were thrown away, its shares those kept."""
     weights = fixed_weights(done.kept, rows.quality.shape[1])
     return evaluate_totals(CASCADE, weights, done.cost, done.quality, rows, seed=seed)
@@ -120,7 +117,7 @@ def certify_pairs(
     return path[chosen], rung, float(done[chosen].cost.mean() / rows.costs[:, rows.reference].mean())
 
 
-def _with_losses(done: Replay, rows: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _with_losses(done: CascadeReplay, rows: Outcomes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) scores of the reference and of the cascade, what is not known counted against it."""
     reference = rows.quality[:, rows.reference]
     own = done.known & (done.kept == rows.reference)

@@ -53,14 +53,33 @@ class FittedModel:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FitRows:
+    """Rows to fit on.
+
+    Attributes
+    ----------
+    matrix : n requests' features.
+    costs : (n, t) USD, complete.
+    groups : (n,) group numbers; rows of one group stay in one fold.
+    reference : place of the reference tier.
+    """
+
+    matrix: FeatureMatrix
+    costs: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    reference: int
+
+    def rows(self, rows: NDArray[np.int64]) -> FitRows:
+        """Some of them."""
+        return FitRows(self.matrix.rows(rows), self.costs[rows], self.groups[rows], self.reference)
+
+
 def fit_model(
     learners: Mapping[str, Learner],
-    matrix: FeatureMatrix,
+    rows: FitRows,
     quality: NDArray[np.float64],
     adequate: NDArray[np.float64],
-    costs: NDArray[np.float64],
-    groups: NDArray[np.int64],
-    reference: int,
     *,
     weights: NDArray[np.float64] | None = None,
     jobs: int = 1,
@@ -74,10 +93,9 @@ def fit_model(
     ----------
     learners : candidates by name; of equals the first wins.
     quality, adequate : (n, t), NaN where not observed.
-    costs : (n, t) USD.
-    groups : (n,); rows of one group stay in one fold.
     weights : (n, t) rows' worth of each quality; None: one each.
     """
+    matrix, costs, groups, reference = rows.matrix, rows.costs, rows.groups, rows.reference
     best: tuple[float, str, Calibration, Predictions] | None = None
     for place, (name, learner) in enumerate(learners.items()):
         step = None if progress is None else partial(_one_of, progress, place, len(learners))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.support import Support
-from training.learners.fit import FittedModel, fit_model
+from training.learners.fit import FitRows, FittedModel, fit_model
 from training.learners.linear import LinearLearner
 from training.learners.matrix import FeatureMatrix
 
@@ -68,12 +68,9 @@ def fit_support(
     shares = observed[:, tiers].astype(np.float64)
     model, expected = fit_model(
         {"linear": LinearLearner()},
-        matrix.rows(fit),
+        FitRows(matrix.rows(fit), np.ones(shares[fit].shape), groups[fit], 0),
         shares[fit],
         shares[fit],
-        np.ones(shares[fit].shape),
-        groups[fit],
-        0,
         jobs=jobs,
     )
     least = tuple(

@@ -42,6 +42,7 @@ class SimulatedLog:
     chance: _Float
 
 
+# Many parameters, each but four with a default: a world has many properties. Long: it ends in one constructor.
 def simulate_log(
     quality: _Float,
     cost: _Float,

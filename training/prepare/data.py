@@ -13,6 +13,7 @@ from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from classifier.tasks import canonical_task
+from training.learners.fit import FitRows
 from training.learners.matrix import FeatureMatrix, build_matrix, joined, stack_features
 from training.log.observed import Observed
 from training.log.rows import LoggedRows
@@ -122,6 +123,10 @@ class RoutingData:
         quality = self.quality[rows]
         stands = np.where(self.lost[rows], 0.0, expected)
         return np.where(np.isnan(quality), stands, quality)
+
+    def fit_rows(self, rows: NDArray[np.int64]) -> FitRows:
+        """Some rows, to fit on."""
+        return FitRows(self.matrix.rows(rows), self.costs[rows], self.groups[rows], self.reference)
 
     @property
     def known(self) -> NDArray[np.bool_]:

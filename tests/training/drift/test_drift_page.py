@@ -15,7 +15,7 @@ from drift_world import changing_log
 
 from tests.helpers.page import Page
 from training.drift import monitor
-from training.drift.data import DriftReport, Moved, PriceChange
+from training.drift.data import DriftReport, FeatureShift, PriceChange
 from training.drift.gather import drift_report
 from training.drift.page import drift_json, drift_page
 from training.drift.section import drift_section
@@ -87,7 +87,7 @@ def test_names_of_users_are_escaped(drifted: DriftReport) -> None:
     tiers = tuple(replace(each, name=NASTY) for each in drifted.tiers)
     series = tuple(replace(each, tier=NASTY) for each in drifted.series)
     findings = tuple(replace(each, sentence=NASTY) for each in drifted.findings)
-    moved = (Moved(NASTY, "share", 0.1, 0.2, 0.3, 0.01),)
+    moved = (FeatureShift(NASTY, "share", 0.1, 0.2, 0.3, 0.01),)
     page = Page(drift_page(replace(drifted, tiers=tiers, series=series, findings=findings, moved=moved)))
     assert not page.all("script")
     assert not page.misnested

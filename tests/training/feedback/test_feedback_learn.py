@@ -16,6 +16,7 @@ from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ea
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn
 from training.feedback.verdicts import Passing, passing_rates
+from training.learners.fit import FitRows
 from training.learners.linear import LinearLearner
 from training.learners.matrix import FeatureMatrix
 from training.log.simulation import simulate_log
@@ -168,7 +169,7 @@ def test_labels_of_a_log_are_complete_and_say_where_they_come_from() -> None:
     world = World(1_000, 5)
     observed = world.log(6, audit=0.05).observed
     labels = completed_labels(
-        LinearLearner(), observed, matrix(world), world.cost, np.arange(1_000), REFERENCE, pass_adequate=0.9
+        LinearLearner(), observed, FitRows(matrix(world), world.cost, np.arange(1_000), REFERENCE), pass_adequate=0.9
     )
     assert not np.isnan(labels.values).any()
     assert np.array_equal(labels.source == FILLED, ~observed.tried)
@@ -189,7 +190,7 @@ def test_the_reference_is_not_judged_by_the_hard_requests_that_came_to_it(seed: 
     features = FeatureMatrix(
         sparse.csr_matrix((rows, N_BUCKETS)), expected[:, :1], (None,) * rows, np.full(rows, 100.0)
     )
-    labels = completed_labels(LinearLearner(), observed, features, cost, np.arange(rows), 1, pass_adequate=0.9)
+    labels = completed_labels(LinearLearner(), observed, FitRows(features, cost, np.arange(rows), 1), pass_adequate=0.9)
     missing = labels.source[:, 1] == FILLED
     true = truth[missing, 1].mean()
     assert labels.values[missing, 1].mean() == pytest.approx(true, abs=0.05)
@@ -201,10 +202,7 @@ def test_old_rows_count_less() -> None:
     labels = completed_labels(
         LinearLearner(),
         world.log(6).observed,
-        matrix(world),
-        world.cost,
-        np.arange(400),
-        REFERENCE,
+        FitRows(matrix(world), world.cost, np.arange(400), REFERENCE),
         options=LabelOptions(half_life=0.1),
     )
     assert labels.weights[-1, 0] == 1.0
@@ -217,10 +215,7 @@ def test_a_model_learned_from_a_log_expects_what_is_true(half_life: float | None
     fitted, _, _ = learn(
         {"linear": LinearLearner(dense_weight=1.0)},
         world.log(8, audit=0.03).observed,
-        matrix(world),
-        world.cost,
-        np.arange(4_000),
-        REFERENCE,
+        FitRows(matrix(world), world.cost, np.arange(4_000), REFERENCE),
         pass_adequate=RATES.pass_adequate,
         options=LabelOptions(half_life=half_life),
     )

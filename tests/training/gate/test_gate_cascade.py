@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from classifier.gates.prospect import Prospect, make_prospect
 from tests.helpers.gates import WithGate
 from training.certify.rule import Expectations
-from training.gate.cascade import Pair, Rates, make_pair, make_path, pass_rates, plan_tiers, replay
+from training.gate.cascade import Pair, PassRates, make_pair, make_path, pass_rates, plan_tiers, replay
 from training.measure.evaluate import Outcomes
 
 SHARES = st.floats(0, 1, width=32)
@@ -61,8 +61,8 @@ def test_a_missing_answer_does_not_pass() -> None:
 def test_rates_weigh_answers_by_their_quality() -> None:
     scores = np.array([[0.9, 0.1], [0.9, np.nan]])
     rates = pass_rates(scores, np.array([[1.0, 0.5], [0.0, 1.0]]), 0.5)
-    assert rates == Rates(1.0 / 1.5, 1.0 / 1.5)
-    assert pass_rates(scores[:1, :1], np.array([[1.0]]), 0.5) == Rates(1.0, 1.0)
+    assert rates == PassRates(1.0 / 1.5, 1.0 / 1.5)
+    assert pass_rates(scores[:1, :1], np.array([[1.0]]), 0.5) == PassRates(1.0, 1.0)
 
 
 def best_from(
