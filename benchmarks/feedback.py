@@ -43,8 +43,9 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from training.commands.show_training import StageProgress, progress_bars
+from training.commands.show_training import progress_bars
 from training.learners.presets import Effort, learners_for
+from training.progress import StageProgress
 
 PARTS = ("rounds", "promotion", "estimates", "drift")
 PROMOTION_SEEDS, ESTIMATE_RUNS, DRIFT_SEEDS = 100, 300, 10

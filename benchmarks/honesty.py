@@ -174,12 +174,12 @@ def _route(learned: LearnedRule, table: Rows, rows: NDArray[np.int64]) -> NDArra
     """What the certified rule picks for rows that are not in its data."""
     distinct, places = np.unique(rows, return_inverse=True)
     data = _data(table, distinct, table.quality[distinct], table.groups[distinct])
-    support = learned.sight.support
+    support = learned.scorer.support
     if support is not None:
         support = replace(support, unsupported=support.judge(data.matrix, len(data.names)))
-    sight = replace(learned.sight, data=replace(data, reference=learned.sight.data.reference), support=support)
+    scorer = replace(learned.scorer, data=replace(data, reference=learned.scorer.data.reference), support=support)
     every = np.arange(len(distinct))
-    expected = sight.expect(every, sight.predict(every))
+    expected = scorer.view(every, scorer.predict(every))
     return learned.rule.choose(expected, data.matrix.tasks)[places]
 
 

@@ -28,8 +28,7 @@ from classifier.support import dump_support
 from classifier.version import __version__
 from training.drafts import draft_of
 from training.gate.answers import table_answers
-from training.gate.trained import TrainedGate
-from training.pipeline import Training, shipped_menu
+from training.training import TrainedGate, Training, shipped_menu
 
 _PROOF_ROWS = 100
 _PROOF_TOLERANCE = 1e-4

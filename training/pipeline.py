@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
-from classifier.model import LinearWeights
-from classifier.novelty import NOVEL, NoveltyScale
 from training.certify.certify import certify_ladder
 from training.certify.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
 from training.certify.proof import choose_on_frequent, provable_rows
@@ -28,20 +26,18 @@ from training.certify.rule import (
     order_rules,
     price_weights,
 )
+from training.certify.scorer import RowScorer, outcomes_of, request_sizes
 from training.certify.traffic import come_in_runs, too_large
 from training.feedback.labels import LabelOptions, faded
 from training.feedback.learn import completed_labels
 from training.feedback.table import LEAST_LABELS
-from training.gate.trained import TrainedGate
 from training.learners.fit import FittedModel, Predictions, fit_model
 from training.learners.learner import Learner
 from training.learners.neighbours import Neighbours
-from training.learners.novelty import fit_novelty, novelty_scores
 from training.learners.support import SupportFit, fit_support
 from training.measure.evaluate import (
     MixComparison,
     Outcomes,
-    Result,
     compare_to_mix,
     length_choice,
     tune_thresholds,
@@ -50,105 +46,11 @@ from training.prepare.data import RoutingData
 from training.prepare.missing import LEAST_MISSING
 from training.prepare.split import SHARES, Split, split_rows
 from training.prepare.tiers import menu_for
+from training.progress import StageProgress
+from training.training import Shipped, Training
 
-StageProgress = Callable[[str, int, int], None]
-ONE_TIER_SHARE = 0.95
 LEAST_ROWS = 5
 _OF_LEVEL = 0.5  # about what the test of the loss asked for gets of the error; rows of certain parts are left out, too
-
-
-@dataclass(frozen=True, slots=True)
-class Shipped:
-    """What the artifact will do.
-
-    Attributes
-    ----------
-    strategy : "learned", or a floor: "always" or "length".
-    name : the same in words.
-    always : tier of strategy "always".
-    thresholds : of strategy "length".
-    """
-
-    strategy: str
-    name: str
-    always: str | None = None
-    thresholds: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """Everything a training run found out.
-
-    Attributes
-    ----------
-    menu : the artifact's menu.
-    novelty : what tells requests unlike all training requests.
-    rule : the learned rule and its certificates.
-    reference_cost : mean USD of a reference call on the rows that the model was fitted on.
-    mix : the learned router against a random mix of the same cost, on predictions that no fitted weight has seen.
-    shipped : what the artifact will do.
-    results : every way of routing on the test rows; the one that is shipped is ``result``.
-    test : the test rows' outcomes; ``predicted`` is what the model expected of them, ``expected`` the rule's view of
-        that, ``peers`` what other learners expected, ``chosen`` (m,) the tier that what is shipped picks.
-    never_chosen : positions of tiers that are never worth their price.
-    cross_fitted : what models that did not see them expected of the rows for fitting.
-    filled : scores that were never observed and stand as the model's expectation in the figures; ``lost`` : those that
-        count as 0, since they are missing not by chance.
-    support : where tiers with gaps were observed; None: no tier has any.
-    large : (n,) rows of groups too large to be certified, which count as lost wherever they leave the reference.
-    runs : rows next to each other are far more alike than others, and no groups are given.
-    gate : the learned gate, where the tables have answers; see `training.gate`.
-    """
-
-    data: RoutingData
-    menu: Menu
-    split: Split
-    model: FittedModel
-    novelty: NoveltyScale
-    rule: ChosenRule
-    reference_cost: float
-    mix: MixComparison
-    shipped: Shipped
-    results: tuple[Result, ...]
-    result: Result
-    test: Outcomes
-    cross_fitted: Predictions
-    predicted: Predictions
-    expected: Expectations
-    peers: Mapping[str, Expectations]
-    chosen: NDArray[np.int64]
-    never_chosen: tuple[int, ...]
-    filled: int
-    lost: int
-    support: SupportFit | None
-    large: NDArray[np.bool_]
-    runs: bool
-    thresholds: tuple[int, int]
-    seed: int
-    gate: TrainedGate | None = None
-
-    @property
-    def target(self) -> Target:
-        """The promise asked for."""
-        return self.rule.target
-
-    @property
-    def promises(self) -> bool:
-        """Whether quality is promised of what is shipped, and could be lost."""
-        if self.shipped.strategy == "learned":
-            return self.rule.certified
-        return self.shipped.always != self.data.names[self.data.reference]
-
-    @property
-    def learned_won(self) -> bool:
-        """Learning kept its promise and beat the random mix."""
-        return self.rule.certified and self.mix.better
-
-    @property
-    def crowded(self) -> str | None:
-        """The tier that nearly all requests go to, or None."""
-        most = int(np.argmax(self.result.shares))
-        return self.data.names[most] if self.result.shares[most] >= ONE_TIER_SHARE else None
 
 
 def train(
@@ -174,8 +76,8 @@ def train(
     """
     learned = learn_rule(data, learners, target, seed=seed, jobs=jobs, progress=progress)
     split, rule, fit_rows, chosen_rows = learned.split, learned.rule, learned.fitted_on[1], learned.chosen_on[1]
-    predicted = learned.sight.predict(split.test)
-    expected, test = learned.sight.look(split.test, predicted)
+    predicted = learned.scorer.predict(split.test)
+    expected, test = learned.scorer.view_with_outcomes(split.test, predicted)
     run_menu = menu_for(menu, data.tiers)
     ladder = length_ladder(run_menu, data.names)
     thresholds = tune_thresholds(fit_rows, ladder, target.loss if target.relative else 0.0)
@@ -192,10 +94,8 @@ def train(
         data=data,
         menu=run_menu,
         split=split,
-        model=learned.model,
-        novelty=learned.sight.novelty,
+        scorer=learned.scorer,
         rule=rule,
-        reference_cost=learned.sight.reference_cost,
         mix=mix,
         shipped=shipped,
         results=results,
@@ -209,7 +109,6 @@ def train(
         never_chosen=never_chosen(price_weights(learned.fitted_on[0].cost), learned.chosen_on[0]),
         filled=int((np.isnan(data.quality) & ~data.lost)[split.test].sum()),
         lost=int(data.lost[split.test].sum()),
-        support=learned.sight.support,
         large=learned.large,
         runs=_come_in_runs(data),
         thresholds=thresholds,
@@ -224,7 +123,7 @@ class LearnedRule:
     Attributes
     ----------
     cross_fitted : what models that did not see them expected of the rows for fitting.
-    sight : what the rule sees of rows.
+    scorer : what the rule sees of rows.
     fitted_on, chosen_on : the rows for fitting and for choosing: what the rule decided by, and what happened.
     large : (n,) rows of groups too large to be certified.
     proof : what the certificates rest on.
@@ -233,7 +132,7 @@ class LearnedRule:
     split: Split
     model: FittedModel
     cross_fitted: Predictions
-    sight: Sight
+    scorer: RowScorer
     fitted_on: tuple[Expectations, Outcomes]
     chosen_on: tuple[Expectations, Outcomes]
     large: NDArray[np.bool_]
@@ -279,16 +178,19 @@ def learn_rule(
         progress=partial(progress, "fitting") if progress else None,
     )
     reference_cost = float(data.costs[fit, data.reference].mean())
-    sight = Sight.of(data, model, fit, reference_cost, _support(data, fit, jobs))
-    foreseen = sight.predict(split.choose)
-    fitted_on, chosen_on = sight.look(fit, cross_fitted), sight.look(split.choose, foreseen)
+    scorer = RowScorer.of(data, model, fit, reference_cost, _support(data, fit, jobs))
+    foreseen = scorer.predict(split.choose)
+    fitted_on, chosen_on = (
+        scorer.view_with_outcomes(fit, cross_fitted),
+        scorer.view_with_outcomes(split.choose, foreseen),
+    )
     path = order_rules(price_weights(fitted_on[0].cost), *fitted_on)
-    proof = _certifying(sight, split, large, chosen_on[0], path)
+    proof = _certifying(scorer, split, large, chosen_on[0], path)
     rule = choose_rule(path, *chosen_on, target, proof)
     if data.logged.any():
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
         rule = estimate_rule(rule, fitted_on[0].joined(chosen_on[0]), told)
-    return LearnedRule(split, model, cross_fitted, sight, fitted_on, chosen_on, large, proof, rule)
+    return LearnedRule(split, model, cross_fitted, scorer, fitted_on, chosen_on, large, proof, rule)
 
 
 def _targets(
@@ -330,57 +232,6 @@ def _ages(data: RoutingData, fit: NDArray[np.int64]) -> NDArray[np.float64] | No
     weights = np.ones((len(data), data.quality.shape[1]))
     weights[logged.rows] = faded(data.table.timestamps[logged.rows], logged.half_life)[:, None]
     return weights[fit]
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the rule sees of rows, and what happened on them.
-
-    Attributes
-    ----------
-    weights : the model's linear part, by which novelty is measured.
-    reference_cost : mean USD of a reference call.
-    support : where tiers with gaps were observed; None: no tier has any.
-    """
-
-    data: RoutingData
-    model: FittedModel
-    weights: LinearWeights
-    novelty: NoveltyScale
-    reference_cost: float
-    support: SupportFit | None = None
-
-    @classmethod
-    def of(
-        cls,
-        data: RoutingData,
-        model: FittedModel,
-        fit: NDArray[np.int64],
-        reference_cost: float,
-        support: SupportFit | None = None,
-    ) -> Sight:
-        """The sight of a model that was fitted on the rows ``fit``."""
-        weights = model.linear.weights()
-        novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
-        return cls(data, model, weights, novelty, reference_cost, support)
-
-    def predict(self, rows: NDArray[np.int64]) -> Predictions:
-        """What the fitted model expects of rows that it did not see."""
-        return self.model.predict(self.data.matrix.rows(rows))
-
-    def look(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
-        """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
-        if predicted is None:
-            predicted = self.predict(rows)
-        return self.expect(rows, predicted), _outcomes(self.data, rows, predicted)
-
-    def expect(self, rows: NDArray[np.int64], predicted: Predictions) -> Expectations:
-        """What the rule decides by, with what a model expects of the rows."""
-        novel = novelty_scores(self.data.matrix.rows(rows), self.novelty, self.weights) > NOVEL
-        unsupported = None if self.support is None else self.support.unsupported[rows]
-        return Expectations(
-            predicted.quality, predicted.cost / self.reference_cost, novel, self.data.reference, unsupported
-        )
 
 
 def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
@@ -438,22 +289,22 @@ def _come_in_runs(data: RoutingData) -> bool:
 
 
 def _certifying(
-    sight: Sight,
+    scorer: RowScorer,
     split: Split,
     large: NDArray[np.bool_],
     chosen_on: Expectations,
     path: NDArray[np.float64],
 ) -> CertifyingRows:
     """The rows that the certificates of a path rest on."""
-    data = sight.data
+    data = scorer.data
     picked = {data.reference, *np.unique([chosen_on.choose(*setting) for setting in path]).tolist()}
     proof = provable_rows(data, split, large, tuple(picked))
     return CertifyingRows(
-        expected=sight.expect(proof.rows, sight.predict(proof.rows)),
+        expected=scorer.view(proof.rows, scorer.predict(proof.rows)),
         quality=proof.values(data.quality),
         tasks=[data.matrix.tasks[row] for row in proof.rows],
         groups=proof.groups,
-        sizes=_sizes(data, proof.rows),
+        sizes=request_sizes(data, proof.rows),
     )
 
 
@@ -482,31 +333,13 @@ def _after_what_was_learned(split: Split, data: RoutingData) -> Split:
     return replace(split, fit=split.fit[~late[split.fit]], choose=split.choose[~late[split.choose]])
 
 
-def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
-    """Rows to evaluate on, complete: see `RoutingData.completed`."""
-    return Outcomes(
-        quality=data.completed(rows, predicted.quality),
-        costs=data.costs[rows],
-        groups=data.groups[rows],
-        sizes=_sizes(data, rows),
-        tasks=tuple(data.matrix.tasks[row] for row in rows),
-        reference=data.reference,
-    )
-
-
-def _sizes(data: RoutingData, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(m,) characters plus max_tokens of some rows."""
-    requests = [data.table.requests[row] for row in rows]
-    return np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64)
-
-
 def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
     """Rows whose qualities are right on average where they were observed by choice, though no single one is.
 
     Expected quality plus what was seen beyond it, by the inverse probability of seeing it (doubly robust: Dudik,
     Langford and Li, "Doubly Robust Policy Evaluation and Learning", ICML 2011).
     """
-    found = _outcomes(data, rows, predicted)
+    found = outcomes_of(data, rows, predicted)
     assert data.weights is not None
     ages = _ages(data, rows)
     inverse = data.weights[rows] if ages is None else data.weights[rows] / ages
@@ -557,10 +390,3 @@ def _best_floor(
         if rung.rule is not None or floor == always_reference:
             return floor
     return always_reference
-
-
-def shipped_menu(training: Training) -> Menu:
-    """The artifact's menu, with the length rule's thresholds where that is what is shipped."""
-    thresholds = training.shipped.thresholds
-    menu = training.menu
-    return menu if thresholds is None else replace(menu, length=replace(menu.length, thresholds=thresholds))

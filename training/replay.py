@@ -18,7 +18,6 @@ from training.certify.certify import upper_bound
 from training.certify.comparison import baselines, compare
 from training.certify.rule import against
 from training.learners.calibrate import calibration_error, chance_error
-from training.learners.matrix import Progress
 from training.measure.evaluate import (
     MixComparison,
     Outcomes,
@@ -31,6 +30,7 @@ from training.measure.evaluate import (
 )
 from training.prepare.adequacy import Adequacy
 from training.prepare.data import DataOptions, RoutingData, prepare
+from training.progress import Progress
 from training.tables import OutcomeTable
 
 ROUTER = "this artifact"

@@ -17,9 +17,10 @@ from training.gate.train import add_gate
 from training.learners.blend import BlendLearner
 from training.learners.forest import ForestLearner
 from training.learners.learner import Learner
-from training.pipeline import Training, train
+from training.pipeline import train
 from training.prepare.data import DataOptions, prepare
 from training.tables import read_tables
+from training.training import Training
 
 ROWS = 900
 LEARNERS: Mapping[str, Learner] = {"blend": BlendLearner(forest=ForestLearner(trees=12, depth=6), dimensions=6)}

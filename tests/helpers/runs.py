@@ -11,11 +11,12 @@ from classifier.keywords import KeywordGroups, load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.rule import Target
 from training.learners.presets import Effort, learners_for
-from training.pipeline import Training, train
+from training.pipeline import train
 from training.prepare.adequacy import Adequacy
 from training.prepare.data import DataOptions, prepare
 from training.report import ReportData, report_data
 from training.tables import Columns, read_tables
+from training.training import Training
 
 ATTACK = '<script>alert(1)</script><img src="https://evil.example/x.png" onerror="alert(2)">\u202e&amp;"\'\x01'
 WITHIN_FIVE_PERCENT, RELATIVE = Target(0.05), Adequacy()

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.catalog import Tier
-from training.prepare.costs import DEFAULT_TOKENS_OUT, CostTable, fill_costs, log_amounts
+from training.learners.amounts import log_amounts
+from training.prepare.costs import DEFAULT_TOKENS_OUT, CostTable, fill_costs
 
 PRICED = Tier("priced", "priced", 1.0, 5.0)
 FREE = Tier("free", "free", 0.0, 0.0)

@@ -12,10 +12,11 @@ from classifier.keywords import load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.rule import Target
 from training.learners.presets import Effort, learners_for
-from training.pipeline import Training, train
+from training.pipeline import train
 from training.prepare.adequacy import Adequacy
 from training.prepare.data import MIN_ROWS, DataOptions, RoutingData, prepare
 from training.tables import read_tables
+from training.training import Training
 
 MENU, KEYWORDS = default_menu(), load_keywords()
 

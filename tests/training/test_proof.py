@@ -14,11 +14,12 @@ from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.proof import choose_on_frequent, provable_rows
 from training.certify.rule import Expectations, Target, against
 from training.learners.linear import LinearLearner
-from training.pipeline import Training, learn_rule, train
+from training.pipeline import learn_rule, train
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.prepare.split import split_rows
 from training.report.assumptions import assumptions, doubts
 from training.tables import read_tables
+from training.training import Training
 
 NAN = np.nan
 LEARNERS = {"linear": LinearLearner()}
@@ -81,7 +82,7 @@ def test_a_prompt_asked_often_goes_to_no_tier_that_loses_too_much_there(repeated
     heavy = np.flatnonzero(learned.large)
     assert len(heavy) == 250
     assert learned.rule.certified
-    expected = learned.sight.expect(heavy, learned.sight.predict(heavy))
+    expected = learned.scorer.view(heavy, learned.scorer.predict(heavy))
     assert (learned.rule.choose(expected, [None] * len(heavy)) != 0).all()  # haiku fails at one in seven
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ from training.commands.outcomes import STORE_VARIABLE
 from training.commands.terminal import Terminal
 from training.log.observed import observe
 from training.report.challenge_words import TOLD, basis, headline, money_of, mood, task_name, why, within
-from training.report.changes_page import challenge_json, changes_html
+from training.report.changes_page import changes_html, contest_json
 from training.report.figures import percent, points, score, usd
 from training.report.page import write_page
 from training.versions.notes import one_line
@@ -108,17 +108,6 @@ def outcome_of(found: Contest) -> str:
     passed = [one for one in found.judged if one.challenge.promotion.promote]
     which = f"{passed[0].version.name} passed, but was not promoted" if passed else "no candidate has passed yet"
     return f"In use stays {found.champion}: {which}."
-
-
-def contest_json(found: Contest) -> dict[str, Any]:
-    """A contest as plain data."""
-    return {
-        "champion": found.champion,
-        "promoted": None if found.promoted is None else found.promoted.name,
-        "pending": None if found.candidate is None else found.candidate.name,
-        "remarks": list(found.remarks),
-        "judged": [{"version": one.version.name, **challenge_json(one.challenge)} for one in found.judged],
-    }
 
 
 def show_contest(console: Console, found: Contest, monthly_spend: float | None = None) -> None:

@@ -27,7 +27,7 @@ from classifier.outcomes.store import DEFAULT_URL
 from classifier.router import Router
 from training.commands.options import age, days, moment, run_command
 from training.commands.show_drift import show_drift
-from training.commands.show_training import counted, progress_bars
+from training.commands.show_training import progress_bars
 from training.commands.terminal import Terminal
 from training.drafts import draft_of
 from training.drift.look import look_for_drift
@@ -35,6 +35,7 @@ from training.drift.monitor import BASELINE, LEVEL, DriftOptions
 from training.drift.page import drift_json, drift_page
 from training.log.export import check_format, write_table
 from training.log.observed import observe
+from training.progress import counted
 from training.report.page import write_page
 
 STORE_VARIABLE = "TIERWISE_OUTCOMES"

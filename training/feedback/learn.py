@@ -26,8 +26,9 @@ from training.feedback.verdicts import passing_rates
 from training.learners.calibrate import cross_fit, fit_calibration
 from training.learners.fit import FittedModel, Predictions, calibrated, fit_model
 from training.learners.learner import Learner
-from training.learners.matrix import FeatureMatrix, Progress
+from training.learners.matrix import FeatureMatrix
 from training.log.observed import Observed, gate_rows
+from training.progress import Progress
 
 _GATE_ROWS = 200
 _GATE_GROUPS = 20

@@ -20,7 +20,8 @@ from classifier.features import Features, dense_names, request_form
 from classifier.keywords import KeywordGroups
 from training.feedback.labels import Labels
 from training.log.observed import Observed
-from training.tables import FileSummary, Logged, OutcomeTable, RowProblem, Source, join_tables
+from training.log.rows import LoggedRows
+from training.tables import FileSummary, OutcomeTable, RowProblem, Source, join_tables
 
 LEAST_LABELS = 20
 NOTHING_SHARED = (
@@ -204,12 +205,12 @@ def _table(
         sources=[Source(source, int(row) + 1) for row in rows],
         problems=problems,
         files=[summary],
-        logged=Logged(
-            np.ones(len(rows), bool),
-            np.where(labels.weights[cells] > 0, labels.weights[cells], 1.0),
-            features,
-            observed.rows(rows).columns(tiers, names),
-            half_life,
+        logged=LoggedRows(
+            rows=np.ones(len(rows), bool),
+            weights=np.where(labels.weights[cells] > 0, labels.weights[cells], 1.0),
+            features=features,
+            half_life=half_life,
+            observed=observed.rows(rows).columns(tiers, names),
         ),
     )
 

@@ -17,8 +17,9 @@ from classifier.gates.answer import Answer
 from classifier.gates.evidence import answer_numbers, expected_numbers, fill_unknown
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
-from training.learners.matrix import FeatureMatrix, Progress, build_matrix
+from training.learners.matrix import FeatureMatrix, build_matrix
 from training.prepare.data import RoutingData
+from training.progress import Progress
 
 _CHUNK = 200
 _MOST_OTHERS = 3  # a second opinion is asked of a cheap tier, and every one makes a copy of the rows

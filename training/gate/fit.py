@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from training.gate.answers import Answers, filled, known_means
 from training.learners.fit import FittedModel, fit_model
 from training.learners.learner import Learner
-from training.learners.matrix import FeatureMatrix, Progress
+from training.learners.matrix import FeatureMatrix
+from training.progress import Progress
 
 _REFERENCE = 1
 

@@ -14,16 +14,17 @@ from classifier.keywords import KeywordGroups
 from training.certify.certify import Rung, certify_ladder
 from training.certify.proof import provable_rows
 from training.certify.rule import Expectations, Target
+from training.certify.scorer import RowScorer
 from training.gate.answers import read_answers
 from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
-from training.gate.trained import TrainedGate
 from training.learners.fit import Predictions
 from training.learners.learner import Learner
 from training.measure.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
-from training.pipeline import Sight, StageProgress, Training
 from training.prepare.data import RoutingData
 from training.prepare.missing import find_missing
+from training.progress import StageProgress
+from training.training import TrainedGate, Training
 
 CASCADE = "cascade, learned gate"
 _BEFORE_ORACLE = -1
@@ -141,20 +142,13 @@ def _answered(data: RoutingData, scores: NDArray[np.float64], jobs: int) -> NDAr
 def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tuple[CascadePromise, Rung] | None:
     """The promise of the cascade, tested on what a certificate of the router rests on, answers included."""
     split, target = training.split, training.target
-    sight = Sight(
-        training.data,
-        training.model,
-        training.model.linear.weights(),
-        training.novelty,
-        training.reference_cost,
-        training.support,
-    )
-    path = make_path(*_seen(sight, split.fit, scores, training.cross_fitted))
+    scorer = training.scorer
+    path = make_path(*_seen(scorer, split.fit, scores, training.cross_fitted))
     data = training.data
     proof = provable_rows(data, split, training.large, range(len(data.names)), _answered(data, scores, jobs))
     if not path or not proof.own:
         return None
-    expected, rows = sight.look(proof.rows)
+    expected, rows = scorer.view_with_outcomes(proof.rows)
     rows = replace(rows, quality=proof.values(data.quality), groups=proof.groups)
     pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target)
     rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
@@ -164,9 +158,9 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
 
 
 def _seen(
-    sight: Sight, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Predictions | None = None
+    scorer: RowScorer, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Predictions | None = None
 ) -> tuple[Expectations, NDArray[np.float64], Outcomes]:
-    expected, outcomes = sight.look(rows, predicted)
+    expected, outcomes = scorer.view_with_outcomes(rows, predicted)
     return expected, scores[rows], outcomes
 
 

@@ -12,8 +12,9 @@ from sklearn.model_selection import GroupKFold
 
 from classifier.model import Calibration, loss_logit, sigmoid
 from training.learners.learner import Learner
-from training.learners.matrix import FeatureMatrix, Progress
+from training.learners.matrix import FeatureMatrix
 from training.learners.weights import effective
+from training.progress import Progress
 
 FOLDS = 4
 _BINS = 10

@@ -13,8 +13,9 @@ from classifier.model import LOGIT_LIMIT, Calibration, Model, loss_logit, sigmoi
 from training.learners.calibrate import cross_fit, fit_calibration
 from training.learners.learner import Fitted, Learner
 from training.learners.linear import LinearFit
-from training.learners.matrix import FeatureMatrix, Progress
+from training.learners.matrix import FeatureMatrix
 from training.learners.weights import weighted_mean
+from training.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from classifier.features import N_WORD_BUCKETS
 from classifier.model import DENSE_CLIP, LinearWeights
+from training.learners.amounts import log_amounts
 from training.learners.matrix import FeatureMatrix
 from training.learners.weights import effective
-from training.prepare.costs import log_amounts
 
 _COST_ALPHA = 10.0
 _NO_SPREAD = 1e-9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,10 @@ from classifier.features import N_BUCKETS, FeatureExtractor, Features
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from classifier.tokens import token_counter
+from training.progress import Progress
 
 _CHUNK = 500
 _ROWS_WORTH_WORKERS = 20_000
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

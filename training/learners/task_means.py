@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.model import logit
+from training.learners.amounts import log_amounts
 from training.learners.linear import LinearFit, LinearLearner, Space
 from training.learners.matrix import FeatureMatrix
 from training.learners.projection import task_means
-from training.prepare.costs import log_amounts
 
 
 @dataclass(frozen=True, slots=True)

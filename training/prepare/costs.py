@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from classifier.catalog import Tier
+from training.learners.amounts import log_amounts
 
 DEFAULT_TOKENS_OUT = 256
 _ROWS_FOR_MODEL = 20
 _MOST_TASKS = 100
-_LEAST_SHARE = 0.01
 _PER_MILLION = 1e-6
 
 
@@ -73,16 +73,6 @@ def fill_costs(
         source = f"prices ${tier.input_price:g} / ${tier.output_price:g} per 1M tokens; output length {words}"
         how.append(source if missing.all() else f"the table's cost column, {missing.sum()} rows from {source}")
     return CostTable(usd, tuple(how))
-
-
-def log_amounts(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms of costs or lengths; any below 1% of their mean counts as that.
-
-    A zero has no logarithm, and its stand-in must not lie so far off that a few free calls turn the model round.
-    """
-    floor = max(_LEAST_SHARE * float(values.mean()), 1e-12)
-    logs: NDArray[np.float64] = np.log(np.maximum(values, floor))
-    return logs
 
 
 def _output_length(

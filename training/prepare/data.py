@@ -13,14 +13,16 @@ from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from classifier.tasks import canonical_task
-from training.learners.matrix import FeatureMatrix, Progress, build_matrix, joined, stack_features
+from training.learners.matrix import FeatureMatrix, build_matrix, joined, stack_features
 from training.log.observed import Observed
+from training.log.rows import LoggedRows
 from training.prepare.adequacy import Adequacy, expand_labels, judge, pick_reference
 from training.prepare.costs import fill_costs
 from training.prepare.duplicates import near_duplicates
 from training.prepare.missing import Missing, find_missing
 from training.prepare.split import group_rows
 from training.prepare.tiers import match_tiers, price_order
+from training.progress import Progress
 from training.tables import OutcomeTable
 
 MIN_ROWS = 50
@@ -218,9 +220,9 @@ def _lost(scores: NDArray[np.float64], gaps: Sequence[int], logged: NDArray[np.b
 
 def _observed(table: OutcomeTable, names: tuple[str, ...]) -> Observed | None:
     """What the table's log saw of tiers of these names."""
-    seen = None if table.logged is None else table.logged.observed
-    if seen is None:
+    if not isinstance(table.logged, LoggedRows):
         return None
+    seen = table.logged.observed
     return seen.columns([seen.tiers.index(name) if name in seen.tiers else -1 for name in names], names)
 
 

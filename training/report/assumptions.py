@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.certify.certify import Rung
-from training.pipeline import Training
 from training.prepare.data import RoutingData
 from training.prepare.missing import LEVEL, Missing
+from training.training import Training
 
 _FEW_INDEPENDENT = 0.5
 

@@ -24,7 +24,6 @@ from training.measure.evaluate import (
     fixed_weights,
     mix_quality,
 )
-from training.pipeline import Training
 from training.report.data import (
     Confusion,
     CurveData,
@@ -47,6 +46,7 @@ from training.report.reliability import reliability
 from training.report.unseen import UnseenTask
 from training.report.verdict import verdict
 from training.tables import OutcomeTable, RowProblem
+from training.training import Training
 
 NO_TASK = "(no task)"
 _LISTED_TASKS = 12

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from training.measure.evaluate import evaluate, fixed_weights
-from training.pipeline import Training
+from training.training import Training
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from classifier.keywords import KeywordGroups
 from classifier.model import DENSE_CLIP, LinearWeights
 from training.certify.comparison import LEARNED
 from training.learners.matrix import FeatureMatrix
-from training.pipeline import Training
 from training.report.data import Learned, LearnedFeature, LearnedGroup
 from training.report.vocabulary import Term, find_terms
+from training.training import Training
 
 FORM = "Size, structure and form"
 WORDS = "Words and pairs of neighbouring words"

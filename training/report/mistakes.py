@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.pipeline import Training
 from training.report.data import Case, Mistakes
 from training.report.markup import printable
+from training.training import Training
 
 EXCERPT_CHARS = 160
 _LISTED = 8

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from training.certify.scorer import RowScorer
 from training.learners.calibrate import fit_calibration
 from training.learners.fit import FittedModel
 from training.learners.learner import Learner
 from training.measure.evaluate import Outcomes, evaluate, fixed_weights
-from training.pipeline import Sight, Training
 from training.prepare.data import RoutingData
+from training.progress import Progress
+from training.training import Training
 
 MOST_PARTS = 8
 _LEAST_ROWS = 30
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def _route_unseen(training: Training, learner: Learner, missing: frozenset[str])
     fit, choose = split.fit[~alike[split.fit]], split.choose[~alike[split.choose]]
     if min(len(fit), len(choose)) < _LEAST_ROWS:
         return []
-    sight = Sight.of(data, _fitted(data, learner, fit, choose), fit, training.reference_cost, training.support)
-    expected, rows = sight.look(np.flatnonzero(gone))
+    scorer = RowScorer.of(data, _fitted(data, learner, fit, choose), fit, training.reference_cost, training.support)
+    expected, rows = scorer.view_with_outcomes(np.flatnonzero(gone))
     setting = training.rule.setting
     chosen = expected.choose(setting.price_weight, setting.reference_bonus)
     return list(_by_task(rows, chosen, expected.novel, training.seed))

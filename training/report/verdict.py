@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from training.pipeline import Training
 from training.report.assumptions import assumptions, doubts, independent
 from training.report.data import Verdict
 from training.report.figures import count, percent, plural, points, score
+from training.training import Training
 
 _MUCH_FILLED = 0.2
 

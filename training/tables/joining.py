@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from training.tables.outcomes import Logged, OutcomeTable
 
 
 def join_tables(first: OutcomeTable, second: OutcomeTable) -> OutcomeTable:
-    """All rows of both; a tier that one of them does not have was not observed there."""
+    """All rows of both, of which at most one has logged rows.
+
+    A tier that one of them does not have was not observed there.
+    """
     tiers = tuple(dict.fromkeys((*first.tiers, *second.tiers)))
     both = (first, second)
 
@@ -39,11 +43,13 @@ def join_tables(first: OutcomeTable, second: OutcomeTable) -> OutcomeTable:
 
 
 def _logged(tables: Sequence[OutcomeTable], tiers: tuple[str, ...]) -> Logged | None:
-    if all(table.logged is None for table in tables):
+    logs = [table.logged for table in tables if table.logged is not None]
+    if not logs:
         return None
     parts = [table.logged or _plain(table) for table in tables]
     starts = np.cumsum([0, *(len(table.requests) for table in tables)])
-    return Logged(
+    return replace(
+        logs[0],
         rows=np.concatenate([part.rows for part in parts]),
         weights=np.vstack(
             [_spread(part.weights, table.tiers, tiers, 1.0) for part, table in zip(parts, tables, strict=True)]
@@ -53,8 +59,6 @@ def _logged(tables: Sequence[OutcomeTable], tiers: tuple[str, ...]) -> Logged | 
             for part, start in zip(parts, starts, strict=False)
             for row, features in part.features.items()
         },
-        observed=next((part.observed for part in parts if part.observed is not None), None),
-        half_life=next((part.half_life for part in parts if part.half_life is not None), None),
     )
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from classifier.features import Features
 from classifier.request import Request
-from training.log.observed import Observed
 from training.tables.columns import Form
 from training.tables.problems import ProblemLog, RowProblem, Source
 
@@ -56,14 +55,12 @@ class Logged:
     rows : (n,) whether the row is one.
     weights : (n, t) how many rows' worth a score counts, by the inverse probability of being seen; 1 in all other rows.
     features : of rows whose requests were not kept, by row; their entry among the requests is empty.
-    observed : what was seen, a row for each of these rows in their order; its tiers are called as the table's.
     half_life : days after which an outcome counts half; None: all count alike.
     """
 
     rows: NDArray[np.bool_]
     weights: NDArray[np.float64]
     features: Mapping[int, Features] = field(repr=False)
-    observed: Observed | None = None
     half_life: float | None = None
 
 

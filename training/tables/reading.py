@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from classifier.errors import TableError
+from training.progress import Progress
 from training.tables.columns import Columns, Form, check_names, close_names, recognise, used_columns
 from training.tables.delimited import DelimitedTable
 from training.tables.files import RawTable, Tick, check_file, digest
@@ -15,8 +16,6 @@ from training.tables.jsonlines import JsonLinesTable
 from training.tables.outcomes import Collector, FileSummary, OutcomeTable
 from training.tables.parquet import ParquetTable
 from training.tables.problems import ProblemLog, all_skipped
-
-Progress = Callable[[int, int], None]
 
 
 def read_tables(

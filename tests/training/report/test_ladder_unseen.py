@@ -10,9 +10,9 @@ from scipy import sparse
 
 from tests.helpers.runs import Run
 from training.learners.presets import Effort, learners_for
-from training.pipeline import Training
 from training.report.ladder import ladder_steps
 from training.report.unseen import MOST_PARTS, leave_tasks_out
+from training.training import Training
 
 LINEAR = learners_for(Effort.FASTEST)["linear"]
 
