@@ -11,23 +11,17 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.console import Console
 
 from classifier.catalog import default_menu
-from classifier.keywords import load_keywords
 from classifier.router import shipped_artifact
-from training.certify.rule import Target
 from training.commands.show_training import progress_bars, show_data, show_result
-from training.compile import compile_artifact
-from training.learners.presets import Effort, learners_for
-from training.pipeline import train
-from training.prepare.data import DataOptions, prepare
-from training.tables import read_tables
+from training.run import Inputs, TrainOptions, learn_from, read_inputs
 
 CHARS_PER_TOKEN = 4
 MIN_TERM_ROWS = 10  # rare terms are left out: the file ships with the package
@@ -79,6 +73,20 @@ def mapped(folder: Path, table: PublishedTable) -> pl.DataFrame:
     return frame.select(columns)
 
 
+def sources(inputs: Inputs) -> list[dict[str, Any]]:
+    """Where the tables come from, for the artifact."""
+    return [
+        {
+            "table": table.file,
+            "source": table.source,
+            "licence": table.licence,
+            "rows": summary.rows_kept,
+            "models": table.models,
+        }
+        for table, summary in zip(TABLES, inputs.data.table.files, strict=True)
+    ]
+
+
 def main() -> None:
     """Map, train, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,42 +94,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=shipped_artifact())
     arguments = parser.parse_args()
     console = Console()
-    keywords = load_keywords()
-    with tempfile.TemporaryDirectory() as scratch, progress_bars(console) as progress:
+    with tempfile.TemporaryDirectory() as scratch:
         files = []
         for table in TABLES:
             files.append(Path(scratch) / f"{Path(table.file).stem}.parquet")
             mapped(arguments.tables, table).write_parquet(files[-1])
-        outcomes = read_tables(files)
-        data = prepare(outcomes, default_menu(), keywords, DataOptions(), progress=partial(progress, "features"))
-    show_data(console, data)
-    with progress_bars(console) as progress:
-        training = train(
-            data,
-            default_menu(),
-            learners_for(Effort.BALANCED, min_rows=MIN_TERM_ROWS),
-            Target(),
+        options = TrainOptions(
+            menu=default_menu(),
+            tokens="estimate",
+            min_rows=MIN_TERM_ROWS,
             seed=0,
-            jobs=-1,
-            force=False,
-            progress=progress,
+            counted=False,  # made once, and nobody picks among several
+            out=arguments.out,
         )
-    show_result(console, training, None)
-    rows = {summary.path: summary.rows_kept for summary in outcomes.files}
-    sources = [
-        {
-            "table": table.file,
-            "source": table.source,
-            "licence": table.licence,
-            "rows": rows[str(file)],
-            "models": table.models,
-        }
-        for table, file in zip(TABLES, files, strict=True)
-    ]
-    digest = compile_artifact(
-        training, keywords, "estimate", arguments.out, dated=False, provenance={"sources": sources, "tables": []}
-    )
-    console.print(f"Wrote {arguments.out} ({os.path.getsize(arguments.out) / 2**20:.1f} MiB, {digest[:12]})")
+        with progress_bars(console) as progress:
+            inputs = read_inputs(files, None, options, progress=progress)
+    show_data(console, inputs.data)
+    options = replace(options, provenance={"sources": sources(inputs), "tables": []})
+    with progress_bars(console) as progress:
+        run = learn_from(inputs, options, progress=progress)
+    show_result(console, run.training, None)
+    console.print(f"Wrote {run.artifact} ({os.path.getsize(run.artifact) / 2**20:.1f} MiB, {run.digest[:12]})")
 
 
 if __name__ == "__main__":

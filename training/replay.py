@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.decision import Decision
-from classifier.errors import InputError
+from classifier.errors import ArtifactError, InputError
 from classifier.novelty import NOVEL
 from classifier.router import Router
 from training.certify.certify import upper_bound
@@ -30,15 +31,41 @@ from training.measure.evaluate import (
 )
 from training.prepare.adequacy import Adequacy
 from training.prepare.data import DataOptions, RoutingData, prepare
-from training.progress import Progress
-from training.tables import OutcomeTable
+from training.progress import Progress, StageProgress
+from training.tables import Columns, OutcomeTable, read_tables
 
 ROUTER = "this artifact"
 _LISTED_TASKS = 12
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """What an evaluation can be told; every default is the command's.
+
+    Attributes
+    ----------
+    columns, models, prices, strict : of the tables, as in `training.run.TrainOptions`; their tiers are matched to the
+        artifact's.
+    adequacy : when an answer is good enough; None: as in the artifact's training.
+    strategy, max_quality_loss, budget : how to route, as in `classifier.Router.load`; None: as the artifact does.
+    seed : of the bootstrap's intervals.
+    jobs : parallel workers; -1 is one a core.
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    models: Mapping[str, str] = field(default_factory=dict)
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    strict: bool = False
+    adequacy: Adequacy | None = None
+    strategy: str | None = None
+    max_quality_loss: float | None = None
+    budget: float | None = None
+    seed: int = 0
+    jobs: int = -1
+
+
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PromiseCheck:
     """Quality lost against the reference, on rows that observed every tier.
 
     Attributes
@@ -71,8 +98,8 @@ class Kept:
         return "the promise is neither confirmed nor contradicted; more rows would tell"
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Evaluation:
     """What an artifact does on new data.
 
     Attributes
@@ -89,18 +116,44 @@ class Replay:
     seen : files of the table that the artifact was trained on.
     """
 
+    router: Router
     data: RoutingData
     results: tuple[Result, ...]
     result: Result
     tasks: tuple[tuple[str, int, Result], ...]
     mix: MixComparison
-    kept: Kept | None
+    kept: PromiseCheck | None
     calibration: dict[str, tuple[float, float]]
     novel: float
     elsewhere: int
     filled: int
     lost: int
     seen: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        saving = f"saves {self.result.saving:.1%}, keeps {self.result.kept:.1%}"
+        return f"Evaluation({self.router.artifact.source!r}: {saving} on {len(self.data):,} rows)"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain data."""
+        return {
+            "artifact": {"digest": self.router.artifact.digest, "plan": asdict(self.router.plan)},
+            "rows": len(self.data),
+            "reference": self.data.names[self.data.reference],
+            "tiers": list(self.data.names),
+            "results": [asdict(result) for result in self.results],
+            "tasks": [{"task": name, "rows": rows, **asdict(result)} for name, rows, result in self.tasks],
+            "against_random_mix": asdict(self.mix),
+            "promise": None if self.kept is None else {**asdict(self.kept), "verdict": self.kept.verdict},
+            "calibration_error": {
+                name: {"error": error, "chance": chance} for name, (error, chance) in self.calibration.items()
+            },
+            "novel": self.novel,
+            "elsewhere": self.elsewhere,
+            "filled": self.filled,
+            "lost": self.lost,
+            "trained_on": list(self.seen),
+        }
 
 
 def trained_adequacy(router: Router) -> Adequacy:
@@ -110,30 +163,45 @@ def trained_adequacy(router: Router) -> Adequacy:
     return Adequacy(found.get("at"), found.get("tolerance", 0.0)) if isinstance(found, dict) else Adequacy()
 
 
-def replay(
-    router: Router,
-    table: OutcomeTable,
-    adequacy: Adequacy,
+def evaluate_router(
+    artifact: str | Path,
+    tables: Sequence[str | Path],
+    options: EvaluateOptions | None = None,
     *,
-    models: Mapping[str, str] | None = None,
-    prices: Mapping[str, tuple[float, float]] | None = None,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: Progress | None = None,
-) -> Replay:
-    """Route a table's requests with an artifact and compare what it reached with the other ways of routing.
+    progress: StageProgress | None = None,
+) -> Evaluation:
+    """Say what an artifact does on new outcomes: cost, quality, and whether its promise holds.
 
     Parameters
     ----------
-    models, prices : as in `training.prepare.data.DataOptions`; tiers are matched to the artifact's.
+    artifact : a file that `training.train_router` wrote, or a pointer such as ``models/current``.
+    tables : files of outcomes of all tiers that the artifact chooses from; rows that it was trained on flatter it.
+    progress : called with a stage's name, how much of it is done, and how much there is.
+
+    Raises
+    ------
+    InputError : the artifact, a table or an option cannot be used, or the tables lack a tier of the artifact.
+    """
+    options = options or EvaluateOptions()
+    router = _load(artifact, options)
+    reading, features = (partial(progress, name) if progress else None for name in ("reading", "features"))
+    table = read_tables(tables, options.columns, strict=options.strict, progress=reading)
+    return replay(router, table, options, progress=features)
+
+
+def replay(
+    router: Router, table: OutcomeTable, options: EvaluateOptions, *, progress: Progress | None = None
+) -> Evaluation:
+    """Route a table's requests with a router and compare what it reached with the other ways of routing.
 
     Raises
     ------
     InputError : the table cannot be used, or lacks a tier that the artifact has learned about.
     """
+    adequacy, seed = options.adequacy or trained_adequacy(router), options.seed
     tokens = str(router.artifact.header["features"]["tokens"])
-    options = DataOptions(adequacy, router.rule.reference, models or {}, prices or {}, tokens, jobs)
-    data = _in_order(prepare(table, router.menu, router.keywords, options, progress=progress), router)
+    preparing = DataOptions(adequacy, router.rule.reference, options.models, options.prices, tokens, options.jobs)
+    data = _in_order(prepare(table, router.menu, router.keywords, preparing, progress=progress), router)
     decisions = router.route_many(table.requests)
     expected = np.array([decision.prediction.quality for decision in decisions])
     tiers = len(data.tiers)
@@ -141,7 +209,8 @@ def replay(
     chosen = np.minimum(position, tiers - 1)
     rows = _outcomes(data, expected)
     results = compare(baselines(data.names, rows, router.menu), chosen, rows, seed, ROUTER)
-    return Replay(
+    return Evaluation(
+        router=router,
         data=data,
         results=results,
         result=next(result for result in results if result.name == ROUTER),
@@ -158,6 +227,18 @@ def replay(
         lost=int(data.lost.sum()),
         seen=_seen(router, table),
     )
+
+
+def _load(artifact: str | Path, options: EvaluateOptions) -> Router:
+    try:
+        return Router.load(
+            artifact,
+            strategy=options.strategy,
+            max_quality_loss=options.max_quality_loss,
+            budget=options.budget,
+        )
+    except ArtifactError as error:
+        raise InputError(str(error)) from error
 
 
 def _in_order(data: RoutingData, router: Router) -> RoutingData:
@@ -205,7 +286,7 @@ def _by_task(rows: Outcomes, chosen: NDArray[np.int64], seed: int) -> Iterator[t
         yield str(names[place]), len(own), evaluate(str(names[place]), weights, rows.part(own), seed=seed)
 
 
-def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: int) -> Kept | None:
+def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: int) -> PromiseCheck | None:
     complete = ~np.isnan(data.quality[:, data.by_chance]).any(axis=1)
     if not complete.any():
         return None
@@ -213,7 +294,7 @@ def _kept(router: Router, data: RoutingData, chosen: NDArray[np.int64], seed: in
     reference, reached = against(data.quality[complete], picked, data.reference)
     means = redraw(np.column_stack([reference, reached]), data.groups[complete], seed)
     losses = [lost_share(*pair, relative=rule.relative) for pair in means.tolist()]
-    return Kept(
+    return PromiseCheck(
         promised=router.plan.promise,
         relative=rule.relative,
         confidence=rule.confidence,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,18 +38,19 @@ from training.versions import Version, add_version, note_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Store:
+class ReadStore:
     """An outcome store, read to be learned from.
 
     Attributes
     ----------
-    name : of the store, without a password.
+    url : of the store; name : the same without a password.
     decisions : that were read.
     lessons : what they teach.
     table : its rows, and those of the tables given beside it.
     kept : what the store kept of the requests.
     """
 
+    url: str = field(repr=False)
     name: str
     decisions: int
     lessons: Lessons
@@ -110,7 +111,7 @@ def read_store(
     since: datetime | None = None,
     options: LabelOptions | None = None,
     progress: Progress | None = None,
-) -> Store:
+) -> ReadStore:
     """Read a store, alone or beside tables.
 
     Parameters
@@ -142,10 +143,10 @@ def read_store(
         models=models,
         half_life=None if options is None else options.half_life,
     )
-    return Store(store.name, total, lessons, table, kept)
+    return ReadStore(url, store.name, total, lessons, table, kept)
 
 
-def running_reference(running: Router, store: Store) -> str | None:
+def running_reference(running: Router, store: ReadStore) -> str | None:
     """The reference of the router in use, where the store knows enough of it; None: the data shall say."""
     return running.rule.reference if running.rule.reference in store.table.tiers else None
 
@@ -188,7 +189,7 @@ def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], 
         return add_version(folder, path, note)
 
 
-def provenance(store: Store, training: Training, options: LabelOptions) -> dict[str, Any]:
+def provenance(store: ReadStore, training: Training, options: LabelOptions) -> dict[str, Any]:
     """What an artifact says of the outcomes that it was learned from."""
     until, data = learned_until(training), training.data
     known = known_weights(np.where(data.logged[:, None], data.quality, np.nan), data.weights)
@@ -208,7 +209,7 @@ def provenance(store: Store, training: Training, options: LabelOptions) -> dict[
     }
 
 
-def changed_world(store: Store, running: Router) -> DriftReport | None:
+def changed_world(store: ReadStore, running: Router) -> DriftReport | None:
     """What has changed since the router in use began to decide; None where the store does not show it deciding."""
     try:
         return look_for_drift(store.lessons.observed, running, strict=True)

@@ -14,7 +14,7 @@ import pytest
 from classifier.router import Router
 from tests.helpers.tables import outcome_rows, write_csv
 from training.commands.evaluate import main
-from training.replay import Kept, lost_share
+from training.replay import PromiseCheck, lost_share
 
 
 class Evaluate(Protocol):
@@ -167,7 +167,7 @@ def test_missing_scores_stand_as_expectations_and_prove_nothing(evaluate: Evalua
     ],
 )
 def test_the_verdict_on_a_promise(promised: float | None, least: float, most: float, words: str) -> None:
-    assert words in Kept(promised, True, 0.95, 0.02, least, most, 100).verdict
+    assert words in PromiseCheck(promised, True, 0.95, 0.02, least, most, 100).verdict
 
 
 def test_lost_quality_in_shares_and_in_points() -> None:

@@ -8,19 +8,21 @@ changes in one step, and only if the version that a candidate was found better t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
+from classifier.outcomes import Outcome, OutcomeStore
 from classifier.pointer import CANDIDATE as TRIED
 from classifier.pointer import POINTER, VERSIONS, clear_candidate, find_candidate, follow, write_candidate
 from classifier.router import TRAINED_ARTIFACT, Router, shipped_artifact
 from training.challenge.challenge import Challenge, challenge
 from training.challenge.sequential import PromotionRule
 from training.feedback.gate_truth import gate_truth
-from training.log.observed import Observed, latest_gate
+from training.log.observed import Observed, latest_gate, observe
 from training.versions.files import locked
 from training.versions.notes import Verdict, moment_of
 from training.versions.store import CANDIDATE, Version, current, note_verdict, promote, versions
@@ -93,6 +95,32 @@ def in_use(folder: Path) -> Path:
     """
     places = (folder / POINTER, folder / TRAINED_ARTIFACT.name)
     return next((follow(place) for place in places if place.is_file()), shipped_artifact())
+
+
+def hold_contest(folder: Path, store: OutcomeStore, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
+    """Judge what is pending in a folder by all that a store holds; parameters and errors as those of `contest`.
+
+    Raises
+    ------
+    StoreError : the store cannot be read.
+    """
+    waiting = [version.note.learned_until for version in pending(folder)]
+    begins = min((time for time in waiting if time is not None), default=None)
+    if begins is None:
+        return nothing_pending(folder)
+    menu = Router.load(in_use(folder)).menu
+    observed = observe(_lean(store.outcomes(), begins), menu)
+    return contest(folder, observed, menu, rule=rule, promoting=promoting, prompts=prompts)
+
+
+def _lean(outcomes: Iterable[Outcome], begins: datetime) -> Iterator[Outcome]:
+    """The outcomes; earlier ones, which only tell of the gate, without their requests."""
+    for outcome in outcomes:
+        if outcome.decision.time <= begins:
+            bare = replace(outcome.decision, prompt=None, messages=None, features=None)
+            yield replace(outcome, decision=bare)
+        else:
+            yield outcome
 
 
 def contest(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,17 +13,16 @@ from rich.table import Table
 
 from classifier.errors import InputError
 from classifier.escapes import json_text
-from classifier.outcomes import Outcome, OutcomeStore
+from classifier.outcomes import OutcomeStore
 from classifier.outcomes.store import DEFAULT_URL
-from classifier.router import MODELS, Router
+from classifier.router import MODELS
 from training.challenge.challenge import Challenge
-from training.challenge.contest import Contest, contest, in_use, nothing_pending, pending
+from training.challenge.contest import Contest, hold_contest
 from training.challenge.moves import Moved
 from training.challenge.sequential import PromotionRule
 from training.commands.options import expect_folder
 from training.commands.outcomes import STORE_VARIABLE
 from training.commands.terminal import Terminal
-from training.log.observed import observe
 from training.report.challenge_words import TOLD, basis, headline, money_of, mood, task_name, why, within
 from training.report.changes_page import changes_html, contest_json
 from training.report.figures import percent, points, score, usd
@@ -84,7 +81,7 @@ def judge(
     expect_folder("--report", report)
     if folder != MODELS and not folder.is_dir():
         raise InputError(f"--folder {folder}: there is no such folder, expected one that tierwise-models add made")
-    found = hold_contest(folder, url, rule, promoting=not no_promote, prompts=show_prompts)
+    found = hold_contest(folder, OutcomeStore(url), rule, promoting=not no_promote, prompts=show_prompts)
     said = outcome_of(found)
     if report is not None:
         named = [(one.version.name, one.challenge) for one in found.judged]
@@ -153,27 +150,6 @@ def show_challenge(console: Console, found: Challenge, monthly_spend: float | No
 def _task(move: Moved) -> str:
     """A task's label, which callers choose, as a terminal may show it."""
     return one_line(task_name(move.task))
-
-
-def hold_contest(folder: Path, url: str, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
-    """Judge what is pending in a folder by all that a store holds; see `training.challenge.contest`."""
-    waiting = [version.note.learned_until for version in pending(folder)]
-    begins = min((time for time in waiting if time is not None), default=None)
-    if begins is None:
-        return nothing_pending(folder)
-    menu = Router.load(in_use(folder)).menu
-    observed = observe(_lean(OutcomeStore(url).outcomes(), begins), menu)
-    return contest(folder, observed, menu, rule=rule, promoting=promoting, prompts=prompts)
-
-
-def _lean(outcomes: Iterable[Outcome], begins: datetime) -> Iterator[Outcome]:
-    """The outcomes; earlier ones, which only tell of the gate, without their requests."""
-    for outcome in outcomes:
-        if outcome.decision.time <= begins:
-            bare = replace(outcome.decision, prompt=None, messages=None, features=None)
-            yield replace(outcome, decision=bare)
-        else:
-            yield outcome
 
 
 def promotion_rule(margin: float, confidence: float = _CONFIDENCE) -> PromotionRule:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from training.retrain import Store
+from training.retrain import ReadStore
 
 
-def show_store(console: Console, store: Store) -> None:
+def show_store(console: Console, store: ReadStore) -> None:
     """What an outcome store teaches, and what it cannot."""
     labels = ", ".join(f"{count:,} by {source}" for source, count in store.lessons.sources.items())
     console.print(escape(f"Answers that can be judged: {labels}"), highlight=False)

@@ -1,68 +1,17 @@
-"""The `train-router` command: a thin skin over `training.pipeline`."""
+"""The ``train`` command: options to `training.run.TrainOptions`. What is heavy is imported when it is run."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import joblib
 import typer
-from rich.markup import escape
 
-from classifier.artifact import read_artifact
-from classifier.catalog import load_menu
 from classifier.errors import InputError
-from classifier.gates.stored import inherit_gate
-from classifier.keywords import dump_keywords, load_keywords
-from classifier.pointer import POINTER
-from classifier.router import MODELS, TRAINED_ARTIFACT, Router
-from classifier.tokens import AUTO, resolve_tokens, token_counter
-from training.certify.ledger import LEDGER, enter_try
-from training.certify.rule import Target
-from training.challenge.contest import in_use
-from training.challenge.sequential import PromotionRule
-from training.commands.judge import hold_contest, promotion_rule, show_contest
-from training.commands.options import (
-    columns_of,
-    days,
-    expect_folder,
-    moment,
-    pairs,
-    price_pair,
-    run_command,
-    write_json,
-)
-from training.commands.show_store import show_store
-from training.commands.show_training import progress_bars, show_data, show_result
-from training.commands.terminal import Terminal
-from training.compile import compile_artifact, summary
-from training.drift.words import headline as drift_headline
-from training.feedback.labels import LabelOptions
-from training.gate.train import add_gate
-from training.learners.linear import LinearLearner
-from training.learners.presets import Effort, learners_for
-from training.learners.task_means import TaskMeansLearner
-from training.pipeline import train
-from training.prepare.adequacy import Adequacy
-from training.prepare.data import DataOptions, RoutingData, prepare
-from training.report import report_data, report_json, write_report
-from training.report.unseen import UnseenTask, leave_tasks_out
-from training.retrain import (
-    Retrained,
-    Store,
-    changed_world,
-    keep_candidate,
-    provenance,
-    read_store,
-    running_reference,
-)
-from training.tables import read_tables
+from classifier.router import MODELS, TRAINED_ARTIFACT
+from classifier.tokens import AUTO
+from training.commands.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command
 
 _HELP = """
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
@@ -170,7 +119,7 @@ def train_router(
             help="Quality, in points of 0..1, that it may lose against the router in use and still count as no worse.",
             rich_help_panel=_OUTCOMES,
         ),
-    ] = PromotionRule().margin,
+    ] = 0.02,
     no_promote: Annotated[
         bool,
         typer.Option("--no-promote", help="Put nothing into use, whatever the test says.", rich_help_panel=_OUTCOMES),
@@ -328,166 +277,50 @@ def train_router(
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
     """Train (typer shows `_HELP`)."""
+    from training.certify.rule import Target
+    from training.commands.judge import promotion_rule
+    from training.commands.show_run import Outputs, train_and_show
+    from training.feedback.labels import LabelOptions
+    from training.learners.presets import Effort
+    from training.prepare.adequacy import Adequacy
+    from training.run import TrainOptions
+
     if fastest and best:
         raise InputError("--fastest and --best are given both, expected at most one of them")
-    effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
-    console = Terminal()
-    _check_sources(tables, outcomes, since, half_life)
-    expect_folder("--report", report)
-    expect_folder("--json", json_file)
-    expect_folder("--keep-estimator", keep_estimator)
-    rule = promotion_rule(margin)
-    # Tables are evaluation sets; a store holds what users wrote.
-    prompts = not no_prompts and (outcomes is None or show_prompts)
-    label_options = LabelOptions(half_life=None if half_life is None else days("--half-life", half_life))
-    options = DataOptions(
-        adequacy=Adequacy(adequate_at, tolerance),
-        reference=reference,
-        models=pairs("--tier", tier, "NAME=MODEL"),
-        prices={name: price_pair(name, text) for name, text in pairs("--price", price, "NAME=IN,OUT").items()},
-        tokens=resolve_tokens(tokens),
-        jobs=jobs,
-    )
-    token_counter(options.tokens)
-    menu, keywords = load_menu(menu_file), load_keywords(keywords_file)
-    columns, begin = columns_of(column), moment("--since", since)
-    running: Router | None = None
-    store: Store | None = None
-    if outcomes is not None:
-        running = Router.load(in_use(models))
-        menu = running.menu if menu_file is None else menu
-    with progress_bars(console) as progress:
-        table = read_tables(tables, columns, strict=strict, progress=partial(progress, "reading")) if tables else None
-        if outcomes is not None and running is not None:
-            store = read_store(
-                outcomes,
-                menu,
-                keywords,
-                tables=table,
-                models=options.models,
-                since=begin,
-                options=label_options,
-                progress=partial(progress, "outcomes"),
-            )
-            table, options = store.table, replace(options, reference=reference or running_reference(running, store))
-        assert table is not None
-        data = prepare(table, menu, keywords, options, progress=partial(progress, "features"))
-    show_data(console, data)
-    if store is not None:
-        show_store(console, store)
-    target = Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK)
-    path = out or TRAINED_ARTIFACT
-    folder = models if store is not None and out is None else path.parent
-    chosen = {"seed": seed or 0, "effort": str(effort), "keywords": dump_keywords(keywords)}
-    target = _as_a_try(folder, data, target, options, chosen)
-    if target.attempt is None and not data.logged.all():
-        console.print(
-            escape(
-                f"Warning: the ledger {folder / LEDGER} cannot be written, so nobody counts this try: rely on the "
-                "first certificate made on these rows only, or make the folder writable."
-            ),
-            style="yellow",
-        )
-    learners = learners_for(effort)
-    if store is not None and store.kept.by_task:
-        learners = {"task means": TaskMeansLearner(LinearLearner())}
-    with progress_bars(console) as progress:
-        training = train(
-            data,
-            menu,
-            learners,
-            target,
-            seed=seed or 0,
-            jobs=jobs,
-            force=force,
-            progress=progress,
-        )
-        training = add_gate(training, learners, keywords, jobs=jobs, progress=progress)
-        told = {} if store is None else provenance(store, training, label_options)
-        unseen: tuple[UnseenTask, ...] = ()
-        if report is not None or json_file is not None:
-            unseen = leave_tasks_out(
-                training, learners[training.model.learner], jobs=jobs, progress=partial(progress, "unseen tasks")
-            )
-    show_result(console, training, monthly_spend)
-    compiled = partial(
-        compile_artifact,
-        training,
-        keywords,
-        options.tokens,
-        dated=seed is None,
-        provenance=told,
-        inherited=None if running is None else inherit_gate(running.artifact, data.names),
-    )
-    if store is None or out is not None:
-        compiled(path)
-    retrained: Retrained | None = None
-    if store is not None and running is not None and outcomes is not None:
-        kept = keep_candidate(training, models, compiled)
-        path = kept.path if out is None else out
-        found = hold_contest(models, outcomes, rule, promoting=not no_promote, prompts=prompts)
-        retrained = Retrained(kept, found, changed_world(store, running))
-        console.print()
-        show_contest(console, found, monthly_spend)
-        if retrained.drift is not None and retrained.drift.drifted:
-            console.print(f"[yellow]{escape(drift_headline(retrained.drift))}[/]", highlight=False)
-    if report is not None or json_file is not None:
-        read = read_artifact(path)
-        figures = report_data(
-            training,
-            keywords,
-            monthly_spend=monthly_spend,
-            prompts=prompts,
-            command=_command(outcomes, store),
-            artifact=path,
-            digest=read.digest,
-            date=read.header["training"].get("date"),
-            unseen_tasks=unseen,
-        )
-        if report is not None:
-            write_report(figures, report, () if retrained is None else retrained.sections(monthly_spend))
-            console.print(f"Wrote {escape(str(report))}: open it in a browser.")
-        if json_file is not None:
-            more = {} if retrained is None else retrained.figures()
-            write_json(json_file, {**summary(training), **told, **more, "report": report_json(figures)})
-    if keep_estimator is not None:
-        joblib.dump(training.model, keep_estimator)
-    console.print(escape(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {training.shipped.name}."))
-    if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
-        console.print(
-            f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
-            f"tierwise-models add {path} --promote[/]"
-        )
-
-
-def _as_a_try(
-    folder: Path, data: RoutingData, target: Target, options: DataOptions, chosen: Mapping[str, Any]
-) -> Target:
-    """The target with this run's share of the error: all that certify on the same rows share it.
-
-    ``chosen``: what else decides how the certificate turns out.
-    """
-    if data.logged.all():
-        return target
-    entered = enter_try(folder, data, {**asdict(replace(options, jobs=1)), **asdict(target), **chosen})
-    return target if entered is None else replace(target, share=entered.share, attempt=entered.number)
-
-
-def _command(outcomes: str | None, store: Store | None) -> str:
-    """The command line, without a password in the store's URL."""
-    given = [part if store is None else part.replace(str(outcomes), store.name) for part in sys.argv[1:]]
-    return shlex.join(["train-router", *given])
-
-
-def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:
     if not tables and outcomes is None:
         raise InputError(
-            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the "
-            "URL of an outcome store"
+            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the URL of an "
+            "outcome store"
         )
     for option, given in (("--since", since), ("--half-life", half_life)):
         if given is not None and outcomes is None:
             raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
+    for option, path in (("--report", report), ("--json", json_file), ("--keep-estimator", keep_estimator)):
+        expect_folder(option, path)
+    options = TrainOptions(
+        columns=columns_of(column),
+        models=pairs("--tier", tier, "NAME=MODEL"),
+        prices={name: price_pair(name, text) for name, text in pairs("--price", price, "NAME=IN,OUT").items()},
+        strict=strict,
+        menu=menu_file,
+        keywords=keywords_file,
+        tokens=tokens,
+        adequacy=Adequacy(adequate_at, tolerance),
+        reference=reference,
+        target=Target(max_quality_loss, confidence, not absolute, certify_per is CertifyPer.TASK),
+        effort=Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED,
+        force=force,
+        seed=seed,
+        jobs=jobs,
+        since=moment("--since", since),
+        labels=LabelOptions(half_life=None if half_life is None else days("--half-life", half_life)),
+        promotion=promotion_rule(margin),
+        promote=not no_promote,
+        out=out,
+        versions=models,
+        show_prompts=False if no_prompts else True if show_prompts else None,
+    )
+    train_and_show(tables or [], outcomes, options, Outputs(report, json_file, keep_estimator, monthly_spend))
 
 
 def main() -> None:

@@ -1,0 +1,109 @@
+"""A training run in a terminal: progress, what was read, what came out, and the files asked for."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import joblib
+from rich.console import Console
+from rich.markup import escape
+
+from classifier.pointer import POINTER
+from classifier.router import MODELS, TRAINED_ARTIFACT
+from training.commands.judge import show_contest
+from training.commands.options import write_json
+from training.commands.show_store import show_store
+from training.commands.show_training import progress_bars, show_data, show_result
+from training.commands.terminal import Terminal
+from training.drift.words import headline as drift_headline
+from training.run import Inputs, Run, TrainOptions, learn_from, read_inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is wanted beside the artifact.
+
+    Attributes
+    ----------
+    report : HTML file. figures : JSON file. estimator : joblib pickle of the fitted model. None: none.
+    monthly_spend : USD spent a month without routing; None: unknown.
+    """
+
+    report: Path | None = None
+    figures: Path | None = None
+    estimator: Path | None = None
+    monthly_spend: float | None = None
+
+
+def train_and_show(tables: Sequence[Path], outcomes: str | None, options: TrainOptions, outputs: Outputs) -> None:
+    """Train, show what came of it, write what is wanted; errors as those of `training.run.train_router`."""
+    console = Terminal()
+    run = _trained(console, tables, outcomes, options)
+    _show(console, run, outputs.monthly_spend)
+    _write(console, run, outputs)
+    _show_artifact(console, run)
+
+
+def _trained(console: Console, tables: Sequence[Path], outcomes: str | None, options: TrainOptions) -> Run:
+    """Train, and show what was read before it is learned from, which takes a while."""
+    with progress_bars(console) as progress:
+        inputs = read_inputs(tables, outcomes, options, progress=progress)
+    show_data(console, inputs.data)
+    if inputs.store is not None:
+        show_store(console, inputs.store)
+    with progress_bars(console) as progress:
+        return learn_from(inputs, options, progress=progress)
+
+
+def _show(console: Console, run: Run, monthly_spend: float | None) -> None:
+    if not run.is_counted:
+        console.print(
+            escape(
+                f"Warning: the ledger {run.ledger} cannot be written, so nobody counts this try: rely on the first "
+                "certificate made on these rows only, or make the folder writable."
+            ),
+            style="yellow",
+        )
+    show_result(console, run.training, monthly_spend)
+    if run.retrained is not None:
+        console.print()
+        show_contest(console, run.retrained.contest, monthly_spend)
+        if run.retrained.drift is not None and run.retrained.drift.drifted:
+            console.print(f"[yellow]{escape(drift_headline(run.retrained.drift))}[/]", highlight=False)
+
+
+def _write(console: Console, run: Run, outputs: Outputs) -> None:
+    if outputs.estimator is not None:
+        joblib.dump(run.training.model, outputs.estimator)
+    if outputs.report is None and outputs.figures is None:
+        return
+    with progress_bars(console) as progress:
+        run.leave_tasks_out(partial(progress, "unseen tasks"))
+    command = _command(run.inputs)
+    if outputs.report is not None:
+        run.report(outputs.report, monthly_spend=outputs.monthly_spend, command=command)
+        console.print(f"Wrote {escape(str(outputs.report))}: open it in a browser.")
+    if outputs.figures is not None:
+        write_json(outputs.figures, run.to_dict(monthly_spend=outputs.monthly_spend, command=command))
+
+
+def _show_artifact(console: Console, run: Run) -> None:
+    path = run.artifact
+    console.print(escape(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {run.training.shipped.name}."))
+    if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
+        console.print(
+            f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
+            f"tierwise-models add {path} --promote[/]"
+        )
+
+
+def _command(inputs: Inputs) -> str:
+    """The command line, without a password in the store's URL."""
+    store = inputs.store
+    given = [part if store is None else part.replace(store.url, store.name) for part in sys.argv[1:]]
+    return shlex.join(["train-router", *given])
