@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.helpers.gates import WithGate, with_gate
+from tests.helpers.once import once
 from tests.helpers.openai_server import OpenAIServer
 
 pytest_plugins = ["tests.helpers.stores"]
@@ -18,8 +20,22 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a PostgreSQL server by its fixture."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
 @pytest.fixture
 def upstream() -> Iterator[OpenAIServer]:
     """A local server that speaks the protocol of OpenAI, and answers as a test scripts it."""
     with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> WithGate:
+    """A router and a gate, trained on 900 rows."""
+    return once(tmp_path_factory, "gated", with_gate)

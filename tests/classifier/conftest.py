@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from classifier import Router
+from tests.helpers.once import once
 from tests.helpers.routers import Trained, train
 from training.learners.blend import BlendLearner
 from training.learners.forest import ForestLearner
@@ -14,14 +15,14 @@ from training.learners.linear import LinearLearner
 @pytest.fixture(scope="session")
 def linear(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The linear learner's."""
-    return train(LinearLearner(), tmp_path_factory.mktemp("linear") / "router.safetensors")
+    return once(tmp_path_factory, "linear", lambda folder: train(LinearLearner(), folder / "router.safetensors"))
 
 
 @pytest.fixture(scope="session")
 def blend(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The linear model with trees."""
     learner = BlendLearner(forest=ForestLearner(trees=40), dimensions=8)
-    return train(learner, tmp_path_factory.mktemp("blend") / "router.safetensors")
+    return once(tmp_path_factory, "blend", lambda folder: train(learner, folder / "router.safetensors"))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +62,8 @@ class WithGate:
         self.training, self.path = training, path
 
 
-@cache
 def with_gate(folder: Path) -> WithGate:
-    """Trained once for each folder."""
+    """Trained in a folder."""
     training = trained(write_rows(folder / "answers.csv", answer_rows(ROWS)))
     path = folder / "gated.safetensors"
     compile_artifact(training, load_keywords(), "estimate", path, dated=False)

@@ -22,24 +22,13 @@ class Evaluate(Protocol):
 
 
 @pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory, outcomes_csv: Path) -> Path:
-    """What train-router makes of the table."""
-    from training.commands.train import app
-
-    out = tmp_path_factory.mktemp("artifact") / "router.safetensors"
-    options = [outcomes_csv, "--fastest", "--tokens", "estimate", "--jobs", 1, "--out", out]
-    app([*map(str, options)], standalone_mode=False)
-    return out
-
-
-@pytest.fixture(scope="module")
 def new_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_csv(tmp_path_factory.mktemp("new") / "new.csv", outcome_rows(600, seed=5))
 
 
 @pytest.fixture
 def evaluate(
-    artifact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Evaluate:
     """The command in this process, on the artifact; exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
@@ -48,7 +37,7 @@ def evaluate(
     capsys.readouterr()
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["evaluate-router", str(artifact), *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["evaluate-router", str(trained), *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             main()
         return int(stopped.value.code or 0), *capsys.readouterr()
@@ -60,10 +49,10 @@ def read(path: str = "figures.json") -> dict[str, Any]:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def test_figures_are_those_of_routing_row_by_row(evaluate: Evaluate, artifact: Path, new_csv: Path) -> None:
+def test_figures_are_those_of_routing_row_by_row(evaluate: Evaluate, trained: Path, new_csv: Path) -> None:
     code, out, err = evaluate(new_csv, "--json", "figures.json", "--monthly-spend", 100)
     assert (code, err) == (0, "")
-    router = Router.load(artifact)
+    router = Router.load(trained)
     with new_csv.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     picked = [router.route(row["prompt"], max_tokens=int(row["max_tokens"]), task=row["task"]).tier for row in rows]

@@ -8,15 +8,10 @@ from classifier.cascade.route import find_route
 from classifier.gates import LearnedGate, NotEmpty, SecondOpinion, default_gate
 from classifier.request import make_request
 from tests.helpers.cascades import with_cascade
-from tests.helpers.gates import WithGate, answer_rows, with_gate
+from tests.helpers.gates import answer_rows
 from tests.helpers.openai_server import Reply
 from training.certify.rule import Expectations
 from training.gate.cascade import Pair, plan_tiers
-
-
-@pytest.fixture(scope="module")
-def gated(tmp_path_factory: pytest.TempPathFactory) -> WithGate:
-    return with_gate(tmp_path_factory.mktemp("gated"))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from tests.helpers.runs import Run
 from training.learners.presets import Effort, learners_for
@@ -70,11 +71,10 @@ def test_a_task_in_a_language_of_its_own_is_novel_and_goes_to_the_reference(lear
     tasks = tuple("foreign" if row else "home" for row in foreign)
     matrix = training.data.matrix
     # Shifting every hash makes all words of these rows unknown to the others.
-    terms = matrix.terms.tolil()
-    terms[foreign] = terms[foreign][:, np.roll(np.arange(terms.shape[1]), 12_345)]
-    moved = with_tasks(
-        replace(training, data=replace(training.data, matrix=replace(matrix, terms=terms.tocsr()))), tasks
-    )
+    terms = matrix.terms.tocoo()
+    columns = np.where(foreign[terms.row], (terms.col + 12_345) % terms.shape[1], terms.col)
+    shifted = sparse.csr_matrix((terms.data, (terms.row, columns)), shape=terms.shape)
+    moved = with_tasks(replace(training, data=replace(training.data, matrix=replace(matrix, terms=shifted))), tasks)
     found = {task.name: task for task in leave_tasks_out(moved, LINEAR)}
     assert found["foreign"].novel > 0.9
     assert found["foreign"].saving < 0.1

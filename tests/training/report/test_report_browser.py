@@ -45,6 +45,7 @@ def _challenges(trained: Path, folder: Path) -> list[tuple[str, Challenge]]:
     return [("20260101T000000Z-0123456789ab" * 3, replace(found, moves=moves))]
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 def test_no_page_is_wider_than_its_window(learned_run: Run, hostile_run: Run, trained: Path, tmp_path: Path) -> None:
     command = "train-router " + "data.csv " * 40
