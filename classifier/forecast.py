@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import normalise_label
+from classifier.compiled.pool import Pool
 from classifier.features import FeatureExtractor, Features
 from classifier.model import Expectations, Model, Prediction
 from classifier.novelty import Novelty
 from classifier.request import Request
-from classifier.spares import Spares
 from classifier.support import Support
 
 if TYPE_CHECKING:
-    from classifier import _forward
-    from classifier._scan import Scanner
+    from classifier.compiled import _forward
+    from classifier.compiled._scan import Scanner
 
 
 class Forecaster:
@@ -33,7 +33,7 @@ class Forecaster:
     ) -> None:
         """Put the parts together; ``support`` None: every tier was observed everywhere."""
         self._extract, self._model, self._novelty, self._support = extract, model, novelty, support
-        self._compiled = Spares(self._compile) if extract.compiled and model.compiled and novelty.compiled else None
+        self._compiled = Pool(self._compile) if extract.compiled and model.compiled and novelty.compiled else None
 
     def __call__(self, request: Request) -> tuple[float, Prediction, float]:
         """Input tokens, what the model expects of each tier, and novelty."""
@@ -68,7 +68,7 @@ class Forecaster:
         return rows.tokens, expected, self._novelty.score_many(rows)
 
     def _compile(self) -> tuple[Scanner, _forward.Forecaster, _forward.Forward | None]:
-        from classifier import _forward
+        from classifier.compiled import _forward
 
         scanner = self._extract.scanner()
         forward, measures = self._model.forward(), self._novelty.measures()

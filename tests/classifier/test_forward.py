@@ -16,7 +16,7 @@ from classifier.trees import Forest
 if not COMPILED:
     pytest.skip("the compiled modules are not built here", allow_module_level=True)
 
-from classifier import _forward
+from classifier.compiled import _forward
 
 seeds = st.integers(0, 2**32 - 1)
 
