@@ -11,7 +11,7 @@ The idf is folded into the weights and its square is one more column, so that a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,13 @@ class Expectations:
     adequate: NDArray[np.float64]
     cost: NDArray[np.float64]
     unsupported: NDArray[np.bool_] | None = None
+
+    def single(self) -> Iterator[Prediction]:
+        """Those of each request."""
+        columns = (self.quality.tolist(), self.adequate.tolist(), self.cost.tolist())
+        if self.unsupported is None:
+            return map(Prediction, *columns)
+        return map(Prediction, *columns, [tuple(np.flatnonzero(row).tolist()) for row in self.unsupported])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from classifier.catalog import default_menu
 from classifier.keywords import load_keywords
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 from training.compile import compile_artifact
 from training.console import progress_bars, show_data, show_result
 from training.data import DataOptions, prepare

@@ -20,8 +20,9 @@ from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.gates.stored import inherit_gate
 from classifier.keywords import dump_keywords, load_keywords
+from classifier.locate import MODELS, TRAINED_ARTIFACT
 from classifier.pointer import POINTER
-from classifier.router import MODELS, TRAINED_ARTIFACT, Router
+from classifier.router import Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.compile import compile_artifact, summary
 from training.console import progress_bars, show_data, show_result

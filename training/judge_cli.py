@@ -15,9 +15,10 @@ from rich.table import Table
 
 from classifier.errors import InputError
 from classifier.escapes import json_text
+from classifier.locate import MODELS
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.outcomes.store import DEFAULT_URL
-from classifier.router import MODELS, Router
+from classifier.router import Router
 from training.feedback.challenge import Challenge
 from training.feedback.challenge_moves import Moved
 from training.feedback.observed import observe

@@ -22,7 +22,7 @@ from sqlalchemy import make_url
 import training
 from classifier import Router
 from classifier.artifact import read_artifact
-from classifier.router import MODELS
+from classifier.locate import MODELS
 from training.versions import add_version, current, promote, versions
 from training.versions.contest import newest
 

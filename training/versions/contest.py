@@ -14,9 +14,10 @@ from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
+from classifier.locate import TRAINED_ARTIFACT, shipped_artifact
 from classifier.pointer import CANDIDATE as TRIED
 from classifier.pointer import POINTER, VERSIONS, clear_candidate, find_candidate, follow, write_candidate
-from classifier.router import TRAINED_ARTIFACT, Router, shipped_artifact
+from classifier.router import Router
 from training.feedback.challenge import Challenge, challenge
 from training.feedback.gate_truth import gate_truth
 from training.feedback.observed import Observed, latest_gate

@@ -14,7 +14,7 @@ from made_outcomes import Opener
 
 from classifier import Router
 from classifier.artifact import read_artifact
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 from training.models_cli import main
 from training.versions import Version, add_version, current, note_of, versions
 from training.versions.contest import in_use
