@@ -14,7 +14,7 @@ from typer import rich_utils
 
 from classifier.errors import InputError, RouterError
 from classifier.escapes import for_terminal, json_text, lines_for_terminal
-from training.drafts import draft_of
+from classifier.files import atomic_write
 from training.tables import Columns
 from training.terminal import Terminal
 
@@ -166,5 +166,5 @@ def expect_folder(option: str, path: Path | None) -> None:
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write figures to a file that appears whole or not at all."""
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json_text(figures) + "\n", encoding="utf-8")

@@ -20,13 +20,13 @@ from rich.table import Table
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.escapes import json_text
+from classifier.files import atomic_write
 from classifier.outcomes import Outcome, OutcomeStore, Stats
 from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
 from classifier.outcomes.store import DEFAULT_URL
 from classifier.router import Router
 from training.console import counted, progress_bars
-from training.drafts import draft_of
 from training.drift.console import show_drift
 from training.drift.look import look_for_drift
 from training.drift.monitor import BASELINE, LEVEL, DriftOptions
@@ -333,7 +333,7 @@ def write_records(out: Path, outcomes: Iterable[Outcome]) -> int:
     decisions.
     """
     count = 0
-    with draft_of(out, private=True) as draft, draft.open("w", encoding="utf-8") as file:
+    with atomic_write(out, private=True) as draft, draft.open("w", encoding="utf-8") as file:
         for outcome in outcomes:
             file.write(to_line(outcome.decision))
             file.writelines(map(to_line, outcome.feedback))
