@@ -72,7 +72,7 @@ class Engine:
         ------
         InputError : the policy's start is no tier.
         """
-        start_tier(self.router, self.policy.start)
+        start_tier(self.router.menu, self.policy.start)
 
     def steps(self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None) -> Steps[Run]:
         """Take one request through.
@@ -127,7 +127,7 @@ class Engine:
         -------
         Scores (0..1) of the answer that was kept and of the reference's, by tier; without those that cannot be told.
         """
-        kept, reference = run.kept, run.router.model.reference
+        kept, reference = run.kept, run.loaded.model.reference
         run.ends = self._end(self.policy.deadline)
         attempt, answer = yield from self._call(run, reference, AUDIT, run.arguments)
         if answer is None or kept is None or kept.answer is None:
@@ -167,7 +167,7 @@ class Engine:
             route = find_route(decision, policy.odds, policy.start)
             route = self._explorer.explore(route, decision)
         else:
-            start_tier(self.router, model, "model")
+            start_tier(self.router.menu, model, "model")
             route = find_route(decision, policy.odds, model)
         wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
@@ -241,7 +241,7 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != run.router.model.reference and self._random.random() < self.policy.audit
+        run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
         return True
 
     def _note_failure(self, run: Run, place: int, error: Exception, *, added: bool = False) -> None:
@@ -298,7 +298,7 @@ class Engine:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(run.router.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
+            call = Call(run.loaded.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
             run.stream = yield call
         except NotSentError as error:
             self._withdraw(run, attempt, error)
@@ -333,13 +333,13 @@ class Engine:
         """
         attempt = self._begin_attempt(run, place, purpose)
         if attempt is None:
-            raise BudgetExceededError(f"the budget does not allow to ask {run.router.tiers[place].name} ({purpose})")
+            raise BudgetExceededError(f"the budget does not allow to ask {run.loaded.tiers[place].name} ({purpose})")
         answer = yield from self._complete(run, place, attempt, arguments)
         return attempt, answer
 
     def _begin_attempt(self, run: Run, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
         """An attempt at a tier, cancelled until something else is known of it; None: the budget does not allow it."""
-        tier = run.router.tiers[place]
+        tier = run.loaded.tiers[place]
         attempt = Attempt(purpose, tier.name, tier.model, error="cancelled")
         if overdraw:
             self._ledger.overdraw(run, attempt, place)
@@ -353,7 +353,7 @@ class Engine:
         began = self._clock()
         answer = None
         try:
-            completion = yield Call(run.router.tiers[place], arguments, self._patience(run))
+            completion = yield Call(run.loaded.tiers[place], arguments, self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
         except NotSentError as error:
@@ -389,11 +389,11 @@ class Engine:
 
     def _ask(self, run: Run, answering: str, wanted: Ask) -> Steps[Answer]:
         """What a gate asks for."""
-        tier = run.router.menu.find(wanted.tier or answering)
+        tier = run.loaded.menu.find(wanted.tier or answering)
         if tier is None:
-            names = ", ".join(tier.name for tier in run.router.tiers)
+            names = ", ".join(tier.name for tier in run.loaded.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
-        attempt, answer = yield from self._call(run, run.router.tiers.index(tier), wanted.purpose, wanted.arguments)
+        attempt, answer = yield from self._call(run, run.loaded.tiers.index(tier), wanted.purpose, wanted.arguments)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception

@@ -102,7 +102,7 @@ class Explorer:
 
     def _directed(self, decision: Decision, opinion: Opinion, planned: int, others: Sequence[int]) -> dict[int, float]:
         """By place, the probability that the route begins there, where there is a candidate; counts the request."""
-        policy, pair = self._policy, (decision.router.artifact.digest, opinion.digest)
+        policy, pair = self._policy, (decision.loaded.artifact.digest, opinion.digest)
         account = self._account
         if account is None or account.pair != pair:
             account = Account(pair)
@@ -119,7 +119,7 @@ class Explorer:
 def other_starts(decision: Decision, planned: int, floor: float) -> list[int]:
     """Places of other tiers whose expected quality is at least this share of the reference's."""
     quality = decision.prediction.quality
-    least = floor * quality[decision.router.model.reference]
+    least = floor * quality[decision.loaded.model.reference]
     return [place for place in learned_places(decision) if place != planned and quality[place] >= least]
 
 

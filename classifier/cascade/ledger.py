@@ -51,7 +51,7 @@ class Ledger:
 
     def expected_cost(self, decision: Decision, place: int) -> float:
         """USD; by the tier's prices where the model knows nothing of it."""
-        costs, tier = decision.prediction.cost, decision.router.tiers[place]
+        costs, tier = decision.prediction.cost, decision.loaded.tiers[place]
         if place < len(costs):
             return costs[place]
         return price(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0
@@ -63,7 +63,7 @@ class Ledger:
 
     def note_usage(self, run: Run, attempt: Attempt, tokens_in: int | None, tokens_out: int | None) -> None:
         """Note what the upstream counted, and what that costs."""
-        tier = next(tier for tier in run.router.tiers if tier.name == attempt.tier)
+        tier = next(tier for tier in run.loaded.tiers if tier.name == attempt.tier)
         attempt.tokens_in, attempt.tokens_out = tokens_in, tokens_out
         attempt.cost = price(tier, tokens_in, tokens_out)
 

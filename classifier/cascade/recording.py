@@ -93,16 +93,16 @@ class Recorder:
 def decision_record(run: Run, features: Features | None = None) -> DecisionRecord:
     """All that is known of a run, with the request's features where they are to be kept."""
     decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
-    router, expected = decision.router, decision.prediction
+    loaded, expected = decision.loaded, decision.prediction
     setting = decision.plan.setting
     return DecisionRecord(
         id=run.id,
         time=datetime.fromtimestamp(run.time, UTC),
-        chosen=router.tiers[route.places[0]].name,
+        chosen=loaded.tiers[route.places[0]].name,
         rule=decision.strategy,
-        artifact=router.artifact.digest,
+        artifact=loaded.artifact.digest,
         setting={} if setting is None else {**asdict(setting), "promise": decision.plan.promise},
-        menu=[tier.name for tier in router.learned_tiers],
+        menu=[tier.name for tier in loaded.learned_tiers],
         messages=list(arguments.get("messages", ())),
         features=features,
         task=decision.request.task,
@@ -118,8 +118,8 @@ def decision_record(run: Run, features: Features | None = None) -> DecisionRecor
         audited=run.audited,
         answered=None if run.kept is None else run.kept.tier,
         key=run.key,
-        planned=router.tiers[route.planned].name,
-        start_probabilities={router.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
+        planned=loaded.tiers[route.planned].name,
+        start_probabilities={loaded.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
         candidate=None if route.draw is None else route.draw.candidate,
         explore_share=policy.explore,
         audit_share=0.0 if run.stream is not None else policy.audit,

@@ -13,7 +13,7 @@ from classifier.cascade.calls import Attempt
 from classifier.cascade.route import GateRates, Odds, Route
 from classifier.decision import Decision
 from classifier.gates import Gate
-from classifier.router import Router
+from classifier.loaded import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ class Run:
     recorded: int = 0
 
     @property
-    def router(self) -> Router:
-        """The one that decided: a router that takes up new artifacts may have another in force by now."""
-        return self.decision.router
+    def loaded(self) -> Loaded:
+        """The artifact that decided: a watched router may use another by now."""
+        return self.decision.loaded
 
     @property
     def completion(self) -> ChatCompletion:

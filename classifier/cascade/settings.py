@@ -21,7 +21,8 @@ from classifier.cascade.transport import guarded
 from classifier.errors import InputError
 from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
 from classifier.gates.stored import CascadeSetting, has_gate
-from classifier.router import Router, shared_router
+from classifier.router import Router
+from classifier.shared import shared_router
 
 if TYPE_CHECKING:
     from classifier.outcomes import OutcomeStore
