@@ -35,7 +35,7 @@ from training.evaluate import Outcomes
 from training.fit import calibrated
 from training.linear import LinearLearner
 from training.novelty import fit_novelty, novelty_scores
-from training.rule import Expectations, Target, order_rules, price_weights
+from training.rule import RuleView, Target, order_rules, price_weights
 
 CALIBRATION_SHARE = 0.6
 ALLOWANCE = 0.999
@@ -45,7 +45,7 @@ ALLOWANCE = 0.999
 class World:
     """A table's rows with what a model that did not see them expects."""
 
-    expected: Expectations
+    expected: RuleView
     rows: Outcomes
 
 
@@ -62,7 +62,7 @@ def make_world(rows: Rows, most: int | None = None) -> World:
     share = predicted.cost / costs[:, reference].mean()
     tasks = tuple(rows.tasks[row] or None for row in kept)
     return World(
-        Expectations(predicted.quality, share, novel, reference),
+        RuleView(predicted.quality, share, novel, reference),
         Outcomes(quality, costs, groups, rows.sizes[kept], tasks, reference),
     )
 
@@ -127,8 +127,8 @@ def _along(
     return part.quality[:, part.reference], reached, 1 - spent / part.costs[:, part.reference].mean()
 
 
-def _some(expected: Expectations, rows: NDArray[np.int64]) -> Expectations:
-    return Expectations(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
+def _some(expected: RuleView, rows: NDArray[np.int64]) -> RuleView:
+    return RuleView(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
 
 
 def show(console: Console, name: str, found: dict[str, Any]) -> None:

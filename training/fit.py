@@ -9,21 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.model import LOGIT_LIMIT, Calibration, Model, loss_logit, sigmoid
+from classifier.model import LOGIT_LIMIT, Calibration, Expectations, Model, loss_logit, sigmoid
 from training.calibrate import cross_fit, fit_calibration
 from training.learner import Fitted, Learner
 from training.linear import LinearFit
 from training.matrix import FeatureMatrix, Progress
 from training.weights import weighted_mean
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a model expects of n requests: quality, P(adequate) and cost in USD, each (n, t)."""
-
-    quality: NDArray[np.float64]
-    adequate: NDArray[np.float64]
-    cost: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +31,7 @@ class FittedModel:
         """The linear part of what was learned."""
         return self.learned.linear
 
-    def predict(self, matrix: FeatureMatrix) -> Predictions:
+    def predict(self, matrix: FeatureMatrix) -> Expectations:
         """Expectations for all rows of a matrix."""
         return calibrated(self.learned.outputs(matrix), self.calibration, self.reference)
 
@@ -64,7 +55,7 @@ def fit_model(
     weights: NDArray[np.float64] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> tuple[FittedModel, Predictions]:
+) -> tuple[FittedModel, Expectations]:
     """Fit the learner that does best on folds it did not see; calibrate it on the same cross-fitted expectations.
 
     The second value is these: the winner's cross-fitted expectations of the given rows.
@@ -77,7 +68,7 @@ def fit_model(
     groups : (n,); rows of one group stay in one fold.
     weights : (n, t) rows' worth of each quality; None: one each.
     """
-    best: tuple[float, str, Calibration, Predictions] | None = None
+    best: tuple[float, str, Calibration, Expectations] | None = None
     for place, (name, learner) in enumerate(learners.items()):
         step = None if progress is None else partial(_one_of, progress, place, len(learners))
         outputs = cross_fit(learner, matrix, quality, costs, groups, weights=weights, jobs=jobs, progress=step)
@@ -113,7 +104,7 @@ def _one_of(progress: Progress, place: int, count: int, done: int, total: int) -
     progress(place * total + done, count * total)
 
 
-def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Predictions:
+def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Expectations:
     """Outputs (n, 2t) of a learner to expectations, as `classifier.model.Model.predict` does it for one request."""
     tiers = outputs.shape[1] // 2
     quality = calibration.qualities(outputs[:, :tiers])
@@ -121,4 +112,4 @@ def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference
     if calibration.adequate is not None:
         adequate = sigmoid(calibration.adequate[:, 0] * loss_logit(quality, reference) + calibration.adequate[:, 1])
         adequate[:, reference] = 1.0
-    return Predictions(quality, adequate, np.exp(np.minimum(outputs[:, tiers:], LOGIT_LIMIT)))
+    return Expectations(quality, adequate, np.exp(np.minimum(outputs[:, tiers:], LOGIT_LIMIT)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
-from classifier.model import LinearWeights
+from classifier.model import Expectations, LinearWeights
 from classifier.novelty import NOVEL, NoveltyScale
 from training.certify import certify_ladder
 from training.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
@@ -27,7 +27,7 @@ from training.evaluate import (
 from training.feedback.labels import LabelOptions, faded
 from training.feedback.learn import completed_labels
 from training.feedback.table import LEAST_LABELS
-from training.fit import FittedModel, Predictions, fit_model
+from training.fit import FittedModel, fit_model
 from training.gate.trained import TrainedGate
 from training.learner import Learner
 from training.missing import LEAST_MISSING
@@ -38,7 +38,7 @@ from training.rule import (
     FLOORS_SHARE,
     CertifyingRows,
     ChosenRule,
-    Expectations,
+    RuleView,
     Target,
     choose_rule,
     estimate_rule,
@@ -112,10 +112,10 @@ class Training:
     results: tuple[Result, ...]
     result: Result
     test: Outcomes
-    cross_fitted: Predictions
-    predicted: Predictions
-    expected: Expectations
-    peers: Mapping[str, Expectations]
+    cross_fitted: Expectations
+    predicted: Expectations
+    expected: RuleView
+    peers: Mapping[str, RuleView]
     chosen: NDArray[np.int64]
     never_chosen: tuple[int, ...]
     filled: int
@@ -232,10 +232,10 @@ class LearnedRule:
 
     split: Split
     model: FittedModel
-    cross_fitted: Predictions
+    cross_fitted: Expectations
     sight: Sight
-    fitted_on: tuple[Expectations, Outcomes]
-    chosen_on: tuple[Expectations, Outcomes]
+    fitted_on: tuple[RuleView, Outcomes]
+    chosen_on: tuple[RuleView, Outcomes]
     large: NDArray[np.bool_]
     proof: CertifyingRows
     rule: ChosenRule
@@ -364,31 +364,31 @@ class Sight:
         novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
         return cls(data, model, weights, novelty, reference_cost, support)
 
-    def predict(self, rows: NDArray[np.int64]) -> Predictions:
+    def predict(self, rows: NDArray[np.int64]) -> Expectations:
         """What the fitted model expects of rows that it did not see."""
         return self.model.predict(self.data.matrix.rows(rows))
 
-    def look(self, rows: NDArray[np.int64], predicted: Predictions | None = None) -> tuple[Expectations, Outcomes]:
+    def look(self, rows: NDArray[np.int64], predicted: Expectations | None = None) -> tuple[RuleView, Outcomes]:
         """``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
         if predicted is None:
             predicted = self.predict(rows)
         return self.expect(rows, predicted), _outcomes(self.data, rows, predicted)
 
-    def expect(self, rows: NDArray[np.int64], predicted: Predictions) -> Expectations:
+    def expect(self, rows: NDArray[np.int64], predicted: Expectations) -> RuleView:
         """What the rule decides by, with what a model expects of the rows."""
         novel = novelty_scores(self.data.matrix.rows(rows), self.novelty, self.weights) > NOVEL
         unsupported = None if self.support is None else self.support.unsupported[rows]
-        return Expectations(
+        return RuleView(
             predicted.quality, predicted.cost / self.reference_cost, novel, self.data.reference, unsupported
         )
 
 
-def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
+def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> RuleView:
     """What the nearest rows say of the test rows; it knows mean costs only."""
     quality = Neighbours.fit(data.matrix.rows(fit), data.quality[fit]).predict(data.matrix.rows(test))
     means = data.costs[fit].mean(axis=0)
     share = np.tile(means / means[data.reference], (len(test), 1))
-    return Expectations(quality, share, np.zeros(len(test), bool), data.reference)
+    return RuleView(quality, share, np.zeros(len(test), bool), data.reference)
 
 
 def _refuse_thin(split: Split, data: RoutingData) -> None:
@@ -441,7 +441,7 @@ def _certifying(
     sight: Sight,
     split: Split,
     large: NDArray[np.bool_],
-    chosen_on: Expectations,
+    chosen_on: RuleView,
     path: NDArray[np.float64],
 ) -> CertifyingRows:
     """The rows that the certificates of a path rest on."""
@@ -482,7 +482,7 @@ def _after_what_was_learned(split: Split, data: RoutingData) -> Split:
     return replace(split, fit=split.fit[~late[split.fit]], choose=split.choose[~late[split.choose]])
 
 
-def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def _outcomes(data: RoutingData, rows: NDArray[np.int64], predicted: Expectations) -> Outcomes:
     """Rows to evaluate on, complete: see `RoutingData.completed`."""
     return Outcomes(
         quality=data.completed(rows, predicted.quality),
@@ -500,7 +500,7 @@ def _sizes(data: RoutingData, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([request.chars + (request.max_tokens or 0) for request in requests], np.int64)
 
 
-def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Expectations) -> Outcomes:
     """Rows whose qualities are right on average where they were observed by choice, though no single one is.
 
     Expected quality plus what was seen beyond it, by the inverse probability of seeing it (doubly robust: Dudik,

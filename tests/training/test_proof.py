@@ -16,7 +16,7 @@ from training.data import DataOptions, RoutingData, prepare
 from training.linear import LinearLearner
 from training.pipeline import Training, learn_rule, train
 from training.proof import choose_on_frequent, provable_rows
-from training.rule import Expectations, Target, against
+from training.rule import RuleView, Target, against
 from training.split import split_rows
 from training.tables import read_tables
 
@@ -146,7 +146,7 @@ def test_few_groups_that_decide_are_said(tmp_path: Path) -> None:
 
 
 def test_an_unsupported_tier_is_never_chosen() -> None:
-    expected = Expectations(
+    expected = RuleView(
         np.array([[0.9, 0.5], [0.9, 0.5]]),
         np.array([[0.1, 1.0], [0.1, 1.0]]),
         np.zeros(2, bool),

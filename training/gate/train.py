@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from classifier.gates.stored import CascadePromise, CascadeSetting
 from classifier.keywords import KeywordGroups
+from classifier.model import Expectations
 from training.certify import Rung, certify_ladder
 from training.data import RoutingData
 from training.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
-from training.fit import Predictions
 from training.gate.answers import read_answers
 from training.gate.cascade import Pair, Replay, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
@@ -23,7 +23,7 @@ from training.learner import Learner
 from training.missing import find_missing
 from training.pipeline import Sight, StageProgress, Training
 from training.proof import provable_rows
-from training.rule import Expectations, Target
+from training.rule import RuleView, Target
 
 CASCADE = "cascade, learned gate"
 _BEFORE_ORACLE = -1
@@ -85,7 +85,7 @@ def evaluate_replay(done: Replay, rows: Outcomes, *, seed: int) -> Result:
 
 def certify_pairs(
     path: Sequence[Pair],
-    expected: Expectations,
+    expected: RuleView,
     scores: NDArray[np.float64],
     rows: Outcomes,
     target: Target,
@@ -163,8 +163,8 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
 
 
 def _seen(
-    sight: Sight, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Predictions | None = None
-) -> tuple[Expectations, NDArray[np.float64], Outcomes]:
+    sight: Sight, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Expectations | None = None
+) -> tuple[RuleView, NDArray[np.float64], Outcomes]:
     expected, outcomes = sight.look(rows, predicted)
     return expected, scores[rows], outcomes
 

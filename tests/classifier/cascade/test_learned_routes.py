@@ -11,7 +11,7 @@ from classifier.cascade.route import find_route
 from classifier.gates import LearnedGate, NotEmpty, SecondOpinion, default_gate
 from classifier.request import make_request
 from training.gate.cascade import Pair, plan_tiers
-from training.rule import Expectations
+from training.rule import RuleView
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_routes_are_those_that_were_certified(learned):
     setting = LearnedGate.load(learned).promise.setting
     decisions = [learned.decide(make_request(row["prompt"])) for row in answer_rows(200, seed=5)]
     names = [tier.name for tier in learned.learned_tiers]
-    expected = Expectations(
+    expected = RuleView(
         quality=np.array([each.prediction.quality for each in decisions]),
         cost=np.array([each.prediction.cost for each in decisions]) / learned.rule.reference_cost,
         novel=np.array([each.novelty > 0.99 for each in decisions]),

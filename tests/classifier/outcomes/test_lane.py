@@ -10,7 +10,7 @@ import pytest
 from made_outcomes import START, wait_for
 
 from classifier.outcomes import FeedbackRecord
-from classifier.outcomes.lane import Jobs, Lane
+from classifier.outcomes.work_queue import Jobs, WorkQueue
 
 
 def made(number: int) -> FeedbackRecord:
@@ -34,7 +34,7 @@ class Log:
         return {"rescued": len(batch)}
 
 
-class Mortal(Lane):
+class Mortal(WorkQueue):
     """A lane whose first threads end with a record in hand, as if the interpreter had ended them."""
 
     lives = 0
