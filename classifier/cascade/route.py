@@ -12,7 +12,7 @@ and trying it first, keeping its answer if the gate passes it and going on at th
 
 It is a cascade (Chen et al., "FrugalGPT", 2023) stopped optimally, with the router's expectations in place of averages.
 That requests which fail a gate are harder for the later tiers as well is left out of account. For a learned gate, what
-comes of a try is known better, by what the router expects (`classifier.gates.prospect`), and the price weight is that
+comes of a try is known better, by what the router expects (`classifier.gates.try_value`), and the price weight is that
 which was certified together with the gate.
 """
 
@@ -54,7 +54,7 @@ class GateRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class StartDraw:
     """How a start was drawn.
 
     Attributes
@@ -70,7 +70,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class TierOrder:
     """The tiers to try, in order.
 
     Attributes
@@ -80,7 +80,7 @@ class Route:
     """
 
     places: tuple[int, ...]
-    draw: Draw | None = None
+    draw: StartDraw | None = None
 
     @property
     def planned(self) -> int:
@@ -106,7 +106,7 @@ class Route:
 Odds: TypeAlias = GateRates | CascadeSetting
 
 
-def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
+def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> TierOrder:
     """The route that is worth most.
 
     Parameters
@@ -119,11 +119,11 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
         first = decision.position
     if first is not None and first >= len(decision.prediction.quality):
-        return Route((first,))
+        return TierOrder((first,))
     if decision.strategy != "learned":
         assert first is not None
-        return Route((first, *_dearer_reference(decision, first)))
-    return Route(_best(decision, odds, learned, first))
+        return TierOrder((first, *_dearer_reference(decision, first)))
+    return TierOrder(_best(decision, odds, learned, first))
 
 
 def route_from(decision: Decision, odds: Odds, first: int) -> tuple[int, ...]:

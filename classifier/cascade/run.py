@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import Attempt
-from classifier.cascade.route import GateRates, Odds, Route
+from classifier.cascade.route import GateRates, Odds, TierOrder
 from classifier.decision import Decision
 from classifier.gates import Gate
 from classifier.loaded import Loaded
@@ -35,7 +35,7 @@ class Policy:
 
 
 @dataclass(slots=True)
-class Run:
+class CascadeRun:
     """One request.
 
     Attributes
@@ -60,7 +60,7 @@ class Run:
     time: float
     policy: Policy
     decision: Decision
-    route: Route
+    route: TierOrder
     arguments: Mapping[str, Any] = field(repr=False)
     key: str | None
     wants_stream: bool
