@@ -9,7 +9,7 @@ from training.report.unseen import UnseenTask
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RangedFigure:
     """A figure with its 95% bootstrap interval."""
 
     value: float
@@ -18,7 +18,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunVerdict:
     """Whether to switch the router on.
 
     Attributes
@@ -40,12 +40,12 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class MoneySummary:
     """USD without and with what is shipped; ``unit`` is "a month" or "per 1,000 requests"."""
 
     unit: str
     before: float
-    after: Estimate
+    after: RangedFigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class TierSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteSummary:
     """One way of routing on the test rows.
 
     Attributes
@@ -80,8 +80,8 @@ class Route:
     shipped: bool
     cost: float
     quality: float
-    saving: Estimate
-    kept: Estimate
+    saving: RangedFigure
+    kept: RangedFigure
     shares: tuple[float, ...]
 
 
@@ -121,8 +121,8 @@ class TaskSummary:
     name: str
     rows: int
     shares: tuple[float, ...]
-    saving: Estimate
-    kept: Estimate
+    saving: RangedFigure
+    kept: RangedFigure
     certified: bool | None = None
 
 
@@ -131,7 +131,7 @@ class ReliabilityBin:
     """Test rows with like predictions: mean predicted, mean observed and its 95% interval."""
 
     predicted: float
-    observed: Estimate
+    observed: RangedFigure
     rows: int
 
 
@@ -207,7 +207,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class MistakeCase:
     """One test row on which the router did badly.
 
     Attributes
@@ -239,8 +239,8 @@ class Mistakes:
     lost_rows: int
     overpaid_rows: int
     overpaid_share: float
-    lost: tuple[Case, ...]
-    overpaid: tuple[Case, ...]
+    lost: tuple[MistakeCase, ...]
+    overpaid: tuple[MistakeCase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,10 +325,10 @@ class ReportData:
     shipped: str
     target: float
     test_rows: int
-    verdict: Verdict
-    money: Money
-    gain: Estimate
-    routes: tuple[Route, ...]
+    verdict: RunVerdict
+    money: MoneySummary
+    gain: RangedFigure
+    routes: tuple[RouteSummary, ...]
     curve: CurveData
     ladder: tuple[LadderStep, ...]
     tasks: tuple[TaskSummary, ...]
@@ -346,6 +346,6 @@ class ReportData:
         return tuple(tier.name for tier in self.tiers)
 
     @property
-    def route(self) -> Route:
+    def route(self) -> RouteSummary:
         """The way of routing that is shipped."""
         return next(route for route in self.routes if route.shipped)

@@ -29,14 +29,14 @@ from training.report.data import (
     Confusion,
     CurveData,
     DataNotes,
-    Estimate,
     FileNotes,
-    Money,
+    MoneySummary,
     ProblemKind,
+    RangedFigure,
     Reliability,
     ReportData,
     Reproduction,
-    Route,
+    RouteSummary,
     TaskSummary,
     TierSummary,
 )
@@ -108,8 +108,8 @@ def report_data(
     )
 
 
-def _estimate(value: float, interval: Interval) -> Estimate:
-    return Estimate(value, interval.low, interval.high)
+def _estimate(value: float, interval: Interval) -> RangedFigure:
+    return RangedFigure(value, interval.low, interval.high)
 
 
 def _tiers(training: Training) -> Iterator[TierSummary]:
@@ -129,21 +129,21 @@ def _tiers(training: Training) -> Iterator[TierSummary]:
         )
 
 
-def _money(training: Training, monthly_spend: float | None) -> Money:
+def _money(training: Training, monthly_spend: float | None) -> MoneySummary:
     saving = training.result
     before = monthly_spend
     if before is None:
         before = 1000 * float(training.test.costs[:, training.test.reference].mean())
-    after = Estimate(
+    after = RangedFigure(
         before * (1 - saving.saving),
         before * (1 - saving.saving_interval.high),
         before * (1 - saving.saving_interval.low),
     )
-    return Money("per 1,000 requests" if monthly_spend is None else "a month", before, after)
+    return MoneySummary("per 1,000 requests" if monthly_spend is None else "a month", before, after)
 
 
-def _route(result: Result, shipped: bool) -> Route:
-    return Route(
+def _route(result: Result, shipped: bool) -> RouteSummary:
+    return RouteSummary(
         name=result.name,
         kind={LEARNED: "learned", "oracle": "oracle"}.get(result.name, "baseline"),
         shipped=shipped,

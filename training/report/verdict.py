@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from training.pipeline import Training
 from training.report.assumptions import assumptions, doubts, independent
-from training.report.data import Verdict
+from training.report.data import RunVerdict
 from training.report.figures import count, percent, plural, points, score
 
 _MUCH_FILLED = 0.2
 
 
-def verdict(training: Training) -> Verdict:
+def verdict(training: Training) -> RunVerdict:
     """Judge a training run."""
     mood, word = _mood(training)
     assumed = tuple(assumptions(training)) if training.promises else ()
-    return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
+    return RunVerdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
 
 
 def headline(training: Training) -> str:

@@ -12,7 +12,7 @@ from parsed_page import Page
 from report_runs import ATTACK, HOSTILE_TIERS, Run
 
 from training.report import ReportData, report_html, write_report
-from training.report.data import Estimate, Learned
+from training.report.data import Learned, RangedFigure
 from training.report.ladder import LadderStep
 from training.report.markup import printable
 from training.report.unseen import UnseenTask
@@ -129,8 +129,8 @@ def test_many_tiers_get_letters_and_a_key(learned_run: Run) -> None:
 
 def test_what_lies_far_out_is_drawn_at_the_edge(learned_run: Run) -> None:
     data = learned_run.report()
-    dear = replace(data.routes[0], name="dear", saving=Estimate(-9.0, -9.1, -8.9), shipped=False)
-    poor = replace(data.routes[0], name="poor", kept=Estimate(0.1, 0.0, 0.2), shipped=False)
+    dear = replace(data.routes[0], name="dear", saving=RangedFigure(-9.0, -9.1, -8.9), shipped=False)
+    poor = replace(data.routes[0], name="poor", kept=RangedFigure(0.1, 0.0, 0.2), shipped=False)
     text = Page(report_html(replace(data, routes=(*data.routes, dear, poor)))).text
     assert "dear (1000% of the cost)" in text
     assert "poor (10% of the quality)" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.report.charts import cost_quality, tier_key, value_bar
-from training.report.data import CurveData, ReportData, Route
+from training.report.data import CurveData, ReportData, RouteSummary
 from training.report.figures import count, percent, plural, score, usd
 from training.report.ladder import LadderStep
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
@@ -101,7 +101,7 @@ def _gap_recovered(data: ReportData, recovered: float) -> Html:
     )
 
 
-def _route_name(route: Route) -> Html:
+def _route_name(route: RouteSummary) -> Html:
     return join(user(route.name), tag("span", " shipped", class_="mark") if route.shipped else None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.report.data import Estimate, ReportData
+from training.report.data import RangedFigure, ReportData
 from training.report.figures import percent, plural, points, usd, usd_range
 from training.report.markup import Html, note, tag, user
 from training.report.sections.cells import capital, known_range
@@ -68,7 +68,7 @@ def _money(data: ReportData) -> Html:
     ]
     if low == high == money.before:
         return tag("div", *before, class_="money")
-    within = tag("span", usd_range(Estimate(after, low, high)), class_="range-text")
+    within = tag("span", usd_range(RangedFigure(after, low, high)), class_="range-text")
     return tag(
         "div",
         *before,
