@@ -49,6 +49,22 @@ class MoneySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TodaySummary:
+    """What comes first in the report, against the tier that the money is spent on today.
+
+    Attributes
+    ----------
+    spend : USD spent on it, in the unit of `MoneySummary`.
+    saving, kept : share of its cost saved, of its quality kept.
+    """
+
+    tier: str
+    spend: float
+    saving: RangedFigure
+    kept: RangedFigure
+
+
+@dataclass(frozen=True, slots=True)
 class TierSummary:
     """One tier in the data: mean score, share of adequate answers (None: unknown), mean USD a call, rows observed."""
 
@@ -69,10 +85,13 @@ class RouteSummary:
     Attributes
     ----------
     kind : "learned", "oracle" or "baseline".
-    shipped : it is what the artifact does.
+    shipped : it is what the artifact does by itself.
     cost : mean USD a request.
     saving, kept : share of the reference's cost saved, of its quality kept.
     shares : share of the requests per tier.
+    offered : it is certified and saves more than what is shipped, and so comes first.
+    why_not : where it looks better than what comes first, why it was not taken.
+    saving_today : share of the cost of today's tier saved; None where no tier is named.
     """
 
     name: str
@@ -83,6 +102,9 @@ class RouteSummary:
     saving: RangedFigure
     kept: RangedFigure
     shares: tuple[float, ...]
+    offered: bool = False
+    why_not: str | None = None
+    saving_today: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +340,8 @@ class ReportData:
     gain : quality of the learned router above that of a random mix of tiers of the same cost, in points.
     test_rows : how many rows the figures come from.
     ladder, unseen_tasks : empty where they were not worked out.
+    today : where it is known which tier the money is spent on today.
+    next_steps : what to do, in sentences, the first thing first. limits : what the report does not say, in sentences.
     """
 
     tiers: tuple[TierSummary, ...]
@@ -339,6 +363,9 @@ class ReportData:
     mistakes: Mistakes | None
     notes: DataNotes
     reproduction: Reproduction
+    today: TodaySummary | None = None
+    next_steps: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -349,3 +376,8 @@ class ReportData:
     def route(self) -> RouteSummary:
         """The way of routing that is shipped."""
         return next(route for route in self.routes if route.shipped)
+
+    @property
+    def offer(self) -> RouteSummary:
+        """The way of routing that comes first: the certified cascade where it saves more, else what is shipped."""
+        return next((route for route in self.routes if route.offered), self.route)

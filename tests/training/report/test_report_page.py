@@ -66,7 +66,7 @@ def test_links_lead_to_sections_in_order(learned_run: Run) -> None:
     page = Page(report_html(full(learned_run)))
     anchors = [link["href"] for link in page.all("a")]
     assert anchors == [f"#{section['id']}" for section in page.all("section") if "id" in section]
-    assert len(anchors) == 11
+    assert len(anchors) == 13
 
 
 def test_sections_without_data_are_left_out(learned_run: Run) -> None:
@@ -80,7 +80,7 @@ def test_sections_without_data_are_left_out(learned_run: Run) -> None:
         learned=Learned("linear", "haiku", False, True, (), ()),
     )
     anchors = [link["href"] for link in Page(report_html(data)).all("a")]
-    assert anchors == ["#curve", "#comparison", "#data", "#method"]
+    assert anchors == ["#next", "#limits", "#curve", "#comparison", "#data", "#method"]
 
 
 def test_the_money_comes_first(learned_run: Run) -> None:
