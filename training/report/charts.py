@@ -17,6 +17,7 @@ from training.report.svg import Box, Placed, Point, Scale, dot, drawing, line, p
 _FARTHEST_COST = 1.5
 _LOWEST_QUALITY = 0.7
 _SAME_PLACE = 3.0
+_SAME_PLACE_CROWDED = 9.0
 _SAMPLE_STEP = 6.0
 _MOST_NAMES = 12
 _MARKER = {"shipped": 6.5, "learned": 5.5, "oracle": 5.5, "baseline": 4.0}
@@ -73,7 +74,7 @@ def cost_quality(data: ReportData) -> Html:
 def reliability_chart(found: Reliability) -> Html:
     """Predicted against observed, a dot a bin."""
     size = _RELIABILITY_SIZE
-    across, up = Scale(0, 1, 38, size - 20), Scale(0, 1, size - 36, 10)
+    across, up = Scale(0, 1, 42, size - 20), Scale(0, 1, size - 36, 12)
     shapes = [line((across(0), up(0)), (across(1), up(1)), "ideal")]
     for tick in (0.0, 0.5, 1.0):
         shapes += [
@@ -149,7 +150,8 @@ def _marks(data: ReportData, frame: _CurveFrame, *, short: bool) -> list[_Mark]:
         point = frame.point(cost, quality)
         beyond = cost > frame.cost.high, quality < frame.quality.low
         label = _letter(number) if short else _name(route, *beyond)
-        twin = next((place for place, mark in enumerate(marks) if _near(mark.point, point)), None)
+        apart = _SAME_PLACE_CROWDED if short else _SAME_PLACE
+        twin = next((place for place, mark in enumerate(marks) if _near(mark.point, point, apart)), None)
         if twin is None:
             marks.append(_Mark(route, point, label, *beyond))
             continue
@@ -160,8 +162,8 @@ def _marks(data: ReportData, frame: _CurveFrame, *, short: bool) -> list[_Mark]:
     return sorted(marks, key=lambda mark: not mark.route.shipped)
 
 
-def _near(one: Point, other: Point) -> bool:
-    return abs(one[0] - other[0]) < _SAME_PLACE and abs(one[1] - other[1]) < _SAME_PLACE
+def _near(one: Point, other: Point, apart: float) -> bool:
+    return abs(one[0] - other[0]) < apart and abs(one[1] - other[1]) < apart
 
 
 def _letter(number: int) -> str:

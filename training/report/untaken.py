@@ -17,6 +17,7 @@ from training.report.figures import percent, score
 from training.report.offer import offered
 
 _SAME_SAVING = 0.01
+_ROUNDING = 1e-9
 _NO_ROWS = "not certified: no row has every score that this takes"
 
 
@@ -31,8 +32,8 @@ def why_not_taken(training: Training) -> dict[str, str]:
 def _look_better(training: Training) -> Iterator[Result]:
     offer = offered(training)
     for result in training.results:
-        more = result.saving > offer.saving
-        better = result.kept > offer.kept and result.saving > offer.saving - _SAME_SAVING
+        more = result.saving > offer.saving + _ROUNDING
+        better = result.kept > offer.kept + _ROUNDING and result.saving > offer.saving - _SAME_SAVING
         if (more or better) and result.name not in (offer.name, training.result.name):
             yield result
 
