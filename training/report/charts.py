@@ -9,7 +9,7 @@ from math import hypot
 from string import ascii_uppercase
 
 from training.report.data import CurveData, Reliability, ReportData, RouteSummary
-from training.report.figures import count, percent, score
+from training.report.figures import count, percent, score, shortened
 from training.report.markup import Html, tag, user
 from training.report.svg import Box, Placed, Point, Scale, dot, drawing, line, place_labels, polyline, shape, text
 
@@ -187,6 +187,7 @@ def _key(data: ReportData) -> Html:
 
 def _axes(reference: str, frame: _CurveFrame, most_ticks: int) -> list[Html]:
     area, shapes = frame.area, []
+    named = shortened(reference, round(frame.width / frame.letters) - 4)
     for tick in frame.quality.ticks(6):
         y = frame.quality(tick)
         shapes += [
@@ -198,8 +199,8 @@ def _axes(reference: str, frame: _CurveFrame, most_ticks: int) -> list[Html]:
     return [
         *shapes,
         line((area.left, area.bottom), (area.right, area.bottom), "ground"),
-        text((area.right, frame.height - 4), f"cost, of always {reference} \u2192", "end", "axis"),
-        text((0, frame.letters), f"\u2191 quality, of {reference}\u2019s", "start", "axis"),
+        text((area.right, frame.height - 4), f"cost, of always {named} \u2192", "end", "axis"),
+        text((0, frame.letters), f"\u2191 quality, of {named}\u2019s", "start", "axis"),
     ]
 
 

@@ -57,6 +57,11 @@ def fixed(value: float) -> str:
     return _signed(f"{value:.3f}")
 
 
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters, its end left out where it is longer."""
+    return name if len(name) <= most else name[: max(most - 1, 1)].rstrip() + "\u2026"
+
+
 def plural(number: int, word: str) -> str:
     """A count with its word: "1 row", "2 rows"."""
     return f"{count(number)} {word}" + ("" if number == 1 else "s")
