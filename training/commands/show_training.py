@@ -119,10 +119,9 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     _show_assumptions(console, training)
     _show_ladder(console, training)
     _show_tasks(console, training)
-    for tier in training.never_chosen:
-        console.print(
-            f"[yellow]{escape(training.data.names[tier])} is never worth its price on these rows: no rule picks it[/]"
-        )
+    if training.never_chosen:
+        names = ", ".join(training.data.names[tier] for tier in training.never_chosen)
+        console.print(f"[yellow]Never worth its price on these rows, so no rule picks it: {escape(names)}[/]")
     if training.lost:
         console.print(f"{training.lost:,} test scores are missing; these figures count them as lost.")
     if training.filled:

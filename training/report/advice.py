@@ -1,4 +1,4 @@
-"""What whoever decides should do next, and what a report does not say: plain sentences."""
+"""What to do next, and what a report does not say: plain sentences for the person who decides."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def next_steps(training: Training) -> Iterator[str]:
             "Keep an outcome store, so that the cascade or the router records what it observes. Train again from it "
             "when a month of requests is there."
         )
-    for tier in training.never_chosen:
-        yield f"Consider taking {training.data.names[tier]} off the menu: it is never worth its price on these rows."
+    if training.never_chosen:
+        names = ", ".join(training.data.names[tier] for tier in training.never_chosen)
+        yield f"Consider a menu without {names}: on these rows no setting of the router ever picks it."
     if any(source != _COSTS_KNOWN for source in training.data.cost_sources):
         yield "Add the real cost of each call to the table. Some costs here are estimates."
 

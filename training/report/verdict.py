@@ -95,7 +95,7 @@ def warnings(training: Training) -> Iterator[str]:
 def _mood(training: Training) -> tuple[str, str]:
     result = training.result
     if training.rule.estimated is not None:
-        return "caution", "To be judged by what comes"
+        return "caution", "To be judged on new requests"
     if training.shipped.strategy == "learned":
         if not training.learned_won:
             return "stop", "Shipped against the evidence"

@@ -1,4 +1,4 @@
-"""For whoever decides: what to do next, and what the report does not say."""
+"""For the person who decides: what to do next, and what the report does not say."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def _reason(move: Moved) -> Html:
         ),
         *(tag("p", sentence) for sentence in why(move)),
         *(tag("blockquote", prompt, dir="auto") for prompt in move.prompts),
-        tag("p", "such as ", ", ".join(move.examples), class_="where"),
+        tag("p", "for example ", ", ".join(move.examples), class_="where"),
     )
 
 
