@@ -110,7 +110,7 @@ class Decision:
 
     def explain(self, top: int = 5) -> Explanation:
         """What in the request spoke most for and most against a cheaper tier, in words (which may quote the prompt)."""
-        return explain(self.loaded, self.request, self.tier, top)
+        return explain(self.loaded, self.request, self.tier, self.prediction, top)
 
     def _grounds(self) -> str:
         size = self.request.chars + (self.request.max_tokens or 0)

@@ -1,17 +1,24 @@
-"""What a decision rests on, in words."""
+"""What a decision rests on, in words that a colleague accepts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import exp, log
 
 from classifier.escapes import for_terminal
-from classifier.features import Features, dense_names, word_buckets
+from classifier.features import Features, word_buckets
 from classifier.loaded import Loaded
+from classifier.model import Prediction
 from classifier.request import Request
 from classifier.text import scan_text
+from classifier.traits import dense_traits, is_reason, said_of
 
-_NOTHING = 1e-4
+WORDING = "its wording in general"
+TASK = "its task label"
+# Of log odds, so at most half a percentage point of any probability: less is no reason.
+_LEAST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class Explanation:
     Attributes
     ----------
     tier, cheapest, reference : the chosen, the cheapest and the reference tier.
-    for_cheaper, against_cheaper : (feature in words, its share in the measure), strongest first.
+    for_cheaper, against_cheaper : (reason in words, its share in the measure), strongest first.
+    probability : P(the cheapest tier's answer is good enough); None: effects are given as shares in the measure.
     """
 
     tier: str
@@ -31,6 +39,7 @@ class Explanation:
     reference: str
     for_cheaper: tuple[tuple[str, float], ...]
     against_cheaper: tuple[tuple[str, float], ...]
+    probability: float | None = None
 
     def __str__(self) -> str:
         lines = [for_terminal(f"chosen: {self.tier}")]
@@ -39,32 +48,57 @@ class Explanation:
             (f"speaks for needing {self.reference}", self.against_cheaper),
         ):
             lines.append(for_terminal(f"{title}:"))
-            lines += [f"  {value:+.3f}  {for_terminal(name)}" for name, value in parts] or ["  nothing in particular"]
+            lines += [for_terminal(f"  {name} ({self._effect(share)})") for name, share in parts]
+            lines += [] if parts else ["  nothing in particular"]
         return "\n".join(lines)
 
+    def _effect(self, share: float) -> str:
+        """By how much a reason moves the probability, the linear part of the model taken for all of it."""
+        if self.probability is None or not 0 < self.probability < 1:
+            return f"{share:+.3f}"
+        odds = log(self.probability / (1 - self.probability)) - share
+        moved = abs(self.probability - 1 / (1 + exp(-odds)))
+        by = f"{moved:.2f}" if moved >= 0.005 else "less than 0.01"
+        return f"{'raises' if share > 0 else 'lowers'} P({self.cheapest}) by {by}"
 
-def explain(loaded: Loaded, request: Request, tier: str, top: int) -> Explanation:
-    """The ``top`` strongest features on either side, of a request that ``tier`` was chosen for."""
-    features, model = loaded.extract(request), loaded.model
-    parts = model.contributions(features)
-    words = features.word_terms
-    rows = [*parts.terms[:words], parts.terms[words:].sum(axis=0), *parts.dense, parts.task]
-    names = [
-        *_word_names(request, features),
-        "spelling and characters (4-byte sequences)",
-        *_dense_names(loaded, features),
-        "the task label",
-    ]
-    # Where the cheapest tier is itself the reference, its own quality is what matters.
-    margins = [row[0] - (row[model.reference] if model.reference else 0.0) for row in rows]
-    named = sorted(zip(names, map(float, margins), strict=True), key=lambda part: -abs(part[1]))
+
+def explain(loaded: Loaded, request: Request, tier: str, prediction: Prediction, top: int) -> Explanation:
+    """The ``top`` strongest reasons on either side, of a request that ``tier`` was chosen for.
+
+    Words that are numbers or common, scripts and letters are no reasons (`classifier.traits`), nor is what hardly moves
+    the probability.
+    """
+    model = loaded.model
+    ordered = sorted(_parts(loaded, request, loaded.extract(request)), key=lambda part: -abs(part[1]))
+    sure = prediction.adequate[0] if model.reference else prediction.quality[0]
     return Explanation(
         tier,
         loaded.tiers[0].name,
         loaded.rule.reference,
-        tuple([part for part in named if part[1] > _NOTHING][:top]),
-        tuple([part for part in named if part[1] < -_NOTHING][:top]),
+        tuple([part for part in ordered if part[1] >= _LEAST][:top]),
+        tuple([part for part in ordered if part[1] <= -_LEAST][:top]),
+        float(sure),
     )
+
+
+def _parts(loaded: Loaded, request: Request, features: Features) -> Iterator[tuple[str, float]]:
+    """Everything that adds to the measure, by name; what has no name of its own counts as the wording."""
+    model, words = loaded.model, features.word_terms
+    parts = model.contributions(features)
+    # Where the cheapest tier is itself the reference, its own quality is what matters.
+    terms, dense, (task,) = (
+        (rows[:, 0] - (rows[:, model.reference] if model.reference else 0.0)).tolist()
+        for rows in (parts.terms, parts.dense, parts.task[None])
+    )
+    named, wording = said_of(dense_traits(loaded.keywords), dense, (features.dense > model.weights.dense_mean).tolist())
+    for name, share in zip(_word_names(request, features), terms[:words], strict=True):
+        if is_reason(name):
+            yield f'"{name}"', share
+        else:
+            wording += share
+    yield from named
+    yield TASK, task
+    yield WORDING, wording + sum(terms[words:])
 
 
 def _word_names(request: Request, features: Features) -> list[str]:
@@ -73,11 +107,4 @@ def _word_names(request: Request, features: Features) -> list[str]:
     texts = [word.decode("utf-8", "replace") for word in words]
     grams = [*texts, *map(" ".join, pairwise(texts))]
     by_bucket = dict(zip(word_buckets(words).tolist(), grams, strict=True))
-    return [f'"{by_bucket[bucket]}"' for bucket in features.terms[: features.word_terms].tolist()]
-
-
-def _dense_names(loaded: Loaded, features: Features) -> list[str]:
-    """Names of the dense features with "more" or "less" than an average request has of each."""
-    above = features.dense > loaded.model.weights.dense_mean
-    names = dense_names(loaded.keywords)
-    return [f"{'more' if more else 'less'}: {name}" for name, more in zip(names, above, strict=True)]
+    return [by_bucket[bucket] for bucket in features.terms[: features.word_terms].tolist()]

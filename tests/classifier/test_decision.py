@@ -8,7 +8,7 @@ from hypothesis import given
 from classifier import Explanation, Router
 from classifier.artifact import Artifact
 from classifier.catalog import default_menu
-from classifier.features import dense_names
+from classifier.traits import dense_traits, is_reason
 from tests.helpers.requests import IMAGE, TIERS, any_request
 from tests.helpers.routers import Trained, artifact_content, decided
 
@@ -134,7 +134,8 @@ def test_an_explanation_in_words(router):
     assert "speaks for haiku being good enough:" in lines
     assert "speaks for needing opus:" in lines
     for name, share in (*explanation.for_cheaper, *explanation.against_cheaper):
-        assert f"  {share:+.3f}  {name}" in lines
+        effect = "raises P(haiku) by " if share > 0 else "lowers P(haiku) by "
+        assert any(line.startswith(f"  {name} ({effect}") for line in lines)
 
 
 def test_an_explanation_with_nothing_in_it_says_so():
@@ -143,8 +144,9 @@ def test_an_explanation_with_nothing_in_it_says_so():
 
 def test_all_parts_of_an_explanation_have_names(router):
     explanation = router.route(HARD, task="theorem proving").explain(10_000)
-    dense = {f"{more}: {name}" for name in dense_names(router.keywords) for more in ("more", "less")}
-    others = {"spelling and characters (4-byte sequences)", "the task label"}
+    traits = {trait for trait in dense_traits(router.keywords) if trait is not None}
+    dense = {trait.said(more=more) for trait in traits for more in (True, False)}
+    others = {"its wording in general", "its task label"}
     words = HARD.replace(",", "").split()
     quoted = {f'"{word}"' for word in (*words, *map(" ".join, pairwise(words)))}
     for name, _ in (*explanation.for_cheaper, *explanation.against_cheaper):
@@ -182,3 +184,16 @@ def test_where_the_cheapest_tier_is_the_reference_its_own_quality_is_explained(l
     decision = router.route(HARD)
     assert decision.probabilities["haiku"] == 1
     assert any("'proof'" in name for name, _ in decision.explain().against_cheaper)
+
+
+def test_no_common_word_and_no_number_is_a_reason(router):
+    explanation = router.route(f"{HARD}, and this with that, 12 times").explain(10_000)
+    named = [name.strip('"') for name, _ in (*explanation.for_cheaper, *explanation.against_cheaper) if '"' in name]
+    assert named
+    assert all(map(is_reason, named))
+
+
+def test_a_reason_says_by_how_much_it_moves_the_probability():
+    explanation = Explanation("opus", "haiku", "opus", (), (("has long numbers", -0.8),), 0.5)
+    assert "  has long numbers (lowers P(haiku) by 0.19)" in str(explanation).splitlines()
+    assert "  has long numbers (-0.800)" in str(replace(explanation, probability=None)).splitlines()

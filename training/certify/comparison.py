@@ -23,6 +23,8 @@ from training.measure.evaluate import (
 
 LEARNED = "learned router"
 NEIGHBOURS = "kNN"
+MIX = "random mix, same cost"
+ORACLE = "oracle"
 TUNED_LENGTH = "length, tuned"
 _ROUNDING = 1e-9
 
@@ -77,11 +79,11 @@ def compare(
     routed = fixed_weights(router, tiers)
     budget = float((routed * rows.costs).sum(axis=1).mean())
     mix = mix_at(rows.costs.mean(axis=0), rows.quality.mean(axis=0), budget)
-    weights["random mix, same cost"] = np.tile(mix, (len(rows), 1))
+    weights[MIX] = np.tile(mix, (len(rows), 1))
     for peer, expected in peers.items():
         weights[f"{peer}, same cost"] = fixed_weights(at_cost(expected, rows, budget), tiers)
     weights[name] = routed
-    weights["oracle"] = fixed_weights(cheapest_adequate(rows), tiers)
+    weights[ORACLE] = fixed_weights(cheapest_adequate(rows), tiers)
     return tuple(evaluate(rule, weight, rows, seed=seed) for rule, weight in weights.items())
 
 

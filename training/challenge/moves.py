@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import Menu
-from classifier.features import Features, dense_names
+from classifier.explain import TASK, WORDING
+from classifier.features import Features
 from classifier.router import Router
+from classifier.traits import dense_traits, said_of
 from training.challenge.starts import Starts, feature_kind, features_of
 from training.log.observed import Observed
 
@@ -163,8 +165,10 @@ def _reasons(
     spoke = _learned_places(champion, menu, before, after)
     if spoke is not None and feature_kind(champion) == feature_kind(challenger):
         speaks = speaks - _margins(champion, features, *spoke)
-    names = ("the task label", "its words and spelling", *_dense_names(challenger, features))
-    ordered = sorted(zip(names, speaks.tolist(), strict=True), key=lambda reason: -reason[1])
+    above = np.mean([each.dense for each in features], axis=0) > challenger.model.weights.dense_mean
+    task, terms, *dense = speaks.tolist()
+    named, rest = said_of(dense_traits(challenger.keywords), dense, above.tolist())
+    ordered = sorted([(TASK, task), (WORDING, terms + rest), *named], key=lambda reason: -reason[1])
     return tuple(reason for reason in ordered[:_REASONS] if reason[1] > _LEAST)
 
 
@@ -186,10 +190,3 @@ def _margins(router: Router, features: Sequence[Features], before: int, after: i
         rows.append(stacked[:, after] - stacked[:, before])
     means: _Float = np.mean(rows, axis=0)
     return means
-
-
-def _dense_names(router: Router, features: Sequence[Features]) -> list[str]:
-    """Names of the dense features, with whether these requests have more or less of each than others."""
-    above = np.mean([each.dense for each in features], axis=0) > router.model.weights.dense_mean
-    names = dense_names(router.keywords)
-    return [f"{'more' if more else 'less'}: {name}" for name, more in zip(names, above.tolist(), strict=True)]

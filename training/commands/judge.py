@@ -99,12 +99,12 @@ def outcome_of(found: Contest) -> str:
     if found.promoted is not None:
         return f"In use: {found.promoted.name}, instead of {found.champion}."
     if not found.judged and found.remarks:
-        return f"In use stays {found.champion}: no candidate could be judged."
+        return f"{found.champion} stays in use: no candidate could be judged."
     if not found.judged:
-        return f"In use stays {found.champion}: no candidate learned from outcomes is pending."
+        return f"{found.champion} stays in use: no candidate learned from outcomes is pending."
     passed = [one for one in found.judged if one.challenge.promotion.promote]
     which = f"{passed[0].version.name} passed, but was not promoted" if passed else "no candidate has passed yet"
-    return f"In use stays {found.champion}: {which}."
+    return f"{found.champion} stays in use: {which}."
 
 
 def show_contest(console: Console, found: Contest, monthly_spend: float | None = None) -> None:

@@ -131,8 +131,8 @@ Put the version into use that was promoted before the one in use; again, the one
 _DIFF_HELP = """
 What one version says otherwise than another, and with a table, which requests go elsewhere.
 
-Tables are those of train-router. Costs and qualities are what the two artifacts expect, each by its own lights: only
-outcomes tell which is right, and evaluate-router looks at these. Prompts are shown only where --show-prompts asks.
+Tables are those of train-router. Costs and qualities are what each of the two artifacts expects. Only outcomes tell
+which one is right: evaluate-router compares them with outcomes. Prompts are shown only with --show-prompts.
 
 [bold]Examples[/]
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from training.drift.data import DriftReport, TierView
 from training.drift.words import amount, headline, how_far, moment, moved_far, promise, when
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 _LISTED = 6
 
@@ -60,9 +60,9 @@ def _cells(tier: TierView) -> tuple[str, ...]:
     )
 
 
-def _share(found: Estimate | None) -> str:
+def _share(found: RangedFigure | None) -> str:
     return "" if found is None else f"{found.value:.1%} [{found.low:.0%}, {found.high:.0%}]"
 
 
-def _times(found: Estimate | None) -> str:
+def _times(found: RangedFigure | None) -> str:
     return "" if found is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

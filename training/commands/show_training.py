@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,7 +20,11 @@ from training.measure.evaluate import Result
 from training.prepare.data import RoutingData
 from training.progress import StageProgress
 from training.report.assumptions import assumptions, doubts, independent
+from training.report.data import TodaySummary
 from training.report.ladder import ladder_steps
+from training.report.offer import offer_first, offered, offers_cascade
+from training.report.today import reference_spend, saving_today, today_summary
+from training.report.untaken import why_not_taken
 from training.tables import OutcomeTable
 from training.training import TrainedGate, Training
 
@@ -71,46 +75,98 @@ def show_data(console: Console, data: RoutingData) -> None:
     repeated = len(data) - len(np.unique(data.groups))
     if repeated:
         console.print(
-            f"Duplicates: {repeated:,} rows repeat or nearly repeat another's prompt, or share its group; "
-            "they stay on one side of the split"
+            f"Duplicates: {repeated:,} rows repeat another row's prompt, nearly or exactly, or share its group. Such "
+            "rows are never split between training and testing."
         )
     _show_costs(console, data)
 
 
-def show_result(console: Console, training: Training, monthly_spend: float | None) -> None:
-    """The verdict first, then every way of routing beside it."""
+def show_result(console: Console, training: Training, monthly_spend: float | None, *, today: str | None = None) -> None:
+    """The verdict first, then every way of routing beside it.
+
+    Parameters
+    ----------
+    monthly_spend : USD a month; None: no figure is a month's.
+    today : name of the tier that it is spent on; None: the reference.
+
+    Raises
+    ------
+    InputError : no tier has the name ``today``.
+    """
+    against_today = today_summary(training, today, monthly_spend)
     console.print()
     for line in _warnings(training):
         console.print(f"[bold yellow]Warning:[/] {escape(line)}")
-    console.print(f"[bold green]{escape(headline(training, monthly_spend))}[/]")
-    names = training.data.names
-    of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
-    console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
-    console.print(comparison_table(training.results, training.result, names, monthly_spend))
-    console.print(escape(_promise(training)))
+    console.print(f"[bold green]{escape(headline(training, None if against_today else monthly_spend))}[/]")
+    if against_today is not None:
+        console.print(f"[bold green]{escape(_today_headline(against_today, monthly_spend))}[/]")
+    _show_comparison(console, training, reference_spend(training, monthly_spend, today), today)
     if training.gate is not None:
         console.print(escape(_cascade_promise(training, training.gate)))
+    console.print(escape(_promise(training)))
     _show_assumptions(console, training)
     _show_ladder(console, training)
     _show_tasks(console, training)
-    for tier in training.never_chosen:
-        console.print(
-            f"[yellow]{escape(training.data.names[tier])} is never worth its price on these rows: no rule picks it[/]"
-        )
+    if training.never_chosen:
+        names = ", ".join(training.data.names[tier] for tier in training.never_chosen)
+        console.print(f"[yellow]Never worth its price on these rows, so no rule picks it: {escape(names)}[/]")
     if training.lost:
-        console.print(f"{training.lost:,} unobserved test scores count as lost in these figures")
+        console.print(f"{training.lost:,} test scores are missing; these figures count them as lost.")
     if training.filled:
-        console.print(f"{training.filled:,} unobserved test scores stand as the model's expectation in these figures")
+        console.print(
+            f"{training.filled:,} test scores were not observed; these figures use the model's expectation instead."
+        )
+
+
+def _show_comparison(console: Console, training: Training, spend: float | None, today: str | None) -> None:
+    """Every way of routing, what the columns mean, and why rows that look better were not taken."""
+    names, offer = training.data.names, offered(training)
+    of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
+    console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
+    console.print(comparison_table(offer_first(training), offer, names, spend, today=_savings_today(training, today)))
+    console.print(
+        escape(
+            f"saved and kept: cost and mean score against always {names[training.data.reference]}. "
+            "oracle: knows every answer beforehand, as no router can."
+        ),
+        highlight=False,
+    )
+    reasons = why_not_taken(training)
+    if reasons:
+        console.print("[bold]Rows that look better, and why they were not taken[/]")
+    for name, clause in reasons.items():
+        console.print(Padding(escape(f"{name}: {clause}"), (0, 0, 0, 2)), highlight=False)
+
+
+def _savings_today(training: Training, today: str | None) -> dict[str, float] | None:
+    """What each way of routing saves against the tier that is used today; None where no tier is named."""
+    savings = {result.name: saving_today(training, result, today) for result in training.results}
+    return None if today is None else {name: saving for name, saving in savings.items() if saving is not None}
+
+
+def _today_headline(today: TodaySummary, monthly_spend: float | None) -> str:
+    """The same against the tier that is used today."""
+    saving, kept = today.saving, today.kept
+    sign, said = (1, "saves {}") if saving.value >= 0 else (-1, "costs {} more")
+    low, high = sorted((sign * saving.low, sign * saving.high))
+    sentence = (
+        f"Against always {today.tier}, which you use today, it {said.format(f'{sign * saving.value:.1%}')} "
+        f"[{low:.1%}, {high:.1%}] at {kept.value:.1%} [{kept.low:.1%}, {kept.high:.1%}] of its quality"
+    )
+    if monthly_spend is not None:
+        sentence += f": ${today.spend:,.0f} a month become ${today.spend * (1 - saving.value):,.0f}"
+    return sentence + "."
 
 
 def headline(training: Training, monthly_spend: float | None) -> str:
     """The verdict in one sentence."""
-    result, data = training.result, training.data
+    result, data = offered(training), training.data
     reference = data.names[data.reference]
     if training.shipped.always == reference:
         return f"No saving: the router always picks {reference}, the tier you would use without it."
+    name = f"certified {result.name}," if offers_cascade(training) else training.shipped.name
     sentence = (
-        f"{'by estimate, ' if training.rule.estimated is not None else ''}{training.shipped.name} saves "
+        f"{'by estimate, ' if training.rule.estimated is not None else ''}{name} saves "
         f"{result.saving:.1%} "
         f"[{result.saving_interval.low:.1%}, {result.saving_interval.high:.1%}] of the cost of always {reference} "
         f"{_kept(training)} of its quality, on {len(training.test):,} test rows"
@@ -122,9 +178,9 @@ def headline(training: Training, monthly_spend: float | None) -> str:
 
 def _kept(training: Training) -> str:
     """The quality kept; where much is not observed but expected, an interval would claim too much."""
-    result = training.result
+    result = offered(training)
     if training.rule.estimated is not None:
-        return f"at about {result.kept:.1%}, what was not seen taken as the model expects it,"
+        return f"at about {result.kept:.1%} (unobserved scores are the model's own expectation)"
     return f"at {result.kept:.1%} [{result.kept_interval.low:.1%}, {result.kept_interval.high:.1%}]"
 
 
@@ -134,7 +190,7 @@ def _warnings(training: Training) -> Iterator[str]:
     if rule.estimated is not None:
         yield (
             f"nothing is certified: {_why_not(training)}. Its setting is the cheapest that is estimated to lose at "
-            f"most {_loss(training)}; quality below counts what was not seen as the model expects it."
+            f"most {_loss(training)}. Quality below uses the model's own expectation for scores that were not observed."
         )
         yield from _crowding(training)
         return
@@ -164,15 +220,18 @@ def _warnings(training: Training) -> Iterator[str]:
         if training.shipped.strategy == "learned":
             yield "it is shipped all the same, as --force asks."
         else:
-            yield f"the best floor is shipped instead: {training.shipped.name} (--force ships the learned router)."
+            yield (
+                f"the best rule without learning is shipped instead: {training.shipped.name} "
+                "(--force ships the learned router)."
+            )
     yield from _crowding(training)
 
 
 def _why_not(training: Training) -> str:
     rows = training.rule.rung.rows
     if rows:
-        return f"{rows:,} rows of the tables, which show all tiers, are too few for that or speak against it"
-    return "what a router in use observes shows all tiers of no request"
+        return f"the {rows:,} rows of the tables, which score all tiers, are too few or speak against it"
+    return "a router in use never observes all tiers of one request"
 
 
 def _loss(training: Training) -> str:
@@ -184,7 +243,7 @@ def _crowding(training: Training) -> Iterator[str]:
         share = max(training.result.shares)
         yield (
             f"{share:.0%} of the requests go to one tier, {training.crowded}: "
-            "the router then changes little; look at the table below before switching it on."
+            "the router then changes little. Look at the table below before switching it on."
         )
 
 
@@ -192,12 +251,12 @@ def _cascade_promise(training: Training, gate: TrainedGate) -> str:
     promise, reference = gate.promise, training.data.names[training.data.reference]
     loss = f"{promise.target:.1%} of {reference}'s quality" if promise.relative else f"{promise.target:g} points"
     learned = ", ".join(training.data.names[tier] for tier in gate.tiers)
-    sentence = f"A gate was learned from the answers of {learned}. "
+    sentence = f"A gate, which checks an answer before it is kept, was learned from the answers of {learned}. "
     if promise.certified:
         return sentence + (
-            f"Certified together with the router on {independent(gate.rung)} kept apart: with {promise.confidence:.0%} "
-            f"confidence the cascade loses at most {loss} (observed {gate.rung.loss:.2%}), keeping answers that score "
-            f"at least {promise.setting.threshold:.2f}."
+            f"Router and gate are certified together on {independent(gate.rung)} kept apart for it: with "
+            f"{promise.confidence:.0%} confidence the cascade loses at most {loss} (observed {gate.rung.loss:.2%}). "
+            f"It keeps answers that the gate scores at least {promise.setting.threshold:.2f}."
         )
     needed = f"; about {gate.rung.rows_needed:,} rows for choosing would be needed" if gate.rung.rows_needed else ""
     return sentence + f"No cascade could be certified to lose at most {loss}{needed}."
@@ -243,18 +302,16 @@ def _show_ladder(console: Console, training: Training) -> None:
     if not steps:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("max_quality_loss", "saves", "keeps", ""):
+    for name in ("max_quality_loss", "cost saved", "quality kept", ""):
         table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name))
     for step in steps:
         loss = f"{step.target:.3f}" + (" *" if step.target == training.target.loss else "  ")
         if step.certified:
             table.add_row(loss, f"{step.saving:.1%}", f"{step.kept:.1%}", "")
         else:
-            needed = (
-                f"about {step.rows_needed:,} rows for choosing needed" if step.rows_needed else "no saving in sight"
-            )
-            table.add_row(loss, "", "", f"only {training.data.names[training.data.reference]}: {needed}")
-    console.print("Certified together, to be asked for at run time (* is the default); figures of the test rows:")
+            needed = f"needs about {step.rows_needed:,} rows" if step.rows_needed else "more rows would not help"
+            table.add_row(loss, "", "", f"only {training.data.names[training.data.reference]} ({needed})")
+    console.print("Certified for other losses, too, which a caller may ask for (* is the default):")
     console.print(table)
 
 
@@ -265,13 +322,18 @@ def _show_tasks(console: Console, training: Training) -> None:
     kept: dict[bool | None, list[str]] = {True: [], False: [], None: []}
     for task in training.rule.tasks:
         kept[training.rule.task_keeps(task)].append(task)
-    otherwise = "go to the reference" if training.target.per_task else "kept only on the whole"
     parts = [
         f"{heading}: {_some(kept[holds])}"
-        for holds, heading in ((True, "yes"), (False, f"no ({otherwise})"), (None, f"too few rows ({otherwise})"))
+        for holds, heading in ((True, "yes"), (False, "no"), (None, "too few rows to tell"))
         if kept[holds]
     ]
-    console.print(escape("Certified for the task by itself: " + "; ".join(parts)))
+    otherwise = (
+        "Other tasks go to the reference."
+        if training.target.per_task
+        else "For the other tasks the promise holds only for all requests taken together."
+    )
+    every = len(kept[True]) == len(training.rule.tasks)
+    console.print(escape(f"Certified for each task by itself? {'; '.join(parts)}.{'' if every else ' ' + otherwise}"))
 
 
 def _some(tasks: list[str]) -> str:
@@ -318,9 +380,20 @@ def _show_problems(console: Console, table: OutcomeTable) -> None:
 
 
 def comparison_table(
-    results: Sequence[Result], marked: Result, names: tuple[str, ...], monthly_spend: float | None
+    results: Sequence[Result],
+    marked: Result,
+    names: tuple[str, ...],
+    monthly_spend: float | None,
+    *,
+    today: Mapping[str, float] | None = None,
 ) -> Table:
-    """Ways of routing, a line each; ``marked`` is the one that matters."""
+    """Ways of routing, a line each; ``marked`` is the one that matters.
+
+    Parameters
+    ----------
+    monthly_spend : USD a month that the reference alone costs.
+    today : share of the cost of the tier that is used today that each saves, by name: one more column.
+    """
     few = len(names) <= _FEW_TIERS
     table = Table(
         box=SIMPLE_HEAD,
@@ -328,7 +401,8 @@ def comparison_table(
         padding=(0, 1, 0, 0),
     )
     table.add_column("", overflow="fold")
-    for name in ("$/1,000", "saved", "quality", "kept", *(["$/month"] if monthly_spend is not None else [])):
+    more = (["saved today"] if today is not None else []) + (["$/month"] if monthly_spend is not None else [])
+    for name in ("$/1,000", "saved", "quality", "kept", *more):
         table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
     table.add_column("shares %" if few else "most requests go to", justify="right" if few else "left", overflow="fold")
     for result in results:
@@ -338,6 +412,7 @@ def comparison_table(
             f"{result.saving:.1%}",
             f"{result.quality:.4f}",
             f"{result.kept:.1%}",
+            *([f"{today[result.name]:.1%}"] if today is not None else []),
             *([f"{monthly_spend * (1 - result.saving):,.0f}"] if monthly_spend is not None else []),
             "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, names),
         ]

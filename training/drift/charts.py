@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT = 280.0, 190.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _RequestsFrame:
     """A chart's area over the requests."""
 
     width: float
@@ -62,7 +62,7 @@ def series_chart(found: Series, report: DriftReport) -> Html:
 
 
 def _evidence(report: DriftReport, width: float, height: float) -> Html:
-    frame = _Frame(
+    frame = _RequestsFrame(
         width, height, Scale(0, max(report.rows, 1), 62, width - 10), Scale(_LOWEST, _HIGHEST, height - 30, 10)
     )
     area = frame.area
@@ -88,7 +88,7 @@ def _evidence(report: DriftReport, width: float, height: float) -> Html:
     return drawing(width, height, _spoken(report.evidence), *shapes, class_="curve")
 
 
-def _alarms(alarmed: list[EvidenceLine], frame: _Frame) -> list[Html]:
+def _alarms(alarmed: list[EvidenceLine], frame: _RequestsFrame) -> list[Html]:
     """A dot and a name where each line crosses."""
     marks = [(frame.point(each.alarm_row or 0, 0.0), stream_name(each.what, each.tier)) for each in alarmed]
     shapes = [dot(point, 4.5, "mark shipped", name) for point, name in marks]
@@ -110,16 +110,16 @@ def _spoken(lines: tuple[EvidenceLine, ...]) -> str:
     return f"Evidence over the requests, against what an alarm takes. {'; '.join(parts)}"
 
 
-def _series_frame(found: Series, rows: int) -> _Frame:
+def _series_frame(found: Series, rows: int) -> _RequestsFrame:
     values = [
         value for each in found.windows for value in (each.seen.low, each.seen.high, each.usual) if value is not None
     ]
     room = max(max(values) - min(values), 0.05) * 0.08
     up = Scale(min(values) - room, max(values) + room, _HEIGHT - 28, 8)
-    return _Frame(_WIDTH, _HEIGHT, Scale(0, max(rows, 1), 42, _WIDTH - 12), up)
+    return _RequestsFrame(_WIDTH, _HEIGHT, Scale(0, max(rows, 1), 42, _WIDTH - 12), up)
 
 
-def _value_axis(frame: _Frame, ratio: bool) -> list[Html]:
+def _value_axis(frame: _RequestsFrame, ratio: bool) -> list[Html]:
     shapes = []
     for tick in frame.up.ticks(4):
         y = frame.up(tick)
@@ -130,7 +130,7 @@ def _value_axis(frame: _Frame, ratio: bool) -> list[Html]:
     return shapes
 
 
-def _request_axis(frame: _Frame, rows: int, most: int) -> list[Html]:
+def _request_axis(frame: _RequestsFrame, rows: int, most: int) -> list[Html]:
     area = frame.area
     ticks = [tick for tick in frame.across.ticks(max(most, 2)) if tick == int(tick) and tick > 0]
     shapes = [text((frame.across(tick), area.bottom + 17), count(int(tick)), "middle") for tick in ticks[:-1]]

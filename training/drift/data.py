@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,16 @@ class TierView:
     name: str
     answers_before: int
     answers: int
-    passes_before: Estimate | None
-    passes: Estimate | None
+    passes_before: RangedFigure | None
+    passes: RangedFigure | None
     usual: float | None
     score_before: float | None
     score: float | None
     expected: float | None
-    adequate: Estimate | None
+    adequate: RangedFigure | None
     gap_before: float | None
-    cost_before: Estimate | None
-    cost: Estimate | None
+    cost_before: RangedFigure | None
+    cost: RangedFigure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class TaskView:
     task: str | None
     answers: int
     expected: float
-    adequate: Estimate
+    adequate: RangedFigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class GateView:
     """
 
     tier: str
-    false_pass: tuple[Estimate, Estimate]
-    false_fail: tuple[Estimate, Estimate]
+    false_pass: tuple[RangedFigure, RangedFigure]
+    false_fail: tuple[RangedFigure, RangedFigure]
     audits: tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -126,7 +126,7 @@ class Window:
 
     row: int
     rows: int
-    seen: Estimate
+    seen: RangedFigure
     usual: float | None
 
 

@@ -12,14 +12,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 _Z = 1.959964
 
 _Float = NDArray[np.float64]
 
 
-def mean_share(values: _Float) -> Estimate | None:
+def mean_share(values: _Float) -> RangedFigure | None:
     """Mean of values in 0..1 with Wilson's score interval ("Probable Inference", JASA 22, 1927); None: of nothing."""
     count = len(values)
     if not count:
@@ -27,19 +27,19 @@ def mean_share(values: _Float) -> Estimate | None:
     mean, square = float(values.mean()), _Z * _Z
     centre = (mean + square / (2 * count)) / (1 + square / count)
     half = _Z / (1 + square / count) * math.sqrt(max(mean * (1 - mean), 0.0) / count + square / (4 * count * count))
-    return Estimate(mean, min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
+    return RangedFigure(mean, min(max(0.0, centre - half), mean), max(min(1.0, centre + half), mean))
 
 
-def mean_ratio(logs: _Float) -> Estimate | None:
+def mean_ratio(logs: _Float) -> RangedFigure | None:
     """Geometric mean of ratios, given as logarithms, with the normal interval; None: of nothing."""
     if not len(logs):
         return None
     half = _Z * float(logs.std()) / math.sqrt(len(logs))
     mean = float(logs.mean())
-    return Estimate(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
+    return RangedFigure(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
-def difference(values: _Float, groups: NDArray[np.int64], later: NDArray[np.bool_]) -> Estimate | None:
+def difference(values: _Float, groups: NDArray[np.int64], later: NDArray[np.bool_]) -> RangedFigure | None:
     """How much larger later values are than earlier ones of their groups; None where no group has both.
 
     Parameters
@@ -61,4 +61,4 @@ def difference(values: _Float, groups: NDArray[np.int64], later: NDArray[np.bool
     weights = after[both] / after[both].sum()
     value = float(weights @ (means[1] - means[0])[both])
     half = _Z * math.sqrt(float((weights**2) @ (spread[0] / before[both] + spread[1] / after[both])))
-    return Estimate(value, value - half, value + half)
+    return RangedFigure(value, value - half, value + half)

@@ -25,7 +25,7 @@ from training.drift.streams import (
     task_codes,
 )
 from training.log.observed import Observed
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 NO_TASK = "(no task)"
 _LISTED = 3
@@ -108,7 +108,7 @@ def _means(stream: Stream, later: NDArray[np.bool_]) -> str:
     return f"expected adequacy {before.mean():.1%}, now {after.mean():.1%}"
 
 
-def _answers(observed: Observed, track: Track, found: Estimate, tier: str | None) -> str:
+def _answers(observed: Observed, track: Track, found: RangedFigure, tier: str | None) -> str:
     place = track.watched.tier or 0
     rows = track.watched.rows[track.watched.rows >= (track.since or 0)]
     passes = float(observed.verdict[rows, place].mean())
@@ -142,5 +142,5 @@ def _more(value: float, above: str, below: str) -> str:
     return above if value > 0 else below
 
 
-def _points(found: Estimate) -> str:
+def _points(found: RangedFigure) -> str:
     return f"{found.value * 100:+.1f} points [{found.low * 100:+.1f}, {found.high * 100:+.1f}]"

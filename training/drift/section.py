@@ -7,7 +7,7 @@ from training.drift.data import DriftReport, Finding, GateView, PriceChange, Tie
 from training.drift.findings import NO_TASK
 from training.drift.words import amount, headline, moved_far, promise, when
 from training.report.charts import value_bar
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 from training.report.figures import count, fixed, percent, percent_range, points, usd
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
 from training.report.sections.cells import capital, with_range
@@ -140,7 +140,7 @@ def _tier(tier: TierView) -> tuple[object, ...]:
     )
 
 
-def _shares(found: Estimate | None) -> object:
+def _shares(found: RangedFigure | None) -> object:
     return "" if found is None else with_range(found)
 
 

@@ -13,7 +13,7 @@ from training.drift.streams import alike, cost_ratio, task_codes
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import make_labels
 from training.log.observed import Observed
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 _LEAST_ANSWERS = 20  # of a task, to be shown by itself
 _WINDOWS = 16
@@ -134,7 +134,7 @@ def _task_view(observed: Observed, tier: int, task: str | None, rows: _Rows, lab
 
 
 def _windows(
-    values: _Float, usual: _Float, summary: Callable[[_Float], Estimate | None] = mean_share
+    values: _Float, usual: _Float, summary: Callable[[_Float], RangedFigure | None] = mean_share
 ) -> Iterator[Window]:
     """Neighbouring rows together, where they are not too few."""
     for part in np.array_split(np.arange(len(values)), min(max(len(values) // _WINDOW_ROWS, 1), _WINDOWS)):
@@ -153,13 +153,13 @@ def _mean(values: _Float) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def _rate(rates: Rates, tier: int) -> Estimate:
-    return Estimate(float(rates.value[tier]), float(rates.low[tier]), float(rates.high[tier]))
+def _rate(rates: Rates, tier: int) -> RangedFigure:
+    return RangedFigure(float(rates.value[tier]), float(rates.low[tier]), float(rates.high[tier]))
 
 
-def _missing(rates: Rates, tier: int) -> Estimate:
+def _missing(rates: Rates, tier: int) -> RangedFigure:
     """One minus the rate."""
-    return Estimate(1 - float(rates.value[tier]), 1 - float(rates.high[tier]), 1 - float(rates.low[tier]))
+    return RangedFigure(1 - float(rates.value[tier]), 1 - float(rates.high[tier]), 1 - float(rates.low[tier]))
 
 
 def _audits(truth: GateTruth, tier: int) -> tuple[int, int]:

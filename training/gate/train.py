@@ -66,13 +66,23 @@ def add_gate(
     if certified is None:
         return training
     promise, rung = certified
-    setting = promise.setting
-    prospects = {data.names.index(name): prospect for name, prospect in setting.prospects.items()}
-    pair = Pair(setting.price_weight, setting.threshold, prospects)
-    done = replay(pair, training.expected, scores[training.split.test], training.test)
+    done = replay_on_test(training, promise, scores)
     result = evaluate_replay(done, training.test, seed=training.seed)
     results = (*training.results[:_BEFORE_ORACLE], result, *training.results[_BEFORE_ORACLE:])
     return replace(training, results=results, gate=TrainedGate(model, answers.tiers, scores, promise, rung, result))
+
+
+def replay_on_test(training: Training, promise: CascadePromise, scores: NDArray[np.float64]) -> CascadeReplay:
+    """What the cascade of a promise does on the test rows.
+
+    Parameters
+    ----------
+    scores : (n, t) the gate's, of all rows of the data.
+    """
+    setting, names = promise.setting, training.data.names
+    prospects = {names.index(name): prospect for name, prospect in setting.prospects.items()}
+    pair = Pair(setting.price_weight, setting.threshold, prospects)
+    return replay(pair, training.expected, scores[training.split.test], training.test)
 
 
 def evaluate_replay(done: CascadeReplay, rows: Outcomes, *, seed: int) -> Result:

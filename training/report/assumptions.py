@@ -18,8 +18,8 @@ _FEW_INDEPENDENT = 0.5
 def assumptions(training: Training) -> Iterator[str]:
     """What must be true for the promise to hold."""
     yield (
-        "Independent rows: no request depends on another, and tomorrow's are like these. What belongs together (a "
-        "conversation, a document) needs a group column."
+        "Independent rows: no request depends on another, and tomorrow's requests are like these. Rows that belong "
+        "together (a conversation, a document) need a group column."
     )
     yield "True scores: if the table calls a poor answer good, so does the promise."
     names = training.data.names
@@ -41,7 +41,7 @@ def independent(rung: Rung) -> str:
 
 
 def doubts(training: Training) -> Iterator[str]:
-    """What of the rows is unfit for a promise, and what was done."""
+    """What makes the rows unfit for a promise, and what was done."""
     for gap in training.data.missing:
         if not gap.by_chance:
             yield _gap(training, gap)
@@ -73,9 +73,9 @@ def doubts(training: Training) -> Iterator[str]:
 def _tries(training: Training) -> str:
     attempt, confidence = training.target.attempt, training.target.confidence
     if attempt is None:
-        return "One try, which no ledger counts: the best of several runs on the same rows may break the promise."
+        return "One try, which no ledger counts. The best of several runs on the same rows may break the promise."
     if attempt == 1:
-        return "One try on these rows: further ones, with another seed or option, are held to the error that is left."
+        return "One try on these rows. Further tries, with another seed or option, are tested more strictly."
     return (
         f"Try {attempt} on these rows: it was tested at {training.target.level:.2%} confidence, so that all tries "
         f"together keep {confidence:.0%}. New rows start anew."
@@ -85,7 +85,7 @@ def _tries(training: Training) -> str:
 def gap_seen(gap: Missing, name: str) -> str:
     """What is missing of a tier, in a sentence."""
     whose = f", {gap.where}" if gap.where else ""
-    known = "not by chance" if gap.p_value < LEVEL else "not to be told whether by chance"
+    known = "not by chance" if gap.p_value < LEVEL else "whether by chance is not known"
     return f"{gap.rows:,} of {gap.of:,} rows have no score of {name}{whose}: {known}. "
 
 

@@ -17,7 +17,7 @@ _HARDLY = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class ChallengeMoney:
     """What both cost, and challenger minus champion, in USD ``unit``: "a month" or "per 1,000 requests"."""
 
     unit: str
@@ -26,7 +26,7 @@ class Money:
     difference: Estimate
 
 
-def money_of(found: Challenge, monthly_spend: float | None = None) -> Money | None:
+def money_of(found: Challenge, monthly_spend: float | None = None) -> ChallengeMoney | None:
     """What both cost; None: nothing is known.
 
     Parameters
@@ -39,7 +39,7 @@ def money_of(found: Challenge, monthly_spend: float | None = None) -> Money | No
     unit, factor = "per 1,000 requests", 1000.0
     if monthly_spend is not None and compared.champion.value > 0:
         unit, factor = "a month", monthly_spend / compared.champion.value
-    return Money(
+    return ChallengeMoney(
         unit, *(_times(each, factor) for each in (compared.champion, compared.challenger, compared.difference))
     )
 
@@ -127,7 +127,7 @@ def _expectation(move: Moved, believed: Believed) -> str:
     return f"{score(believed.quality_after)} of {move.after} and {score(believed.quality_before)} of {move.before}"
 
 
-def _money_words(money: Money) -> str:
+def _money_words(money: ChallengeMoney) -> str:
     amount, before = money.difference.value, money.champion.value
     share = f" ({percent(abs(amount) / before)})" if before > 0 else ""
     said = f"saves {usd(-amount)}" if amount <= 0 else f"costs {usd(amount)} more"

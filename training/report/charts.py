@@ -8,8 +8,8 @@ from itertools import pairwise
 from math import hypot
 from string import ascii_uppercase
 
-from training.report.data import CurveData, Reliability, ReportData, Route
-from training.report.figures import count, percent, score
+from training.report.data import CurveData, Reliability, ReportData, RouteSummary
+from training.report.figures import count, percent, score, shortened
 from training.report.markup import Html, tag, user
 from training.report.svg import Box, Placed, Point, Scale, dot, drawing, line, place_labels, polyline, shape, text
 
@@ -17,6 +17,7 @@ from training.report.svg import Box, Placed, Point, Scale, dot, drawing, line, p
 _FARTHEST_COST = 1.5
 _LOWEST_QUALITY = 0.7
 _SAME_PLACE = 3.0
+_SAME_PLACE_CROWDED = 9.0
 _SAMPLE_STEP = 6.0
 _MOST_NAMES = 12
 _MARKER = {"shipped": 6.5, "learned": 5.5, "oracle": 5.5, "baseline": 4.0}
@@ -27,7 +28,7 @@ _RELIABILITY_SIZE = 250.0
 class _Mark:
     """A way of routing on the chart: where it is drawn, and whether its true place is beyond the edge."""
 
-    route: Route
+    route: RouteSummary
     point: Point
     label: str
     beyond_cost: bool
@@ -39,7 +40,7 @@ class _Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class _CurveFrame:
     """The chart's area: its scales, and the size of its letters."""
 
     width: float
@@ -73,7 +74,7 @@ def cost_quality(data: ReportData) -> Html:
 def reliability_chart(found: Reliability) -> Html:
     """Predicted against observed, a dot a bin."""
     size = _RELIABILITY_SIZE
-    across, up = Scale(0, 1, 38, size - 20), Scale(0, 1, size - 36, 10)
+    across, up = Scale(0, 1, 42, size - 20), Scale(0, 1, size - 36, 12)
     shapes = [line((across(0), up(0)), (across(1), up(1)), "ideal")]
     for tick in (0.0, 0.5, 1.0):
         shapes += [
@@ -95,7 +96,7 @@ def reliability_chart(found: Reliability) -> Html:
     return drawing(size, size, f"Reliability of {found.tier}, {found.measure}: {spoken}", *shapes, class_="reliability")
 
 
-def _frame(data: ReportData, width: float, height: float, letters: float) -> _Frame:
+def _frame(data: ReportData, width: float, height: float, letters: float) -> _CurveFrame:
     costs = [1 - route.saving.value for route in data.routes]
     quality = [route.kept.value for route in data.routes]
     dearest = max([1.0, *(cost for cost in costs if cost <= _FARTHEST_COST)])
@@ -104,7 +105,7 @@ def _frame(data: ReportData, width: float, height: float, letters: float) -> _Fr
     highest = max(quality)
     room = max(highest - lowest, 0.02) * 0.07
     left, bottom = 4.2 * letters, 3.6 * letters
-    return _Frame(
+    return _CurveFrame(
         width=width,
         height=height,
         cost=Scale(0, dearest * 1.06, left, width - 10),
@@ -113,7 +114,7 @@ def _frame(data: ReportData, width: float, height: float, letters: float) -> _Fr
     )
 
 
-def _cost_quality(data: ReportData, frame: _Frame, *, short: bool) -> Html:
+def _cost_quality(data: ReportData, frame: _CurveFrame, *, short: bool) -> Html:
     marks = _marks(data, frame, short=short)
     learned = [frame.point(*point) for point in data.curve.learned if point[0] <= frame.cost.high]
     mix = _mix_line(data.curve, frame)
@@ -141,7 +142,7 @@ def _cost_quality(data: ReportData, frame: _Frame, *, short: bool) -> Html:
     return drawing(frame.width, frame.height, description, *shapes, class_="curve")
 
 
-def _marks(data: ReportData, frame: _Frame, *, short: bool) -> list[_Mark]:
+def _marks(data: ReportData, frame: _CurveFrame, *, short: bool) -> list[_Mark]:
     """One mark a place: what is drawn on the same spot shares a label."""
     marks: list[_Mark] = []
     for number, route in enumerate(data.routes):
@@ -149,7 +150,8 @@ def _marks(data: ReportData, frame: _Frame, *, short: bool) -> list[_Mark]:
         point = frame.point(cost, quality)
         beyond = cost > frame.cost.high, quality < frame.quality.low
         label = _letter(number) if short else _name(route, *beyond)
-        twin = next((place for place, mark in enumerate(marks) if _near(mark.point, point)), None)
+        apart = _SAME_PLACE_CROWDED if short else _SAME_PLACE
+        twin = next((place for place, mark in enumerate(marks) if _near(mark.point, point, apart)), None)
         if twin is None:
             marks.append(_Mark(route, point, label, *beyond))
             continue
@@ -160,15 +162,15 @@ def _marks(data: ReportData, frame: _Frame, *, short: bool) -> list[_Mark]:
     return sorted(marks, key=lambda mark: not mark.route.shipped)
 
 
-def _near(one: Point, other: Point) -> bool:
-    return abs(one[0] - other[0]) < _SAME_PLACE and abs(one[1] - other[1]) < _SAME_PLACE
+def _near(one: Point, other: Point, apart: float) -> bool:
+    return abs(one[0] - other[0]) < apart and abs(one[1] - other[1]) < apart
 
 
 def _letter(number: int) -> str:
     return ascii_uppercase[number] if number < len(ascii_uppercase) else str(number + 1)
 
 
-def _name(route: Route, beyond_cost: bool, beyond_quality: bool) -> str:
+def _name(route: RouteSummary, beyond_cost: bool, beyond_quality: bool) -> str:
     name = route.name.removeprefix("always ")
     if beyond_cost:
         return f"{name} ({percent(1 - route.saving.value, 0)} of the cost)"
@@ -183,8 +185,9 @@ def _key(data: ReportData) -> Html:
     return tag("ul", *entries, class_="key", aria_hidden="true")
 
 
-def _axes(reference: str, frame: _Frame, most_ticks: int) -> list[Html]:
+def _axes(reference: str, frame: _CurveFrame, most_ticks: int) -> list[Html]:
     area, shapes = frame.area, []
+    named = shortened(reference, round(frame.width / frame.letters) - 4)
     for tick in frame.quality.ticks(6):
         y = frame.quality(tick)
         shapes += [
@@ -196,12 +199,12 @@ def _axes(reference: str, frame: _Frame, most_ticks: int) -> list[Html]:
     return [
         *shapes,
         line((area.left, area.bottom), (area.right, area.bottom), "ground"),
-        text((area.right, frame.height - 4), f"cost, of always {reference} \u2192", "end", "axis"),
-        text((0, frame.letters), f"\u2191 quality, of {reference}\u2019s", "start", "axis"),
+        text((area.right, frame.height - 4), f"cost, of always {named} \u2192", "end", "axis"),
+        text((0, frame.letters), f"\u2191 quality, of {named}\u2019s", "start", "axis"),
     ]
 
 
-def _mix_line(curve: CurveData, frame: _Frame) -> list[Point]:
+def _mix_line(curve: CurveData, frame: _CurveFrame) -> list[Point]:
     """The mix's corners up to the frame's edge, where it is cut off."""
     points: list[Point] = []
     for before, corner in zip((None, *curve.mix), curve.mix, strict=False):
@@ -222,7 +225,7 @@ def _sampled(points: Sequence[Point]) -> list[Point]:
     return sampled
 
 
-def _whiskers(route: Route, frame: _Frame) -> list[Html]:
+def _whiskers(route: RouteSummary, frame: _CurveFrame) -> list[Html]:
     point = frame.point(1 - route.saving.value, route.kept.value)
     left, right = (frame.cost(frame.cost.clamp(1 - saving)) for saving in (route.saving.high, route.saving.low))
     low, high = (frame.quality(frame.quality.clamp(kept)) for kept in (route.kept.low, route.kept.high))

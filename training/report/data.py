@@ -9,7 +9,7 @@ from training.report.unseen import UnseenTask
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RangedFigure:
     """A figure with its 95% bootstrap interval."""
 
     value: float
@@ -18,7 +18,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RunVerdict:
     """Whether to switch the router on.
 
     Attributes
@@ -40,12 +40,28 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class MoneySummary:
     """USD without and with what is shipped; ``unit`` is "a month" or "per 1,000 requests"."""
 
     unit: str
     before: float
-    after: Estimate
+    after: RangedFigure
+
+
+@dataclass(frozen=True, slots=True)
+class TodaySummary:
+    """What comes first in the report, against the tier that the money is spent on today.
+
+    Attributes
+    ----------
+    spend : USD spent on it, in the unit of `MoneySummary`.
+    saving, kept : share of its cost saved, of its quality kept.
+    """
+
+    tier: str
+    spend: float
+    saving: RangedFigure
+    kept: RangedFigure
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +79,19 @@ class TierSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteSummary:
     """One way of routing on the test rows.
 
     Attributes
     ----------
     kind : "learned", "oracle" or "baseline".
-    shipped : it is what the artifact does.
+    shipped : it is what the artifact does by itself.
     cost : mean USD a request.
     saving, kept : share of the reference's cost saved, of its quality kept.
     shares : share of the requests per tier.
+    offered : it is certified and saves more than what is shipped, and so comes first.
+    why_not : where it looks better than what comes first, why it was not taken.
+    saving_today : share of the cost of today's tier saved; None where no tier is named.
     """
 
     name: str
@@ -80,9 +99,12 @@ class Route:
     shipped: bool
     cost: float
     quality: float
-    saving: Estimate
-    kept: Estimate
+    saving: RangedFigure
+    kept: RangedFigure
     shares: tuple[float, ...]
+    offered: bool = False
+    why_not: str | None = None
+    saving_today: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +143,8 @@ class TaskSummary:
     name: str
     rows: int
     shares: tuple[float, ...]
-    saving: Estimate
-    kept: Estimate
+    saving: RangedFigure
+    kept: RangedFigure
     certified: bool | None = None
 
 
@@ -131,7 +153,7 @@ class ReliabilityBin:
     """Test rows with like predictions: mean predicted, mean observed and its 95% interval."""
 
     predicted: float
-    observed: Estimate
+    observed: RangedFigure
     rows: int
 
 
@@ -207,7 +229,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class MistakeCase:
     """One test row on which the router did badly.
 
     Attributes
@@ -239,8 +261,8 @@ class Mistakes:
     lost_rows: int
     overpaid_rows: int
     overpaid_share: float
-    lost: tuple[Case, ...]
-    overpaid: tuple[Case, ...]
+    lost: tuple[MistakeCase, ...]
+    overpaid: tuple[MistakeCase, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +340,8 @@ class ReportData:
     gain : quality of the learned router above that of a random mix of tiers of the same cost, in points.
     test_rows : how many rows the figures come from.
     ladder, unseen_tasks : empty where they were not worked out.
+    today : where it is known which tier the money is spent on today.
+    next_steps : what to do, in sentences, the first thing first. limits : what the report does not say, in sentences.
     """
 
     tiers: tuple[TierSummary, ...]
@@ -325,10 +349,10 @@ class ReportData:
     shipped: str
     target: float
     test_rows: int
-    verdict: Verdict
-    money: Money
-    gain: Estimate
-    routes: tuple[Route, ...]
+    verdict: RunVerdict
+    money: MoneySummary
+    gain: RangedFigure
+    routes: tuple[RouteSummary, ...]
     curve: CurveData
     ladder: tuple[LadderStep, ...]
     tasks: tuple[TaskSummary, ...]
@@ -339,6 +363,9 @@ class ReportData:
     mistakes: Mistakes | None
     notes: DataNotes
     reproduction: Reproduction
+    today: TodaySummary | None = None
+    next_steps: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -346,6 +373,11 @@ class ReportData:
         return tuple(tier.name for tier in self.tiers)
 
     @property
-    def route(self) -> Route:
+    def route(self) -> RouteSummary:
         """The way of routing that is shipped."""
         return next(route for route in self.routes if route.shipped)
+
+    @property
+    def offer(self) -> RouteSummary:
+        """The way of routing that comes first: the certified cascade where it saves more, else what is shipped."""
+        return next((route for route in self.routes if route.offered), self.route)

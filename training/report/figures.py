@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 UNKNOWN = "unknown"
 _MINUS = "\u2212"
@@ -15,7 +15,7 @@ def percent(share: float, digits: int = 1) -> str:
     return _signed(f"{share * 100:.{digits}f}%") if math.isfinite(share) else UNKNOWN
 
 
-def percent_range(estimate: Estimate) -> str:
+def percent_range(estimate: RangedFigure) -> str:
     """An interval of shares."""
     return f"{percent(estimate.low)} to {percent(estimate.high)}"
 
@@ -32,7 +32,7 @@ def usd(amount: float) -> str:
     return f"{_MINUS}{text}" if amount < 0 else text
 
 
-def usd_range(estimate: Estimate) -> str:
+def usd_range(estimate: RangedFigure) -> str:
     """An interval of amounts."""
     return f"{usd(estimate.low)} to {usd(estimate.high)}"
 
@@ -55,6 +55,11 @@ def score(value: float) -> str:
 def fixed(value: float) -> str:
     """A number with three decimals, for columns of like numbers."""
     return _signed(f"{value:.3f}")
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most so many characters, its end left out where it is longer."""
+    return name if len(name) <= most else name[: max(most - 1, 1)].rstrip() + "\u2026"
 
 
 def plural(number: int, word: str) -> str:

@@ -13,37 +13,40 @@ from numpy.typing import NDArray
 
 from classifier.keywords import KeywordGroups
 from classifier.version import __version__
-from training.certify.comparison import LEARNED
+from training.certify.comparison import LEARNED, ORACLE
 from training.measure.curves import Curve, average_quality, calls_for_gap, performance_gap_recovered, sweep
 from training.measure.evaluate import (
     Interval,
     Outcomes,
-    Result,
     cheapest_adequate,
     evaluate,
     fixed_weights,
     mix_quality,
 )
+from training.report.advice import limits, next_steps
 from training.report.data import (
     Confusion,
     CurveData,
     DataNotes,
-    Estimate,
     FileNotes,
-    Money,
+    MoneySummary,
     ProblemKind,
+    RangedFigure,
     Reliability,
     ReportData,
     Reproduction,
-    Route,
+    RouteSummary,
     TaskSummary,
     TierSummary,
 )
 from training.report.ladder import ladder_steps
 from training.report.learned import learned
 from training.report.mistakes import mistakes
+from training.report.offer import offer_first, offered, offers_cascade
 from training.report.reliability import reliability
+from training.report.today import reference_spend, saving_today, today_summary
 from training.report.unseen import UnseenTask
+from training.report.untaken import why_not_taken
 from training.report.verdict import verdict
 from training.tables import OutcomeTable, RowProblem
 from training.training import Training
@@ -68,6 +71,7 @@ def report_data(
     digest: str | None = None,
     date: str | None = None,
     unseen_tasks: Sequence[UnseenTask] = (),
+    today: str | None = None,
 ) -> ReportData:
     """Everything that the report of a training run shows.
 
@@ -75,11 +79,16 @@ def report_data(
     ----------
     keywords : the groups that the features were made with.
     monthly_spend : USD spent a month without routing; None: money is shown per 1,000 requests.
+    today : name of the tier that it is spent on; None: the reference.
     prompts : show excerpts of prompts, and words found in them.
     command : the command line that was run.
     artifact, digest : the artifact that was written and `compile_artifact`'s digest of it.
     date : ISO date; None in reproducible runs.
     unseen_tasks : of `training.report.unseen.leave_tasks_out`.
+
+    Raises
+    ------
+    InputError : no tier has the name ``today``.
     """
     data, test = training.data, training.test
     chosen = training.chosen
@@ -92,9 +101,9 @@ def report_data(
         target=training.target.loss,
         test_rows=len(test),
         verdict=verdict(training),
-        money=_money(training, monthly_spend),
+        money=_money(training, reference_spend(training, monthly_spend, today)),
         gain=_estimate(mix.gain, mix.interval),
-        routes=tuple(_route(result, result is training.result) for result in training.results),
+        routes=tuple(_routes(training, today)),
         curve=_curve(training),
         ladder=tuple(ladder_steps(training)),
         tasks=tuple(_tasks(training)),
@@ -105,11 +114,14 @@ def report_data(
         mistakes=mistakes(training, chosen, complete, prompts=prompts),
         notes=_notes(training),
         reproduction=_reproduction(training, command, artifact, digest, date),
+        today=today_summary(training, today, monthly_spend),
+        next_steps=tuple(next_steps(training)),
+        limits=tuple(limits(training)),
     )
 
 
-def _estimate(value: float, interval: Interval) -> Estimate:
-    return Estimate(value, interval.low, interval.high)
+def _estimate(value: float, interval: Interval) -> RangedFigure:
+    return RangedFigure(value, interval.low, interval.high)
 
 
 def _tiers(training: Training) -> Iterator[TierSummary]:
@@ -129,30 +141,35 @@ def _tiers(training: Training) -> Iterator[TierSummary]:
         )
 
 
-def _money(training: Training, monthly_spend: float | None) -> Money:
+def _money(training: Training, monthly_spend: float | None) -> MoneySummary:
     saving = training.result
     before = monthly_spend
     if before is None:
         before = 1000 * float(training.test.costs[:, training.test.reference].mean())
-    after = Estimate(
+    after = RangedFigure(
         before * (1 - saving.saving),
         before * (1 - saving.saving_interval.high),
         before * (1 - saving.saving_interval.low),
     )
-    return Money("per 1,000 requests" if monthly_spend is None else "a month", before, after)
+    return MoneySummary("per 1,000 requests" if monthly_spend is None else "a month", before, after)
 
 
-def _route(result: Result, shipped: bool) -> Route:
-    return Route(
-        name=result.name,
-        kind={LEARNED: "learned", "oracle": "oracle"}.get(result.name, "baseline"),
-        shipped=shipped,
-        cost=result.cost,
-        quality=result.quality,
-        saving=_estimate(result.saving, result.saving_interval),
-        kept=_estimate(result.kept, result.kept_interval),
-        shares=result.shares,
-    )
+def _routes(training: Training, today: str | None) -> Iterator[RouteSummary]:
+    better, reasons = offers_cascade(training), why_not_taken(training)
+    for result in offer_first(training):
+        yield RouteSummary(
+            name=result.name,
+            kind={LEARNED: "learned", ORACLE: "oracle"}.get(result.name, "baseline"),
+            shipped=result is training.result,
+            cost=result.cost,
+            quality=result.quality,
+            saving=_estimate(result.saving, result.saving_interval),
+            kept=_estimate(result.kept, result.kept_interval),
+            shares=result.shares,
+            offered=better and result is offered(training),
+            why_not=reasons.get(result.name),
+            saving_today=saving_today(training, result, today),
+        )
 
 
 def _curve(training: Training) -> CurveData:

@@ -30,13 +30,19 @@ class LadderStep:
     rows_needed: int | None
 
 
-def ladder_steps(training: Training) -> Iterator[LadderStep]:
+def ladder_steps(training: Training, *, shipped_only: bool = True) -> Iterator[LadderStep]:
     """The steps by ascending loss, as the artifact offers them at run time.
 
     There are none where a floor is shipped, each task has a setting of its own, or nothing can be certified since a
     router in use observed the rows.
+
+    Parameters
+    ----------
+    shipped_only : False: also the steps of a learned router that is not shipped.
     """
-    if training.shipped.strategy != "learned" or training.target.per_task or training.rule.estimated is not None:
+    if training.target.per_task or training.rule.estimated is not None:
+        return
+    if shipped_only and training.shipped.strategy != "learned":
         return
     test, tiers = training.test, training.test.quality.shape[1]
     for rung in training.rule.ladder:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, stats
 
-from classifier.features import N_WORD_BUCKETS, dense_names
+from classifier.features import N_WORD_BUCKETS
 from classifier.keywords import KeywordGroups
 from classifier.model import DENSE_CLIP, LinearWeights
+from classifier.traits import Trait, dense_traits, is_reason
 from training.certify.comparison import LEARNED
 from training.learners.matrix import FeatureMatrix
 from training.report.data import Learned, LearnedFeature, LearnedGroup
@@ -29,6 +30,8 @@ SPELLING = "Spelling and character sequences"
 TASKS = "Tasks"
 
 _LISTED = 8
+_LOOKED_AT = 40
+_FALSE_SHARE = 0.1
 _LEAST_ROWS = 5
 _NOTHING = 1e-6
 _EXAMPLES = 3
@@ -47,7 +50,7 @@ def learned(training: Training, keywords: KeywordGroups, *, words: bool) -> Lear
     weights, labels = training.model.linear.weights(), training.model.linear.space.tasks
     margin = _Margin(training.model.calibration.quality[:, 0], cheaper, data.reference)
     matrix = data.matrix.rows(fit)
-    terms = _Terms.of(matrix, weights, margin)
+    terms = _Terms.of(matrix, weights, margin, _gain(data.quality[fit], cheaper, data.reference))
     dense = _Dense.of(matrix, weights, margin)
     tasks = _Tasks.of(matrix, labels, weights, margin)
     groups = [_group(FORM, dense.features(keywords))]
@@ -102,17 +105,20 @@ class _Terms:
     buckets : (w,) of the words.
     moves : (w,) how much each moves decisions, signed.
     rows : (w,) rows that have it.
+    sure : (w,) whether scores differ that way where a row has it, and not by chance.
     words, spelling : how much all words, and all byte n-grams, move them.
     """
 
     buckets: NDArray[np.uint32]
     moves: NDArray[np.float64]
     rows: NDArray[np.int64]
+    sure: NDArray[np.bool_]
     words: float
     spelling: float
 
     @classmethod
-    def of(cls, matrix: FeatureMatrix, weights: LinearWeights, margin: _Margin) -> _Terms:
+    def of(cls, matrix: FeatureMatrix, weights: LinearWeights, margin: _Margin, gain: NDArray[np.float64]) -> _Terms:
+        """``gain``: (n,) by how much the cheaper tier's answer was better on each row; NaN unknown."""
         split = int(np.searchsorted(weights.buckets, N_WORD_BUCKETS))
         present = matrix.terms[:, weights.buckets.astype(np.int64)]
         margins, squares = margin.of(weights.terms), weights.terms[:, -1].astype(np.float64)
@@ -121,26 +127,55 @@ class _Terms:
         scale = _inverse_lengths(words, squares[:split])
         mean = words.T @ scale / len(matrix)
         square = words.T @ scale**2 / len(matrix)
+        moves = margins[:split] * np.sqrt(np.maximum(square - mean**2, 0.0))
         spelled = (grams @ margins[split:]) * _inverse_lengths(grams, squares[split:])
         return cls(
             buckets=weights.buckets[:split],
-            moves=margins[:split] * np.sqrt(np.maximum(square - mean**2, 0.0)),
+            moves=moves,
             rows=np.bincount(words.indices, minlength=split),
+            sure=_by_no_chance(words, moves, gain),
             words=float(((words @ margins[:split]) * scale).std()),
             spelling=float(spelled.std()),
         )
 
     def strongest(self, texts: Iterable[str]) -> list[LearnedFeature]:
-        """The terms that move most on either side, with the words behind them."""
-        moves = np.where(self.rows >= _LEAST_ROWS, self.moves, 0.0)
+        """The terms that move most on either side, with the words behind them; no common words, and none by chance."""
+        moves = np.where(self.sure, self.moves, 0.0)
         order = np.argsort(moves, kind="stable")
-        picked = np.unique(np.concatenate([order[:_LISTED], order[::-1][:_LISTED]]))
+        picked = np.unique(np.concatenate([order[:_LOOKED_AT], order[::-1][:_LOOKED_AT]]))
         names = find_terms(self.buckets[picked], texts)
         return [
             LearnedFeature(_spelled_out(names[bucket]), float(moves[place]), int(self.rows[place]))
             for place, bucket in zip(picked.tolist(), self.buckets[picked].tolist(), strict=True)
-            if bucket in names
+            if bucket in names and is_reason(names[bucket][0].words)
         ]
+
+
+def _gain(quality: NDArray[np.float64], cheaper: int, reference: int) -> NDArray[np.float64]:
+    """(n,): what `_Margin` is about, as it was observed."""
+    return quality[:, cheaper] - (0.0 if cheaper == reference else quality[:, reference])
+
+
+def _by_no_chance(words: sparse.csr_matrix, moves: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(w,): whether rows with a term differ from the others in the direction that it moves decisions.
+
+    Of the terms that pass, at most about a tenth do so by chance (Benjamini and Hochberg, "Controlling the False
+    Discovery Rate", JRSS B 57, 1995), by a z-test of the difference in means, on terms of at least five rows.
+    """
+    known = np.flatnonzero(~np.isnan(gain))
+    present, seen = words[known], gain[known]
+    rows = np.bincount(present.indices, minlength=words.shape[1])
+    rest = len(known) - rows
+    passed = np.zeros(words.shape[1], bool)
+    tested = np.flatnonzero((rows >= _LEAST_ROWS) & (rest >= _LEAST_ROWS))
+    if not len(tested) or not seen.std():
+        return passed
+    sums = (present.T @ seen)[tested]
+    apart = sums / rows[tested] - (seen.sum() - sums) / rest[tested]
+    z = apart / (seen.std() * np.sqrt(1 / rows[tested] + 1 / rest[tested]))
+    chance = stats.false_discovery_control(2 * stats.norm.sf(np.abs(z)))
+    passed[tested] = (chance <= _FALSE_SHARE) & (apart * moves[tested] > 0)
+    return passed
 
 
 def _inverse_lengths(terms: sparse.csr_matrix, squares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,20 +193,34 @@ def _spelled_out(terms: tuple[Term, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Dense:
-    """What dense features contribute: (d,) how much each moves decisions, signed; and all together."""
+    """What dense features contribute.
 
-    moves: NDArray[np.float64]
+    Attributes
+    ----------
+    values : (n, d) scaled, as the model sees them.
+    margins : (d,) what one more of each adds.
+    spread : how much all together move decisions.
+    """
+
+    values: NDArray[np.float64]
+    margins: NDArray[np.float64]
     spread: float
 
     @classmethod
     def of(cls, matrix: FeatureMatrix, weights: LinearWeights, margin: _Margin) -> _Dense:
         scaled = np.clip((matrix.dense - weights.dense_mean) / weights.dense_scale, -DENSE_CLIP, DENSE_CLIP)
         margins = margin.of(weights.dense)
-        return cls(margins * scaled.std(axis=0), float((scaled @ margins).std()))
+        return cls(scaled, margins, float((scaled @ margins).std()))
 
     def features(self, keywords: KeywordGroups) -> Iterator[LearnedFeature]:
-        for name, move in zip(_dense_words(keywords), self.moves.tolist(), strict=True):
-            yield LearnedFeature(name, move, None)
+        """How much each trait moves decisions; positive where having it speaks for the cheaper tier."""
+        traits = dense_traits(keywords)
+        for trait in dict.fromkeys(trait for trait in traits if trait is not None):
+            places = [place for place, own in enumerate(traits) if own == trait]
+            added = self.values[:, places] @ self.margins[places]
+            has = self.values[:, places].sum(axis=1)
+            sign = np.sign(((added - added.mean()) * (has - has.mean())).sum())
+            yield LearnedFeature(_with_examples(trait, keywords), float(sign * added.std()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +256,10 @@ def _group(name: str, features: Iterable[LearnedFeature]) -> LearnedGroup:
     )
 
 
-def _dense_words(keywords: KeywordGroups) -> Iterator[str]:
-    """`classifier.features.dense_names`, with examples of each keyword group beside its name."""
-    examples = {f"'{name}'": _examples(keywords, place) for place, name in enumerate(keywords.names)}
-    for name in dense_names(keywords):
-        group = name[name.find("'") :] if "'" in name else None
-        yield f"{name} ({examples[group]})" if group in examples else name
+def _with_examples(trait: Trait, keywords: KeywordGroups) -> str:
+    """A trait in words; with examples where it is a keyword group of the user's own."""
+    group = next((place for place, name in enumerate(keywords.names) if f"'{name}'" in trait.more), None)
+    return trait.more if group is None else f"{trait.more} ({_examples(keywords, group)})"
 
 
 def _examples(keywords: KeywordGroups, group: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.report.data import Case, Mistakes
+from training.report.data import MistakeCase, Mistakes
 from training.report.markup import printable
 from training.training import Training
 
@@ -99,7 +99,7 @@ def _cases(
     chosen: NDArray[np.int64],
     better: NDArray[np.int64],
     starts: TemplateStarts | None,
-) -> tuple[Case, ...]:
+) -> tuple[MistakeCase, ...]:
     firsts = _first_of_each(training.test.groups, order.tolist())
     return tuple(_case(training, row, int(chosen[row]), int(better[row]), starts) for row in firsts)
 
@@ -114,11 +114,11 @@ def _first_of_each(groups: NDArray[np.int64], order: Iterable[int]) -> list[int]
     return list(firsts.values())
 
 
-def _case(training: Training, row: int, chosen: int, better: int, starts: TemplateStarts | None) -> Case:
+def _case(training: Training, row: int, chosen: int, better: int, starts: TemplateStarts | None) -> MistakeCase:
     data, test = training.data, training.test
     place = int(training.split.test[row])
     source, text = data.table.sources[place], data.table.requests[place].text
-    return Case(
+    return MistakeCase(
         file=Path(source.file).name,
         row=source.row,
         task=test.tasks[row],

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.learners.calibrate import calibration_error, chance_error
-from training.report.data import Estimate, Reliability, ReliabilityBin
+from training.report.data import RangedFigure, Reliability, ReliabilityBin
 
 _BINS = 10
 
@@ -38,7 +38,7 @@ def reliability(
     )
 
 
-def _mean(values: NDArray[np.float64]) -> Estimate:
+def _mean(values: NDArray[np.float64]) -> RangedFigure:
     """Mean of values in 0..1 with an interval that stays inside.
 
     Wilson's score interval ("Probable Inference", JASA 22, 1927), which for scores between 0 and 1 is too wide, never
@@ -47,4 +47,4 @@ def _mean(values: NDArray[np.float64]) -> Estimate:
     count, mean, z = len(values), float(values.mean()), 1.96
     centre = (mean + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * (mean * (1 - mean) / count + z * z / (4 * count * count)) ** 0.5
-    return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
+    return RangedFigure(mean, max(0.0, centre - half), min(1.0, centre + half))

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from training.report.markup import Html, tag
 
 Point = tuple[float, float]
-_LETTER_WIDTH = 0.56
+_LETTER_WIDTH = 0.58
+_CAPITAL_WIDTH = 0.76
+_GAPS = (9, 20, 34, 50, 70, 95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,14 @@ def place_labels(
     ----------
     size : of the letters, pixels.
     """
-    taken = [Box(x - 6, y - 6, x + 6, y + 6) for (x, y), _ in labels]
+    marks = [Box(x - 6, y - 6, x + 6, y + 6) for (x, y), _ in labels]
+    taken: list[Box] = []
     placed: list[Placed] = []
     for point, words in labels:
-        wide, high = len(words) * size * _LETTER_WIDTH, size * 1.2
+        wide, high = _width(words) * size, size * 1.25
         best = min(
-            (_candidate(point, wide, high, gap, side) for gap in (9, 20, 34, 50) for side in range(8)),
-            key=lambda place: _crowding(place, area, taken, busy),
+            (_candidate(point, wide, high, gap, side) for gap in _GAPS for side in range(8)),
+            key=lambda place: _crowding(place, area, taken, marks, busy),
         )
         taken.append(best.box)
         placed.append(best)
@@ -140,18 +143,26 @@ def _candidate(point: Point, wide: float, high: float, gap: float, side: int) ->
     return Placed(box, point, gap > 9)
 
 
-def _crowding(place: Placed, area: Box, taken: Sequence[Box], busy: Sequence[Point]) -> float:
+def _width(words: str) -> float:
+    """About how wide a text is, in units of its letters' size."""
+    capitals = sum(letter.isupper() for letter in words)
+    return _LETTER_WIDTH * (len(words) - capitals) + _CAPITAL_WIDTH * capitals
+
+
+def _crowding(place: Placed, area: Box, taken: Sequence[Box], marks: Sequence[Box], busy: Sequence[Point]) -> float:
+    """How much a place is in the way: labels never cover each other where that can be, and other marks seldom."""
     box = place.box
     size = (box.right - box.left) * (box.bottom - box.top)
     outside = size - box.overlap(area)
-    covered = sum(box.overlap(other) for other in taken)
+    overprinted = sum(box.overlap(other) for other in taken)
+    covered = sum(box.overlap(other) for other in marks)
     crossed = sum(box.holds(point) for point in busy)
     away = abs((box.top + box.bottom) / 2 - place.point[1]) + min(
         abs(box.left - place.point[0]),
         abs(box.right - place.point[0]),
         abs((box.left + box.right) / 2 - place.point[0]),
     )
-    return outside * 50 + covered * 5 + crossed * 40 + away
+    return (outside + overprinted) * 50 + covered * 5 + crossed * 40 + away
 
 
 def _round_step(least: float) -> float:

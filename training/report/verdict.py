@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from training.report.assumptions import assumptions, doubts, independent
-from training.report.data import Verdict
+from training.report.data import RunVerdict
 from training.report.figures import count, percent, plural, points, score
+from training.report.offer import offered, offers_cascade
 from training.training import Training
 
 _MUCH_FILLED = 0.2
 
 
-def verdict(training: Training) -> Verdict:
+def verdict(training: Training) -> RunVerdict:
     """Judge a training run."""
     mood, word = _mood(training)
     assumed = tuple(assumptions(training)) if training.promises else ()
-    return Verdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
+    return RunVerdict(mood, word, headline(training), promise(training), tuple(warnings(training)), assumed)
 
 
 def headline(training: Training) -> str:
     """What is shipped, in one sentence with its two figures."""
     result, reference = training.result, _reference(training)
+    if offers_cascade(training):
+        cascade = offered(training)
+        return (
+            f"The cascade with its learned gate saves {percent(cascade.saving)} and keeps {percent(cascade.kept)} of "
+            f"{reference}\u2019s quality. The router alone saves {percent(result.saving)}."
+        )
     if training.shipped.always == reference:
         return f"Nothing cheaper than always {reference} could be shown to keep its quality."
     learned = "The learned router" if training.rule.estimated is None else "By estimate, the learned router"
@@ -34,6 +41,16 @@ def headline(training: Training) -> str:
 
 def promise(training: Training) -> str:
     """What is certified of what is shipped, in one sentence."""
+    if training.gate is not None and offers_cascade(training):
+        return (
+            f"With {percent(training.gate.promise.confidence, 0)} confidence, the cascade loses at most "
+            f"{_loss(training)}: router and gate were certified together on {independent(training.gate.rung)} that "
+            f"nothing was learned from. The router alone: {_lower_first(_router_promise(training))}"
+        )
+    return _router_promise(training)
+
+
+def _router_promise(training: Training) -> str:
     reference, target, rung = _reference(training), training.target, training.rule.asked
     if training.shipped.always == reference:
         return f"Every request still goes to {reference}: no quality can be lost, and no money is saved."
@@ -41,8 +58,9 @@ def promise(training: Training) -> str:
         if training.rule.estimated is not None:
             return (
                 "No quality is promised: what a router in use observes certifies nothing. The setting is the cheapest "
-                f"that is estimated to lose at most {_loss(training)}. Figures here count what was not seen as the "
-                "model expects it, so their intervals are too narrow; the comparison with the router in use decides."
+                f"that is estimated to lose at most {_loss(training)}. The model\u2019s own expectation fills in for "
+                "outcomes that were not observed, so the intervals here are too narrow. The comparison with the router "
+                "in use decides."
             )
         return "No quality is promised: the learned router could not be certified."
     if training.shipped.strategy == "learned" and target.per_task:
@@ -77,16 +95,18 @@ def warnings(training: Training) -> Iterator[str]:
 def _mood(training: Training) -> tuple[str, str]:
     result = training.result
     if training.rule.estimated is not None:
-        return "caution", "To be judged by what comes"
+        return "caution", "To be judged on new requests"
     if training.shipped.strategy == "learned":
         if not training.learned_won:
             return "stop", "Shipped against the evidence"
+        if offers_cascade(training) and offered(training).saving_interval.low > 0:
+            return "good", "Worth switching on, with its gate"
         if training.crowded is not None or result.saving_interval.low <= 0:
             return "caution", "Worth little"
         return "good", "Worth switching on"
     if training.shipped.always == _reference(training):
         return "stop", "Not worth switching on yet"
-    return "caution", "A rule without learning is enough"
+    return "caution", "A fixed rule is enough"
 
 
 def _not_certified(training: Training) -> Iterator[str]:
@@ -144,6 +164,10 @@ def _doubtful_figures(training: Training) -> Iterator[str]:
 
 def _reference(training: Training) -> str:
     return training.data.names[training.data.reference]
+
+
+def _lower_first(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _loss(training: Training) -> str:

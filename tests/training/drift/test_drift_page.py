@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drift_world import changing_log
 
+from tests.helpers.browser import lay_out, needs_browser
 from tests.helpers.page import Page
 from training.drift import monitor
 from training.drift.data import DriftReport, FeatureShift, PriceChange
@@ -21,20 +19,8 @@ from training.drift.page import drift_json, drift_page
 from training.drift.section import drift_section
 from training.report.markup import Html
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WIDTHS = (400, 1200)
+WIDTHS = (390, 768, 1280)
 NASTY = '<script>alert("x")</script>'
-# For each frame: its width, that of the page in it, and whatever sticks out without scrolling in a frame of its own.
-MEASURE = """<pre></pre><script>
-onload = () => {
-  document.querySelector("pre").textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(frame => {
-    const page = frame.contentDocument, width = frame.contentWindow.innerWidth;
-    const out = [...page.querySelectorAll("body *")].filter(
-      each => !each.closest(".scroll table") && each.getBoundingClientRect().right > width + 0.5);
-    return [width, page.documentElement.scrollWidth, out.map(each => each.tagName + "." + each.className)];
-  }));
-};
-</script>"""
 
 
 @pytest.fixture(scope="module")
@@ -109,31 +95,14 @@ def test_json_holds_no_number_that_is_none(drifted: DriftReport, early: DriftRep
         assert len(found["findings"]) == len(report.findings)
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-def test_no_page_is_wider_than_its_window(drifted: DriftReport, early: DriftReport, tmp_path: Path) -> None:
+@needs_browser
+def test_no_page_is_wider_than_its_window_and_no_label_overprints_another(
+    drifted: DriftReport, early: DriftReport, tmp_path: Path
+) -> None:
     long = replace(drifted, tiers=tuple(replace(each, name="a-very-long-name/" * 8) for each in drifted.tiers))
     pages = [drift_page(report) for report in (drifted, long, early)]
-    frames = "".join(
-        f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{escape(page)}"></iframe>'
-        for page in pages
-        for width in WIDTHS
-    )
-    outer = tmp_path / "frames.html"
-    outer.write_text(f'<!doctype html><meta charset="utf-8">{frames}{MEASURE}', encoding="utf-8")
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-    dumped = subprocess.run(
-        [
-            str(BROWSER),
-            *options,
-            "--hide-scrollbars",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            outer.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
-    found = json.loads(Page(dumped[dumped.index("<pre>") : dumped.index("</pre>")]).text)
-    assert found == [[width, width, []] for _ in pages for width in WIDTHS]
+    found = lay_out(pages, WIDTHS, tmp_path)
+    assert [(each.width, each.page_width) for each in found] == [(width, width) for _ in pages for width in WIDTHS]
+    assert [each.out for each in found] == [[] for _ in found]
+    assert [each.overprints for each in found] == [[] for _ in found]
+    assert all(each.texts for each in found[: 2 * len(WIDTHS)])

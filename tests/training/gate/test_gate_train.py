@@ -111,5 +111,5 @@ def test_the_command_shows_the_cascade(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*map(str, arguments), "--seed", "0", "--jobs", "1", "--max-quality-loss", "0.1"])
     assert done.exit_code == 0, done.output
     assert CASCADE in done.output
-    assert "A gate was learned from the answers of mini, haiku." in done.output
+    assert "was learned from the answers of mini, haiku." in " ".join(done.output.split())
     assert CASCADE in [result["name"] for result in json.loads(figures.read_text("utf-8"))["test"]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from training.report import figures
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_usd(amount: float, text: str) -> None:
 
 
 def test_ranges_are_spelled_out() -> None:
-    assert figures.percent_range(Estimate(0.1, -0.05, 0.2)) == "\u22125.0% to 20.0%"
-    assert figures.usd_range(Estimate(1, 0.5, 2000)) == "$0.500 to $2,000"
+    assert figures.percent_range(RangedFigure(0.1, -0.05, 0.2)) == "\u22125.0% to 20.0%"
+    assert figures.usd_range(RangedFigure(1, 0.5, 2000)) == "$0.500 to $2,000"
 
 
 def test_small_words() -> None:

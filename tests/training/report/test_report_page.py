@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.page import Page
 from tests.helpers.runs import ATTACK, HOSTILE_TIERS, Run
 from training.report import ReportData, report_html, write_report
-from training.report.data import Estimate, Learned
+from training.report.data import Learned, RangedFigure
 from training.report.ladder import LadderStep
 from training.report.markup import printable
 from training.report.unseen import UnseenTask
@@ -66,7 +66,7 @@ def test_links_lead_to_sections_in_order(learned_run: Run) -> None:
     page = Page(report_html(full(learned_run)))
     anchors = [link["href"] for link in page.all("a")]
     assert anchors == [f"#{section['id']}" for section in page.all("section") if "id" in section]
-    assert len(anchors) == 11
+    assert len(anchors) == 13
 
 
 def test_sections_without_data_are_left_out(learned_run: Run) -> None:
@@ -80,7 +80,7 @@ def test_sections_without_data_are_left_out(learned_run: Run) -> None:
         learned=Learned("linear", "haiku", False, True, (), ()),
     )
     anchors = [link["href"] for link in Page(report_html(data)).all("a")]
-    assert anchors == ["#curve", "#comparison", "#data", "#method"]
+    assert anchors == ["#next", "#limits", "#curve", "#comparison", "#data", "#method"]
 
 
 def test_the_money_comes_first(learned_run: Run) -> None:
@@ -129,8 +129,8 @@ def test_many_tiers_get_letters_and_a_key(learned_run: Run) -> None:
 
 def test_what_lies_far_out_is_drawn_at_the_edge(learned_run: Run) -> None:
     data = learned_run.report()
-    dear = replace(data.routes[0], name="dear", saving=Estimate(-9.0, -9.1, -8.9), shipped=False)
-    poor = replace(data.routes[0], name="poor", kept=Estimate(0.1, 0.0, 0.2), shipped=False)
+    dear = replace(data.routes[0], name="dear", saving=RangedFigure(-9.0, -9.1, -8.9), shipped=False)
+    poor = replace(data.routes[0], name="poor", kept=RangedFigure(0.1, 0.0, 0.2), shipped=False)
     text = Page(report_html(replace(data, routes=(*data.routes, dear, poor)))).text
     assert "dear (1000% of the cost)" in text
     assert "poor (10% of the quality)" in text

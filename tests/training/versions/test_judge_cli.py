@@ -84,7 +84,7 @@ def test_judging_promotes_and_says_what_changes(command: Command, folder: dict[s
     assert "1 of 2 candidates may take over." in page
     assert "thing" not in page
     code, out, _ = command("judge", "--store", sqlite_url)
-    assert (code, out) == (0, f"In use stays {learned}: no candidate learned from outcomes is pending.\n")
+    assert (code, out) == (0, f"{learned} stays in use: no candidate learned from outcomes is pending.\n")
 
 
 def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: str) -> None:
@@ -92,7 +92,7 @@ def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: 
     code, out, _ = command(*options, "--monthly-spend", 6500)
     assert code == 0
     assert out.startswith(
-        f"In use stays {folder['opus'].name}: {folder['learned'].name} passed, but was not promoted.\n"
+        f"{folder['opus'].name} stays in use: {folder['learned'].name} passed, but was not promoted.\n"
     )
     assert "USD a month" in out
     assert "$6,500" in out
@@ -137,7 +137,7 @@ def test_prompts_are_shown_only_where_asked(command: Command, folder: dict[str, 
 def test_without_candidates_the_store_is_not_read(command: Command, trained: Path) -> None:
     code, out, err = command("judge", "--store", "sqlite:////nowhere/at/all.db", "--report", "challenge.html")
     assert (code, err) == (0, "")
-    assert out == f"In use stays {shipped_artifact()}: no candidate learned from outcomes is pending.\n"
+    assert out == f"{shipped_artifact()} stays in use: no candidate learned from outcomes is pending.\n"
     assert "There is no candidate to judge." in Path("challenge.html").read_text(encoding="utf-8")
 
 
@@ -180,7 +180,7 @@ def test_candidates_that_cannot_be_read_are_told_of(
         folder[name].path.write_bytes(b"half")
     code, out, _ = command("judge", "--store", sqlite_url)
     assert code == 0
-    assert out.startswith(f"In use stays {folder['opus'].name}: no candidate could be judged.\n")
+    assert out.startswith(f"{folder['opus'].name} stays in use: no candidate could be judged.\n")
     assert folder["haiku"].name in out
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from training.report.data import ReportData
 from training.report.markup import Html
+from training.report.sections.advice import limits, next_steps
 from training.report.sections.data import read_data, reproduction
 from training.report.sections.evidence import comparison, curve, ladder
 from training.report.sections.learned import learned
@@ -35,6 +36,8 @@ class Section:
 
 
 SECTIONS = (
+    Section(Heading("next", "What to do next"), next_steps),
+    Section(Heading("limits", "What this report does not say"), limits),
     Section(Heading("curve", "Cost and quality"), curve),
     Section(Heading("comparison", "Ways of routing"), comparison),
     Section(Heading("promises", "What can be promised"), ladder),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.report.charts import share_bar
-from training.report.data import Estimate
+from training.report.data import RangedFigure
 from training.report.figures import percent, percent_range
 from training.report.markup import Html, join, tag
 
@@ -11,13 +11,13 @@ FEW_TIERS = 4
 _BUSIEST = 2
 
 
-def with_range(estimate: Estimate) -> Html:
+def with_range(estimate: RangedFigure) -> Html:
     """A share over its interval."""
     within = known_range(estimate)
     return join(tag("span", percent(estimate.value)), None if within is None else tag("small", within))
 
 
-def known_range(estimate: Estimate) -> str | None:
+def known_range(estimate: RangedFigure) -> str | None:
     """An interval in words; None where something is compared with itself."""
     return None if estimate.low == estimate.high == estimate.value else percent_range(estimate)
 

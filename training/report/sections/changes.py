@@ -6,7 +6,17 @@ from training.challenge.challenge import Challenge
 from training.challenge.moves import Moved, Seen
 from training.challenge.values import Compared
 from training.report.challenge_charts import evidence_chart, quality_and_money
-from training.report.challenge_words import TOLD, Money, basis, headline, money_of, mood, task_name, why, within
+from training.report.challenge_words import (
+    TOLD,
+    ChallengeMoney,
+    basis,
+    headline,
+    money_of,
+    mood,
+    task_name,
+    why,
+    within,
+)
 from training.report.charts import value_bar
 from training.report.figures import UNKNOWN, count, percent, plural, points, score, usd
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
@@ -49,7 +59,7 @@ def _said(sentences: tuple[str, ...], class_: str, label: str) -> Html | None:
     return tag("ul", *(tag("li", sentence) for sentence in sentences), class_=class_, aria_label=label)
 
 
-def _figures(found: Challenge, money: Money | None) -> Html | None:
+def _figures(found: Challenge, money: ChallengeMoney | None) -> Html | None:
     quality = found.of("quality")
     if quality is None or money is None or not found.moved:
         return None
@@ -74,7 +84,7 @@ def _figures(found: Challenge, money: Money | None) -> Html | None:
     )
 
 
-def _differences(quality: Compared, money: Money) -> Html:
+def _differences(quality: Compared, money: ChallengeMoney) -> Html:
     """Challenger minus champion; what counts, since both are valued on the same requests."""
     entries = (
         ("Difference in quality", points(quality.difference.value), within(quality.difference, points)),
@@ -195,7 +205,7 @@ def _reason(move: Moved) -> Html:
         ),
         *(tag("p", sentence) for sentence in why(move)),
         *(tag("blockquote", prompt, dir="auto") for prompt in move.prompts),
-        tag("p", "such as ", ", ".join(move.examples), class_="where"),
+        tag("p", "for example ", ", ".join(move.examples), class_="where"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.report.charts import cost_quality, tier_key, value_bar
-from training.report.data import CurveData, ReportData, Route
+from training.report.data import CurveData, ReportData, RouteSummary
 from training.report.figures import count, percent, plural, score, usd
 from training.report.ladder import LadderStep
 from training.report.markup import Column, Html, join, note, prose, table, tag, user
@@ -15,10 +15,10 @@ def curve(data: ReportData) -> Html:
     recovered = data.curve.gap_recovered
     return join(
         prose(
-            "Up and to the left is better. The solid line is the learned router at every setting of its price weight, "
-            "the thin one the nearest rows deciding (kNN), the dashed one tossing a coin between tiers. The oracle "
-            "knows all answers beforehand: it is what no router reaches. The cross on the mark of what is shipped is "
-            "its interval.",
+            "Up and to the left is better. The solid line is the learned router at every setting of its price weight. "
+            "The thin line is kNN: the most similar training rows decide. The dashed line is a random choice between "
+            "tiers. The oracle knows every answer beforehand; no router reaches it. The cross on the mark of what is "
+            "shipped is its 95% interval.",
             " The router\u2019s own mark stands beside the line where certifying it took a bonus for the reference."
             if data.reproduction.reference_bonus
             else None,
@@ -36,6 +36,7 @@ def comparison(data: ReportData) -> Html:
         Column("Way of routing"),
         Column("USD a month" if data.money.unit == "a month" else "USD per 1,000", "number"),
         Column("Cost saved", "number"),
+        *([] if data.today is None else [Column(f"Saved against {data.today.tier}", "number")]),
         Column("Quality kept", "number"),
         Column("Requests per tier", "bar"),
     ]
@@ -44,14 +45,23 @@ def comparison(data: ReportData) -> Html:
             _route_name(route),
             usd(data.money.before * (1 - route.saving.value)),
             with_range(route.saving),
+            *([] if route.saving_today is None else [percent(route.saving_today)]),
             with_range(route.kept),
             tier_shares(route.shares, data.names),
         )
         for route in data.routes
     ]
-    shipped = {number for number, route in enumerate(data.routes) if route.shipped}
+    marked = {number for number, route in enumerate(data.routes) if route.shipped or route.offered}
     caption = f"Ways of routing on {plural(data.test_rows, 'test row')}"
-    return join(tier_key(data.names), table(caption, columns, rows, marked=shipped))
+    return join(
+        prose(
+            "Quality kept is the mean score as a share of that of always ",
+            user(data.reference),
+            ". A row that looks better than what is taken says why it was not taken.",
+        ),
+        tier_key(data.names),
+        table(caption, columns, rows, marked=marked),
+    )
 
 
 def ladder(data: ReportData) -> Html:
@@ -101,8 +111,13 @@ def _gap_recovered(data: ReportData, recovered: float) -> Html:
     )
 
 
-def _route_name(route: Route) -> Html:
-    return join(user(route.name), tag("span", " shipped", class_="mark") if route.shipped else None)
+def _route_name(route: RouteSummary) -> Html:
+    mark = " certified, saves most" if route.offered else " shipped" if route.shipped else None
+    return join(
+        user(route.name),
+        None if mark is None else tag("span", mark, class_="mark"),
+        None if route.why_not is None else tag("small", route.why_not, class_="why"),
+    )
 
 
 def _step(step: LadderStep) -> tuple[object, ...]:

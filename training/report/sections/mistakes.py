@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.report.data import Case, ReportData
+from training.report.data import MistakeCase, ReportData
 from training.report.figures import percent, plural, score, usd
 from training.report.markup import Html, join, note, prose, tag, user
 
@@ -25,12 +25,12 @@ def mistakes(data: ReportData) -> Html:
     )
 
 
-def _cases(title: str, cases: tuple[Case, ...], none: str) -> Html:
+def _cases(title: str, cases: tuple[MistakeCase, ...], none: str) -> Html:
     listed = tag("ol", *map(_case, cases), class_="cases") if cases else note(none)
     return tag("section", tag("h3", title), listed)
 
 
-def _case(case: Case) -> Html:
+def _case(case: MistakeCase) -> Html:
     task = None if case.task is None else join(" \u00b7 ", user(case.task))
     return tag(
         "li",

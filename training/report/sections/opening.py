@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from training.report.data import Estimate, ReportData
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from training.report.data import RangedFigure, ReportData, RouteSummary
 from training.report.figures import percent, plural, points, usd, usd_range
-from training.report.markup import Html, note, tag, user
+from training.report.markup import Html, join, note, tag, user
 from training.report.sections.cells import capital, known_range
 
 _COSTS_KNOWN = "the table's cost column"
@@ -14,8 +17,9 @@ def opening(data: ReportData) -> Html:
     """Everything that someone reads who reads no further."""
     judged = data.verdict
     title = judged.sentence
-    if data.money.unit == "a month" and data.money.after.value < data.money.before:
-        title = f"{usd(data.money.before)} a month becomes {usd(data.money.after.value)}."
+    before, after = _before_and_after(data)
+    if data.money.unit == "a month" and after < before:
+        title = f"{usd(before)} a month becomes {usd(after)}."
     tables = ", ".join(file.name for file in data.notes.files)
     rows = plural(data.notes.rows, "row")
     return tag(
@@ -50,33 +54,63 @@ def _assumptions(said: tuple[str, ...]) -> Html | None:
     )
 
 
+def _before_and_after(data: ReportData) -> tuple[float, float]:
+    """USD spent today, and with what comes first."""
+    if data.today is not None:
+        return data.today.spend, data.today.spend * (1 - data.today.saving.value)
+    return data.money.before, data.money.before * (1 - data.offer.saving.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spending:
+    """A bar of the picture of the money: its name, its class, and its USD with their interval."""
+
+    name: object
+    fill: str
+    amount: float
+    low: float
+    high: float
+
+
 def _money(data: ReportData) -> Html:
-    """Before and after, as bars on one scale; what the learned router would cost, where the reference stays."""
-    money, route = data.money, data.route
-    name, fill = capital(data.shipped), "after"
+    """Before and after, as bars on one scale."""
+    lines = list(_spendings(data))
+    most = max(line.high for line in lines) or 1.0
+    return tag("div", *(part for line in lines for part in _drawn(line, most, data.money.unit)), class_="money")
+
+
+def _spendings(data: ReportData) -> Iterator[_Spending]:
+    """Today's tier, the reference, what comes first; the learned router, where the reference stays."""
+    before, today, route = data.money.before, data.today, data.offer
+    if today is not None and today.tier != data.reference:
+        yield _Spending(join("Today, always ", user(today.tier)), "before", today.spend, today.spend, today.spend)
+    yield _Spending(join("Always ", user(data.reference)), "before", before, before, before)
+    name, fill = capital(route.name), "after"
     if route.name == f"always {data.reference}":
         route = next(route for route in data.routes if route.kind == "learned")
         name, fill = f"{capital(route.name)}, not shipped", "after unproven"
+    after = _spending(data, route, name, fill)
+    if not after.low == after.high == before:
+        yield after
+    if data.offer is not data.route:
+        yield _spending(data, data.route, f"{capital(data.route.name)} alone", "after")
+
+
+def _spending(data: ReportData, route: RouteSummary, name: str, fill: str) -> _Spending:
     high, after, low = (
-        money.before * (1 - saving) for saving in (route.saving.low, route.saving.value, route.saving.high)
+        data.money.before * (1 - saving) for saving in (route.saving.low, route.saving.value, route.saving.high)
     )
-    most = max(money.before, high) or 1.0
-    before = [
-        tag("span", "Always ", user(data.reference)),
-        _track(_bar("before", 0.0, money.before / most)),
-        tag("span", tag("b", usd(money.before)), f" {money.unit}"),
-    ]
-    if low == high == money.before:
-        return tag("div", *before, class_="money")
-    within = tag("span", usd_range(Estimate(after, low, high)), class_="range-text")
-    return tag(
-        "div",
-        *before,
-        tag("span", user(name)),
-        _track(_bar(fill, 0.0, after / most), _bar("range", low / most, high / most)),
-        tag("span", tag("b", usd(after)), f" {money.unit} ", within),
-        class_="money",
-    )
+    return _Spending(user(name), fill, after, low, high)
+
+
+def _drawn(line: _Spending, most: float, unit: str) -> Iterator[Html]:
+    ranged = line.low < line.high
+    bars = [_bar(line.fill, 0.0, line.amount / most)]
+    bars += [_bar("range", line.low / most, line.high / most)] if ranged else []
+    within = tag("span", usd_range(RangedFigure(line.amount, line.low, line.high)), class_="range-text")
+    yield tag("span", line.name)
+    yield _track(*bars)
+    yield tag("span", tag("b", usd(line.amount)), f" {unit} ", within if ranged else None)
 
 
 def _bar(class_: str, start: float, end: float) -> Html:
@@ -88,17 +122,21 @@ def _track(*bars: Html) -> Html:
 
 
 def _figures(data: ReportData) -> Html:
-    route, gain = data.route, data.gain
+    route, gain, today = data.offer, data.gain, data.today
     moved = 1 - route.shares[data.names.index(data.reference)]
     within = f"{points(gain.low)} to {points(gain.high)} in score, at equal cost"
-    return tag(
-        "dl",
-        _figure("Cost saved", percent(route.saving.value), known_range(route.saving)),
-        _figure("Quality kept", percent(route.kept.value), known_range(route.kept)),
+    figures = [
+        _figure(f"Cost saved against {data.reference}", percent(route.saving.value), known_range(route.saving)),
+        _figure(f"{data.reference}\u2019s quality kept", percent(route.kept.value), known_range(route.kept)),
         _figure("Requests rerouted", percent(moved), f"to a tier other than {data.reference}"),
-        _figure("Learned against random mix", points(gain.value), within),
-        class_="figures",
-    )
+        _figure("Learned router against random mix", points(gain.value), within),
+    ]
+    if today is not None and today.tier != data.reference:
+        figures[2:2] = [
+            _figure(f"Cost saved against {today.tier}", percent(today.saving.value), known_range(today.saving)),
+            _figure(f"{today.tier}\u2019s quality kept", percent(today.kept.value), known_range(today.kept)),
+        ]
+    return tag("dl", *figures, class_="figures")
 
 
 def _figure(name: str, value: str, below: str | None) -> Html:

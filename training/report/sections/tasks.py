@@ -69,7 +69,7 @@ def unseen_tasks(data: ReportData) -> Html:
         prose(
             "Each of these tasks was left out of training, alone or with some others, and then routed at the setting "
             "that is shipped: what to expect when requests of a new kind arrive. Nothing is certified there. The last "
-            "column is the share of requests told to be unlike all training requests and left to the reference."
+            "column is the share of requests that it found unlike all training requests and left to the reference."
         ),
         note("Least quality was kept on ", user(worst.name), f": {percent(worst.kept)}."),
         table("Tasks that were left out of training", columns, rows),
