@@ -177,18 +177,26 @@ class Run:
         self.__dict__["unseen_tasks"] = found
         return found
 
-    def figures(self, *, monthly_spend: float | None = None, command: str | None = None) -> ReportData:
+    def figures(
+        self, *, monthly_spend: float | None = None, today: str | None = None, command: str | None = None
+    ) -> ReportData:
         """Everything that the report shows, as values.
 
         Parameters
         ----------
         monthly_spend : USD spent a month without routing; None: money is shown per 1,000 requests.
+        today : the tier that it is spent on; None: the reference.
         command : the command line that was run, to be shown.
+
+        Raises
+        ------
+        InputError : no tier has the name ``today``.
         """
         return report_data(
             self.training,
             self.inputs.keywords,
             monthly_spend=monthly_spend,
+            today=today,
             prompts=self.shows_prompts,
             command=command,
             artifact=self.artifact,
@@ -197,22 +205,31 @@ class Run:
             unseen_tasks=self.unseen_tasks,
         )
 
-    def report(self, path: str | Path, *, monthly_spend: float | None = None, command: str | None = None) -> None:
-        """Write the report for whoever decides, one HTML file; parameters as in `figures`.
+    def report(
+        self,
+        path: str | Path,
+        *,
+        monthly_spend: float | None = None,
+        today: str | None = None,
+        command: str | None = None,
+    ) -> None:
+        """Write the report for whoever decides, one HTML file; parameters and errors as in `figures`.
 
         Raises
         ------
         OSError : it cannot be written; an older file stays as it was.
         """
-        first = () if self.retrained is None else self.retrained.sections(monthly_spend)
-        write_report(self.figures(monthly_spend=monthly_spend, command=command), Path(path), first)
+        figures = self.figures(monthly_spend=monthly_spend, today=today, command=command)
+        write_report(figures, Path(path), () if self.retrained is None else self.retrained.sections(monthly_spend))
 
-    def to_dict(self, *, monthly_spend: float | None = None, command: str | None = None) -> dict[str, Any]:
-        """The same figures as plain data that any JSON writer takes; parameters as in `figures`."""
-        retrained = {} if self.retrained is None else self.retrained.figures()
-        report = report_json(self.figures(monthly_spend=monthly_spend, command=command))
+    def to_dict(
+        self, *, monthly_spend: float | None = None, today: str | None = None, command: str | None = None
+    ) -> dict[str, Any]:
+        """The same figures as plain data that any JSON writer takes; parameters and errors as in `figures`."""
+        figures = self.figures(monthly_spend=monthly_spend, today=today, command=command)
         learned_from = _provenance(self.options, self.inputs, self.training)
-        return {**summary(self.training), **learned_from, **retrained, "report": report}
+        retrained = {} if self.retrained is None else self.retrained.figures()
+        return {**summary(self.training), **learned_from, **retrained, "report": report_json(figures)}
 
 
 def train_router(

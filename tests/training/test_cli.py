@@ -102,6 +102,22 @@ def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: P
     assert "go to one tier" in run(noise_csv).stdout
 
 
+def test_compares_with_the_tier_that_is_used_today(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
+    result = run(outcomes_csv, "--today", "sonnet", "--monthly-spend", 1000, "--json", "figures.json")
+    assert result.returncode == 0, result.stderr
+    assert "Against always sonnet, which you use today" in " ".join(result.stdout.split())
+    assert json.loads((tmp_path / "figures.json").read_text())["report"]["today"]["tier"] == "sonnet"
+
+
+def test_a_misspelt_tier_of_today_is_noticed_before_anything_is_learned(
+    run: Command, tmp_path: Path, outcomes_csv: Path
+) -> None:
+    result = run(outcomes_csv, "--today", "sonet")
+    assert result.returncode == 2
+    assert "did you mean sonnet" in only_line(result).lower().replace("'", "")
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_ledger_that_cannot_be_written_is_said(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

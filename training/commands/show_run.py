@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import joblib
 from rich.console import Console
@@ -21,6 +22,7 @@ from training.commands.show_store import show_store
 from training.commands.show_training import progress_bars, show_data, show_result
 from training.commands.terminal import Terminal
 from training.drift.words import headline as drift_headline
+from training.report.today import today_place
 from training.run import Inputs, Run, TrainOptions, learn_from, read_inputs
 
 
@@ -31,28 +33,39 @@ class Outputs:
     Attributes
     ----------
     report : HTML file. figures : JSON file. estimator : joblib pickle of the fitted model. None: none.
-    monthly_spend : USD spent a month without routing; None: unknown.
+    monthly_spend : USD spent a month without routing; None: unknown. today : the tier it is spent on; None: the
+        reference.
     """
 
     report: Path | None = None
     figures: Path | None = None
     estimator: Path | None = None
     monthly_spend: float | None = None
+    today: str | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What reports are told."""
+        return {"monthly_spend": self.monthly_spend, "today": self.today}
 
 
 def train_and_show(tables: Sequence[Path], outcomes: str | None, options: TrainOptions, outputs: Outputs) -> None:
     """Train, show what came of it, write what is wanted; errors as those of `training.run.train_router`."""
     console = Terminal()
-    run = _trained(console, tables, outcomes, options)
-    _show(console, run, outputs.monthly_spend)
+    run = _trained(console, tables, outcomes, options, outputs.today)
+    _show(console, run, outputs)
     _write(console, run, outputs)
     _show_artifact(console, run)
 
 
-def _trained(console: Console, tables: Sequence[Path], outcomes: str | None, options: TrainOptions) -> Run:
+def _trained(
+    console: Console, tables: Sequence[Path], outcomes: str | None, options: TrainOptions, today: str | None
+) -> Run:
     """Train, and show what was read before it is learned from, which takes a while."""
     with progress_bars(console) as progress:
         inputs = read_inputs(tables, outcomes, options, progress=progress)
+    if today is not None:
+        today_place(inputs.data.names, today)  # a wrong name is an error now, not after all has been learned
     show_data(console, inputs.data)
     if inputs.store is not None:
         show_store(console, inputs.store)
@@ -60,7 +73,7 @@ def _trained(console: Console, tables: Sequence[Path], outcomes: str | None, opt
         return learn_from(inputs, options, progress=progress)
 
 
-def _show(console: Console, run: Run, monthly_spend: float | None) -> None:
+def _show(console: Console, run: Run, outputs: Outputs) -> None:
     if not run.is_counted:
         console.print(
             escape(
@@ -69,10 +82,10 @@ def _show(console: Console, run: Run, monthly_spend: float | None) -> None:
             ),
             style="yellow",
         )
-    show_result(console, run.training, monthly_spend)
+    show_result(console, run.training, outputs.monthly_spend, today=outputs.today)
     if run.retrained is not None:
         console.print()
-        show_contest(console, run.retrained.contest, monthly_spend)
+        show_contest(console, run.retrained.contest, outputs.monthly_spend)
         if run.retrained.drift is not None and run.retrained.drift.drifted:
             console.print(f"[yellow]{escape(drift_headline(run.retrained.drift))}[/]", highlight=False)
 
@@ -86,10 +99,10 @@ def _write(console: Console, run: Run, outputs: Outputs) -> None:
         run.leave_tasks_out(partial(progress, "unseen tasks"))
     command = _command(run.inputs)
     if outputs.report is not None:
-        run.report(outputs.report, monthly_spend=outputs.monthly_spend, command=command)
+        run.report(outputs.report, command=command, **outputs.told)
         console.print(f"Wrote {escape(str(outputs.report))}: open it in a browser.")
     if outputs.figures is not None:
-        write_json(outputs.figures, run.to_dict(monthly_spend=outputs.monthly_spend, command=command))
+        write_json(outputs.figures, run.to_dict(command=command, **outputs.told))
 
 
 def _show_artifact(console: Console, run: Run) -> None:

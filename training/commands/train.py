@@ -131,6 +131,15 @@ def train_router(
             min=0, help="USD spent a month without routing; shown beside every figure.", rich_help_panel=_OUTPUT
         ),
     ] = None,
+    today: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIER",
+            help="The tier that you use for everything today; it is compared with, beside the reference.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -312,7 +321,7 @@ def train_router(
         versions=models,
         show_prompts=False if no_prompts else True if show_prompts else None,
     )
-    train_and_show(tables or [], outcomes, options, Outputs(report, json_file, keep_estimator, monthly_spend))
+    train_and_show(tables or [], outcomes, options, Outputs(report, json_file, keep_estimator, monthly_spend, today))
 
 
 def _check(
