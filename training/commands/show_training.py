@@ -111,11 +111,9 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
         names = ", ".join(training.data.names[tier] for tier in training.never_chosen)
         console.print(f"[yellow]Never worth its price on these rows, so no rule picks it: {escape(names)}[/]")
     if training.lost:
-        console.print(f"{training.lost:,} test scores are missing; these figures count them as lost.")
+        console.print(f"{training.lost:,} unobserved test scores count as lost in these figures.")
     if training.filled:
-        console.print(
-            f"{training.filled:,} test scores were not observed; these figures use the model's expectation instead."
-        )
+        console.print(f"{training.filled:,} unobserved test scores are filled in with the model's expectation.")
 
 
 def _show_comparison(console: Console, training: Training, spend: float | None, today: str | None) -> None:
@@ -251,7 +249,7 @@ def _cascade_promise(training: Training, gate: TrainedGate) -> str:
     promise, reference = gate.promise, training.data.names[training.data.reference]
     loss = f"{promise.target:.1%} of {reference}'s quality" if promise.relative else f"{promise.target:g} points"
     learned = ", ".join(training.data.names[tier] for tier in gate.tiers)
-    sentence = f"A gate, which checks an answer before it is kept, was learned from the answers of {learned}. "
+    sentence = f"A gate was learned from the answers of {learned}. It checks an answer before it is kept. "
     if promise.certified:
         return sentence + (
             f"Router and gate are certified together on {independent(gate.rung)} kept apart for it: with "
@@ -333,7 +331,7 @@ def _show_tasks(console: Console, training: Training) -> None:
         else "For the other tasks the promise holds only for all requests taken together."
     )
     every = len(kept[True]) == len(training.rule.tasks)
-    console.print(escape(f"Certified for each task by itself? {'; '.join(parts)}.{'' if every else ' ' + otherwise}"))
+    console.print(escape(f"Certified for the task by itself? {'; '.join(parts)}.{'' if every else ' ' + otherwise}"))
 
 
 def _some(tasks: list[str]) -> str:

@@ -1,7 +1,9 @@
-"""The report on a training run: one HTML file for whoever decides whether to switch the router on.
+"""The report on a training run: one HTML file for the person who decides whether to switch the router on.
 
 gather.py       a training run -> `ReportData`, with    verdict.py   verdict, promise and warnings in words
 learned.py      what the model learned, by              vocabulary.py   the words behind hash buckets
+offer.py        what comes first, with                  untaken.py   why other rows were not taken
+today.py        against the tier used today             advice.py    what to do next, what is not said
 mistakes.py     the worst rows                          reliability.py  predicted against observed
 data.py         `ReportData`, plain values
 sections.py     `ReportData` -> HTML, with              charts.py, svg.py, markup.py, figures.py
