@@ -20,6 +20,7 @@ from training.certify.ledger import LEDGER
 __all__ = ["run"]
 
 
+@pytest.mark.slow
 def test_is_a_command_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training.commands.train", "absent.csv"]
     finished = subprocess.run(
@@ -70,6 +71,7 @@ def test_learns_writes_and_routes(run: Command, tmp_path: Path, outcomes_csv: Pa
     assert figures["rows"]["fit"] + figures["rows"]["choose"] + figures["rows"]["test"] == 1500
 
 
+@pytest.mark.slow
 def test_certifies_each_task_by_itself_where_asked(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--certify-per", "task", "--max-quality-loss", 0.05)
     assert result.returncode == 0, result.stderr
@@ -102,6 +104,7 @@ def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: P
     assert "go to one tier" in run(noise_csv).stdout
 
 
+@pytest.mark.slow
 def test_a_ledger_that_cannot_be_written_is_said(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +115,7 @@ def test_a_ledger_that_cannot_be_written_is_said(
     assert "nobody counts this try" not in run(outcomes_csv).stdout
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     for name in ("one", "two"):
         assert run(outcomes_csv, "--seed", 7, "--out", f"{name}.safetensors").returncode == 0
@@ -228,6 +232,7 @@ def test_several_files_at_once(run: Command, tmp_path: Path) -> None:
     assert "two.csv" in result.stdout
 
 
+@pytest.mark.slow
 def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--adequate-at", 0.8)
     assert result.returncode == 0, result.stderr
@@ -236,6 +241,7 @@ def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path)
     assert model["adequacy_is_quality"]
 
 
+@pytest.mark.slow
 def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     assert run(outcomes_csv).returncode == 0
     before = (tmp_path / "models/router.safetensors").read_bytes()
@@ -298,6 +304,7 @@ def test_help_teaches_by_example(run: Command, tmp_path: Path) -> None:
         assert words in result.stdout
 
 
+@pytest.mark.slow
 def test_an_unwritable_place_is_one_line_and_exit_code_1(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     result = run(outcomes_csv, "--out", "file/router.safetensors")

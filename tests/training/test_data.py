@@ -183,6 +183,7 @@ def test_a_single_task_and_none_train(tmp_path: Path) -> None:
         assert len(trained(prepared(tmp_path, wide(task=task))).results) > 3
 
 
+@pytest.mark.slow
 def test_constant_and_partly_free_costs_train(tmp_path: Path) -> None:
     partly_free = {"cost__haiku": lambda row: 0.0 if row % 4 else 0.01, "cost__opus": lambda row: float(row % 3 > 0)}
     for columns in ({"cost__haiku": 0.01, "cost__opus": 0.5}, partly_free, {"cost__haiku": 0.0, "cost__opus": 0.5}):

@@ -257,6 +257,7 @@ def test_a_seed_repeats_the_draws() -> None:
     assert not np.array_equal(redraw(values, groups, seed=4), redraw(values, groups, seed=5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5])
 def test_intervals_cover_the_truth_about_as_often_as_they_say(size: int) -> None:
     random = np.random.default_rng(0)
@@ -269,6 +270,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(size: int) -> None
     assert 180 <= covered <= 199
 
 
+@pytest.mark.slow
 def test_intervals_of_savings_cover_the_truth() -> None:
     covered = 0
     for seed in range(100):

@@ -73,6 +73,7 @@ def children(upstream, kind):
     return json.loads(ended.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_children_get_their_own_answers_and_draw_by_themselves(upstream, kind):
     found = children(upstream, kind)

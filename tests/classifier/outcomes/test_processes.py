@@ -32,11 +32,13 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [0, 3000])
 def test_kill_9_loses_nothing_that_was_flushed(url: str, tmp_path: Path, open_store: Opener, more: int) -> None:
     assert set(killed_after_flush(url, tmp_path, more)) <= set(ids(open_store(url)))
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_spilled(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     open_store(sqlite_url).write([decision()])
     with locked(tmp_path / "outcomes.db"):

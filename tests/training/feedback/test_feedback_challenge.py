@@ -49,6 +49,7 @@ def contest(
     return challenge(observed_of(old, log_of(old, rows, seed, **shares)), old.menu, old, new, NEVER, rule=RULE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_better_challenger_takes_over(routers: dict[str, Router], seed: int) -> None:
     found = contest(routers, "opus", "learned", seed=seed)
@@ -57,6 +58,7 @@ def test_a_better_challenger_takes_over(routers: dict[str, Router], seed: int) -
     assert found.of("quality").difference.high > -0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_worse_challenger_does_not(routers: dict[str, Router], seed: int) -> None:
     """Cheap answers whose failures the gate lets pass; the better part of the hard requests is answered wrong."""
@@ -75,6 +77,7 @@ def test_an_equal_challenger_stays_with_the_reason(routers: dict[str, Router]) -
     assert found.of("quality").difference.value == 0.0
 
 
+@pytest.mark.slow
 def test_figures_agree_with_the_truth_within_their_intervals(routers: dict[str, Router]) -> None:
     """Quality of a first answer: every tier's score is known in the table that the log was made from."""
     hit = 0
@@ -89,6 +92,7 @@ def test_figures_agree_with_the_truth_within_their_intervals(routers: dict[str, 
     assert hit >= 6
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_doubt_about_the_gate(routers: dict[str, Router]) -> None:
     """Whole cascades, of which nothing tells but a gate that is hardly audited."""
     hit, widths = 0, []

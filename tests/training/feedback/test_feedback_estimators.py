@@ -47,6 +47,7 @@ def made_policy(seed: int, rows: int = 40, tiers: int = 3) -> NDArray[np.float64
     return np.random.default_rng(seed).dirichlet(np.ones(tiers), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "explore"), [(300, 0.05), (300, 0.2), (600, 0.02)])
 @pytest.mark.parametrize("nearby", [True, False])
 def test_intervals_cover_the_truth(rows: int, explore: float, nearby: bool) -> None:

@@ -82,6 +82,7 @@ def test_nothing_is_certified_that_loses_too_much() -> None:
     assert first == path[2]
 
 
+@pytest.mark.slow
 @given(prompt=TEXTS, text=TEXTS, other=st.none() | TEXTS, place=st.integers(0, 1))
 def test_training_and_runtime_judge_alike(
     gated: WithGate, prompt: str, text: str, other: str | None, place: int

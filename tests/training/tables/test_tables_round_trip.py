@@ -135,6 +135,7 @@ def test_wide_comes_back_from_every_format(write: Callable[[Path, list[Record]],
     assert [source.row for source in table.sources] == list(range(1, len(records) + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", WRITERS)
 @given(records=wide_records(), shuffle=st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)

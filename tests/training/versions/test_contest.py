@@ -86,6 +86,7 @@ def test_a_better_candidate_comes_into_use(keep: Keep, seed: int) -> None:
     assert abs(noted.time - datetime.now(UTC)) < timedelta(hours=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_worse_candidate_stays_one_with_the_reasons(keep: Keep, seed: int) -> None:
     champion, candidate = promote(FOLDER, keep("opus")), keep("haiku")
@@ -113,6 +114,7 @@ def test_the_first_that_passes_is_promoted_and_all_are_noted(keep: Keep) -> None
     assert not verdict(worse).promote
 
 
+@pytest.mark.slow
 def test_repeated_looks_on_growing_rows(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     candidate = keep("learned")
@@ -238,6 +240,7 @@ def test_what_training_says_of_the_last_outcome_is_noted(trained: Path) -> None:
 # Several at once, and runs that are cut
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_clash(keep: Keep, sqlite_url: str, open_store: Opener) -> None:
     promote(FOLDER, keep("opus"))
     candidate = keep("learned")
@@ -317,6 +320,7 @@ assert outcomes == {(True, True), (True, False), (False, False)}, outcomes
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_contest_that_is_killed_leaves_what_was_in_use_or_has_switched(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
