@@ -19,13 +19,13 @@ from classifier.outcomes import OutcomeStore
 from classifier.router import Router
 from training.challenge.challenge import Challenge
 from training.challenge.contest import Contest
+from training.drift.check import check_drift
 from training.drift.data import DriftReport
-from training.drift.look import look_for_drift
 from training.drift.page import drift_json
 from training.drift.section import drift_section
 from training.feedback.labels import LabelOptions
-from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import KeptRequests, outcome_table
+from training.feedback.training_signal import TrainingSignal, read_signal
 from training.learners.weights import effective_rows, known_weights
 from training.progress import Progress, counted
 from training.report.changes_page import contest_json
@@ -45,7 +45,7 @@ class ReadStore:
     ----------
     url : of the store; name : the same without a password.
     decisions : that were read.
-    lessons : what they teach.
+    signal : what they teach.
     table : its rows, and those of the tables given beside it.
     kept : what the store kept of the requests.
     """
@@ -53,14 +53,14 @@ class ReadStore:
     url: str = field(repr=False)
     name: str
     decisions: int
-    lessons: Lessons
+    signal: TrainingSignal
     table: OutcomeTable
     kept: KeptRequests
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is weak or missing in it, a sentence each."""
-        return (*self.kept.costs, *self.lessons.notes)
+        return (*self.kept.costs, *self.signal.notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,12 +130,12 @@ def read_store(
         raise InputError(f"{store.name}: found no decisions, expected some; check --outcomes and --since")
     read = counted(store.outcomes(since=since), progress, total)
     try:
-        lessons = read_lessons(read, menu, options=options, tables=tables, models=models)
+        signal = read_signal(read, menu, options=options, tables=tables, models=models)
     except InputError as error:
         raise InputError(f"{store.name}: {error}") from error
     table, kept = outcome_table(
-        lessons.observed,
-        lessons.labels,
+        signal.observed,
+        signal.labels,
         store.name,
         keywords,
         tables,
@@ -143,7 +143,7 @@ def read_store(
         models=models,
         half_life=None if options is None else options.half_life,
     )
-    return ReadStore(url, store.name, total, lessons, table, kept)
+    return ReadStore(url, store.name, total, signal, table, kept)
 
 
 def running_reference(running: Router, store: ReadStore) -> str | None:
@@ -198,7 +198,7 @@ def provenance(store: ReadStore, training: Training, options: LabelOptions) -> d
             "store": store.name,
             "decisions": store.decisions,
             "learned_until": None if until is None else until.isoformat(),
-            "labels": store.lessons.sources,
+            "labels": store.signal.sources,
             "effective_rows_for_choosing": {
                 name: effective_rows(column) for name, column in zip(data.names, known.T, strict=True)
             },
@@ -212,6 +212,6 @@ def provenance(store: ReadStore, training: Training, options: LabelOptions) -> d
 def changed_world(store: ReadStore, running: Router) -> DriftReport | None:
     """What has changed since the router in use began to decide; None where the store does not show it deciding."""
     try:
-        return look_for_drift(store.lessons.observed, running, strict=True)
+        return check_drift(store.signal.observed, running, strict=True)
     except InputError:
         return None

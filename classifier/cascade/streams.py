@@ -14,6 +14,7 @@ from typing import Any
 
 from openai import AsyncStream, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 from pydantic import BaseModel
 
 from classifier.cascade.usage import token_counts
@@ -104,6 +105,18 @@ def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def readable(chunk: ChatCompletionChunk) -> ChatCompletionChunk:
+    """The chunk without choices that are none, and with an empty delta where one has none: callers read on."""
+    choices = _get(chunk, "choices")
+    if isinstance(choices, list) and all(isinstance(_get(choice, "delta"), ChoiceDelta) for choice in choices):
+        return chunk
+    chunk.choices = [choice for choice in _items(choices) if isinstance(choice, Choice)]
+    for choice in chunk.choices:
+        if not isinstance(choice.delta, ChoiceDelta):
+            choice.delta = ChoiceDelta.construct()
+    return chunk
+
+
 def says_something(chunk: ChatCompletionChunk) -> bool:
     """Whether a chunk is part of an answer: not only who speaks, nothing, or what was counted."""
     return any(_says(choice) for choice in _items(_get(chunk, "choices")))
@@ -191,7 +204,7 @@ class WatchedStream(Stream[ChatCompletionChunk]):
             while True:
                 chunk = self._read.popleft() if self._read else self._next()
                 if self.watch.collected.add(chunk):
-                    return chunk
+                    return readable(chunk)
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopIteration) else error)
             raise
@@ -251,7 +264,7 @@ class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
             while True:
                 chunk = self._read.popleft() if self._read else await self._next()
                 if self.watch.collected.add(chunk):
-                    return chunk
+                    return readable(chunk)
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopAsyncIteration) else error)
             raise

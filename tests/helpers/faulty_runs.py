@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 from openai import AsyncOpenAI, OpenAI
+from openai.types.chat import ChatCompletionChunk
 
 from classifier import AsyncCascade, Cascade, Router, RouterError
 from classifier.gates import default_gate
@@ -83,6 +84,11 @@ class Clock:
         self._began = now
 
 
+def read(chunk: ChatCompletionChunk) -> list[str | None]:
+    """What callers read of a chunk."""
+    return [choice.delta.content for choice in chunk.choices]
+
+
 def run_one(case: Case, cascade: Cascade, deadline: float, words: int = 20) -> Outcome:
     outcome = Outcome(case)
     clock = Clock(outcome, deadline)
@@ -90,7 +96,8 @@ def run_one(case: Case, cascade: Cascade, deadline: float, words: int = 20) -> O
         response = cascade.create(**case.arguments)
         clock.step()
         outcome.said = True
-        for _ in itertools.islice(response, words) if case.stream else ():
+        for chunk in itertools.islice(response, words) if case.stream else ():
+            read(chunk)
             clock.step()
     except BaseException as error:
         outcome.note(error)
@@ -107,7 +114,7 @@ async def await_one(case: Case, cascade: AsyncCascade, deadline: float, words: i
         outcome.said = True
         if case.stream:
             for _ in range(words):
-                await anext(response)
+                read(await anext(response))
                 clock.step()
             await response.close()
     except StopAsyncIteration:

@@ -33,6 +33,7 @@ chooses from. Rows that it was trained on flatter it.
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
+# As many parameters as the command has options: typer reads them from here.
 @app.command(help=_HELP)
 def evaluate_router(
     artifact: Annotated[Path, typer.Argument(help="An artifact that train-router wrote.", show_default=False)],

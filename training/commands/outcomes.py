@@ -30,7 +30,7 @@ from training.commands.show_drift import show_drift
 from training.commands.show_training import progress_bars
 from training.commands.terminal import Terminal
 from training.drafts import draft_of
-from training.drift.look import look_for_drift
+from training.drift.check import check_drift
 from training.drift.monitor import BASELINE, LEVEL, DriftOptions
 from training.drift.page import drift_json, drift_page
 from training.log.export import check_format, write_table
@@ -313,7 +313,7 @@ def drift(
         outcomes = counted(store.outcomes(since=begin, until=end), partial(progress, "decisions"), total)
         options = DriftOptions(baseline, level)
         observed = observe(outcomes, router.menu)
-    found = look_for_drift(observed, router, options, strict=model is not None, rhythm=period)
+    found = check_drift(observed, router, options, strict=model is not None, rhythm=period)
     if report is not None:
         write_page(drift_page(found), report)
     if as_json:

@@ -10,13 +10,13 @@ from training.retrain import ReadStore
 
 def show_store(console: Console, store: ReadStore) -> None:
     """What an outcome store teaches, and what it cannot."""
-    labels = ", ".join(f"{count:,} by {source}" for source, count in store.lessons.sources.items())
+    labels = ", ".join(f"{count:,} by {source}" for source, count in store.signal.sources.items())
     console.print(escape(f"Answers that can be judged: {labels}"), highlight=False)
-    for name, truth in store.lessons.gates.items():
+    for name, truth in store.signal.gates.items():
         rates = [
             f"{tier} {truth.passed.value[place]:.0%}"
-            for place, tier in enumerate(store.lessons.observed.tiers)
-            if (store.lessons.observed.verdict[:, place] == 1).any()
+            for place, tier in enumerate(store.signal.observed.tiers)
+            if (store.signal.observed.verdict[:, place] == 1).any()
         ]
         if rates:
             console.print(

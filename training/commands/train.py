@@ -72,6 +72,7 @@ class CertifyPer(StrEnum):
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
+# As many parameters as the command has options: typer reads them from here.
 @app.command(help=_HELP)
 def train_router(
     tables: Annotated[list[Path] | None, typer.Argument(help="Outcome tables.", show_default=False)] = None,
@@ -285,16 +286,7 @@ def train_router(
     from training.prepare.adequacy import Adequacy
     from training.run import TrainOptions
 
-    if fastest and best:
-        raise InputError("--fastest and --best are given both, expected at most one of them")
-    if not tables and outcomes is None:
-        raise InputError(
-            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the URL of an "
-            "outcome store"
-        )
-    for option, given in (("--since", since), ("--half-life", half_life)):
-        if given is not None and outcomes is None:
-            raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
+    _check(tables, outcomes, {"--since": since, "--half-life": half_life}, fastest=fastest, best=best)
     for option, path in (("--report", report), ("--json", json_file), ("--keep-estimator", keep_estimator)):
         expect_folder(option, path)
     options = TrainOptions(
@@ -321,6 +313,21 @@ def train_router(
         show_prompts=False if no_prompts else True if show_prompts else None,
     )
     train_and_show(tables or [], outcomes, options, Outputs(report, json_file, keep_estimator, monthly_spend))
+
+
+def _check(
+    tables: list[Path] | None, outcomes: str | None, of_outcomes: dict[str, str | None], *, fastest: bool, best: bool
+) -> None:
+    if fastest and best:
+        raise InputError("--fastest and --best are given both, expected at most one of them")
+    if not tables and outcomes is None:
+        raise InputError(
+            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the URL of an "
+            "outcome store"
+        )
+    for option, given in of_outcomes.items():
+        if given is not None and outcomes is None:
+            raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
 
 
 def main() -> None:

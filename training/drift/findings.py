@@ -11,7 +11,7 @@ from classifier.novelty import NOVEL
 from training.drift.data import Finding, PriceChange
 from training.drift.estimates import difference
 from training.drift.monitor import Drift, Track
-from training.drift.watched import (
+from training.drift.streams import (
     ADEQUACY,
     ANSWERS,
     COST,
@@ -21,7 +21,7 @@ from training.drift.watched import (
     PASSED,
     SIZE,
     TASKS,
-    Watched,
+    Stream,
     task_codes,
 )
 from training.log.observed import Observed
@@ -99,7 +99,7 @@ _REQUESTS = {
 }
 
 
-def _means(stream: Watched, later: NDArray[np.bool_]) -> str:
+def _means(stream: Stream, later: NDArray[np.bool_]) -> str:
     before, after = (stream.values[part] for part in (~later, later))
     if stream.what == SIZE:
         return f"expected to cost ${before.mean():.3g}, now ${after.mean():.3g}"

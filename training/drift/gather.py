@@ -12,8 +12,8 @@ from training.drift.data import DriftReport, EvidenceLine, PriceChange
 from training.drift.findings import findings
 from training.drift.monitor import Drift, Track
 from training.drift.movement import FeatureTable, movements
+from training.drift.streams import ANSWERS
 from training.drift.tables import gate_views, series, task_views, tier_views
-from training.drift.watched import ANSWERS
 from training.log.observed import Observed
 
 _POINTS = 240

@@ -1,6 +1,6 @@
 """Has the world changed? A log's rows against those before them, one by one, with a bound on false alarms.
 
-Each stream of `training.drift.watched` becomes conformal p-values (`ranks`), and these evidence (`evidence`). A stream
+Each stream of `training.drift.streams` becomes conformal p-values (`ranks`), and these evidence (`evidence`). A stream
 with the share w of the error rate gives alarm when its evidence reaches 1 / (w * level). Half of the rate is for the
 tiers' answers, where changes are small and matter most; the other streams share the other half. So while nothing
 changes, there is an alarm within the first n rows with probability n * level at most, whatever the streams have to do
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training.drift.evidence import changed_at, log_evidence
 from training.drift.ranks import label_ranks, tie_breaks, value_ranks
-from training.drift.watched import ANSWERS, KINDS, TASKS, Watched, watch
+from training.drift.streams import ANSWERS, KINDS, TASKS, Stream, watch
 from training.log.observed import Observed
 
 BASELINE = 500
@@ -62,7 +62,7 @@ class Track:
     since : place of the row from which on things were probably other than before; None: no alarm.
     """
 
-    watched: Watched
+    watched: Stream
     rows: NDArray[np.int64]
     strength: _Float
     alarm: int | None
@@ -132,7 +132,7 @@ def monitor(observed: Observed, options: DriftOptions | None = None, novelty: _F
     return Drift(options, tracks, strength)
 
 
-def _track(stream: Watched, options: DriftOptions, sharing: int) -> Track:
+def _track(stream: Stream, options: DriftOptions, sharing: int) -> Track:
     """The evidence of a stream that has 1 / ``sharing`` of the error rate."""
     shares = tie_breaks(stream.name, len(stream.rows))
     if stream.what == TASKS:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from classifier.features import Features, dense_names
 from classifier.router import Router
 from training.drift.data import FeatureShift
-from training.drift.watched import row_means, task_codes
+from training.drift.streams import row_means, task_codes
 from training.log.observed import Observed
 
 LITTLE, MUCH = 0.1, 0.25

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.drift.data import GateView, Series, TaskView, TierView, Window
 from training.drift.estimates import mean_ratio, mean_share
-from training.drift.watched import alike, cost_ratio, task_codes
+from training.drift.streams import alike, cost_ratio, task_codes
 from training.feedback.gate_truth import GateTruth, Rates, gate_truth
 from training.feedback.labels import make_labels
 from training.log.observed import Observed

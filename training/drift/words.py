@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from training.drift.data import DriftReport, FeatureShift, Finding
 from training.drift.movement import LITTLE, MUCH
-from training.drift.watched import COST, JUDGED
+from training.drift.streams import COST, JUDGED
 from training.report.figures import fixed, percent, usd
 
 _SURE = 1e-9

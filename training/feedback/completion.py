@@ -1,8 +1,8 @@
 """Outcomes that a log does not show, by what it shows of the same request.
 
 A dear tier is mostly seen where a cheaper one failed, and requests like that are hard for it as well. Some requests are
-easier than their features tell, for all tiers alike: with u this ease, standard normal, and z_t the log-odds of tier
-t's answer by the features,
+easier than their features tell, for all tiers alike: with u this easiness, standard normal, and z_t the log-odds of
+tier t's answer by the features,
 
     logit P(y_t = 1 | u) = sqrt(1 + c * s^2) * (a_t + b_t * z_t) + s * u,    c = (16 * sqrt(3) / (15 * pi))^2
 
@@ -14,10 +14,10 @@ so the likelihood of what was seen needs no word about it (Rubin, "Inference and
 is integrated over u by quadrature and maximized (Bock and Aitkin, "Marginal Maximum Likelihood Estimation of Item
 Parameters", Psychometrika 46, 1981), with normal priors.
 
-How far ease spreads, s, a log itself hardly tells: z has been learned where cheaper tiers had failed, and so explains
-what u would. But it is much the same on tables with every outcome (`benchmarks/ease.py` prints it), so its prior is
-narrow. Of a tier with few rows z is drawn towards the reference's, so that a tier hardly ever tried is not taken to be
-better than the reference by luck.
+How far easiness spreads, s, a log itself hardly tells: z has been learned where cheaper tiers had failed, and so
+explains what u would. But it is much the same on tables with every outcome (`benchmarks/easiness.py` prints it), so its
+prior is narrow. Of a tier with few rows z is drawn towards the reference's, so that a tier hardly ever tried is not
+taken to be better than the reference by luck.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ease:
-    """How requests' ease shows in t tiers' answers.
+class Easiness:
+    """How requests' easiness shows in t tiers' answers.
 
     Attributes
     ----------
     shift, slope : (t,) a and b as above.
-    spread : s, log-odds that one standard deviation of ease is worth.
+    spread : s, log-odds that one standard deviation of easiness is worth.
     """
 
     shift: _Float
@@ -83,20 +83,20 @@ def complete_outcomes(likelihood: _Float, expected: _Float, reference: int, weig
     """
     logits = _logits(likelihood, expected, reference)
     counts = np.ones(len(logits)) if weights is None else weights
-    ease = fit_ease(likelihood, logits, counts)
+    easiness = fit_easiness(likelihood, logits, counts)
     filled = np.empty_like(expected)
     for rows in _blocks(len(logits)):
-        chances = ease.chances(logits[rows], _NODES)
+        chances = easiness.chances(logits[rows], _NODES)
         seen = _seen(likelihood[rows], chances)
         adequate = likelihood[rows, :, 1, None] * chances / seen
         filled[rows] = np.einsum("ntk,nk->nt", adequate, _posterior(seen)[0])
     return np.clip(filled, 0.0, 1.0)
 
 
-def fit_ease(
+def fit_easiness(
     likelihood: _Float, logits: _Float, counts: _Float, *, spread: float = SPREAD, deviation: float = _SPREAD_DEVIATION
-) -> Ease:
-    """The ease that makes what was seen most likely.
+) -> Easiness:
+    """The easiness that makes what was seen most likely.
 
     Parameters
     ----------
@@ -113,21 +113,21 @@ def fit_ease(
         return found + float(distance @ distance) / 2, gradient + distance / deviations
 
     values = optimize.minimize(loss, centre, jac=True, method="L-BFGS-B").x
-    return _ease(values)
+    return _easiness(values)
 
 
-def _ease(values: _Float) -> Ease:
+def _easiness(values: _Float) -> Easiness:
     tiers = len(values) // 2
-    return Ease(values[:tiers], values[tiers:-1], float(np.exp(values[-1])))
+    return Easiness(values[:tiers], values[tiers:-1], float(np.exp(values[-1])))
 
 
 def _loss(values: _Float, likelihood: _Float, logits: _Float, counts: _Float) -> tuple[float, _Float]:
     """Minus the log-likelihood, and its gradient by shifts, slopes and the spread's logarithm."""
-    ease = _ease(values)
+    easiness = _easiness(values)
     total, gradient = 0.0, np.zeros(len(values))
     for rows in _blocks(len(logits)):
         z, count = logits[rows], counts[rows]
-        chances = ease.chances(z, _NODES)
+        chances = easiness.chances(z, _NODES)
         seen = _seen(likelihood[rows], chances)
         posterior, evidence = _posterior(seen)
         total -= float(count @ evidence)
@@ -135,12 +135,15 @@ def _loss(values: _Float, likelihood: _Float, logits: _Float, counts: _Float) ->
         # By the logit at each node.
         slopes = gap * chances * (1.0 - chances) / seen * posterior[:, None, :] * count[:, None, None]
         by_logit = slopes.sum(axis=2)
-        by_spread = by_logit * (ease.shift + ease.slope * z) * _SHRINK * ease.spread / ease.scale + slopes @ _NODES
+        by_spread = (
+            by_logit * (easiness.shift + easiness.slope * z) * _SHRINK * easiness.spread / easiness.scale
+            + slopes @ _NODES
+        )
         gradient -= np.concatenate(
             [
-                ease.scale * by_logit.sum(axis=0),
-                ease.scale * (by_logit * z).sum(axis=0),
-                [ease.spread * by_spread.sum()],
+                easiness.scale * by_logit.sum(axis=0),
+                easiness.scale * (by_logit * z).sum(axis=0),
+                [easiness.spread * by_spread.sum()],
             ]
         )
     return total, gradient

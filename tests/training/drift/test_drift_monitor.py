@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from classifier.cascade.route import GateRates
 from training.drift import Drift, DriftOptions, monitor
-from training.drift.watched import watch
+from training.drift.streams import watch
 from training.log.observed import Observed
 from training.log.simulation import simulate_log
 

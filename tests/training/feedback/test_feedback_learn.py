@@ -12,7 +12,7 @@ from scipy import sparse
 from classifier.cascade.route import GateRates
 from classifier.features import N_BUCKETS
 from tests.helpers.logs import RATES, World
-from training.feedback.completion import SPREAD, Ease, complete_outcomes, fit_ease
+from training.feedback.completion import SPREAD, Easiness, complete_outcomes, fit_easiness
 from training.feedback.labels import AUDITED, FILLED, VERDICT, LabelOptions
 from training.feedback.learn import _gates_apart, completed_labels, learn
 from training.feedback.verdicts import Passing, passing_rates
@@ -74,13 +74,13 @@ def test_a_gate_that_hardly_passes_anything_has_a_rate_below_it() -> None:
 def dealt_by_failure(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Truth, what is seen (the dear tier where the cheap one failed, and rarely else), and a guess of both."""
     random = np.random.default_rng(seed)
-    ease = random.normal(0, 1, 4_000)
+    easiness = random.normal(0, 1, 4_000)
     luck = SPREAD * random.normal(0, 1, 4_000)
-    logits = np.stack([ease + luck, ease + luck + 1.5], axis=1)
+    logits = np.stack([easiness + luck, easiness + luck + 1.5], axis=1)
     truth = (random.logistic(0, 1, logits.shape) < logits).astype(np.float64)
     seen = truth.copy()
     seen[(truth[:, 0] > 0.5) & (random.random(4_000) > 0.03), 1] = np.nan
-    expected = 1 / (1 + np.exp(-np.stack([ease, ease + 1.5], axis=1) / np.sqrt(1 + 0.346 * SPREAD**2)))
+    expected = 1 / (1 + np.exp(-np.stack([easiness, easiness + 1.5], axis=1) / np.sqrt(1 + 0.346 * SPREAD**2)))
     return truth, seen, expected
 
 
@@ -105,15 +105,15 @@ def test_outcomes_missing_after_a_success_are_not_taken_for_those_after_a_failur
 def test_the_spread_of_ease_is_found_where_every_outcome_is_known(spread: float) -> None:
     random = np.random.default_rng(5)
     logits = random.normal(0, 1, (6_000, 3))
-    ease = Ease(np.array([0.2, 0.0, -0.3]), np.array([1.0, 0.8, 1.2]), spread)
-    chances = ease.chances(logits, np.array([0.0]))[:, :, 0]
+    easiness = Easiness(np.array([0.2, 0.0, -0.3]), np.array([1.0, 0.8, 1.2]), spread)
+    chances = easiness.chances(logits, np.array([0.0]))[:, :, 0]
     u = spread * random.normal(0, 1, (6_000, 1))
     chances = 1 / (1 + np.exp(-(np.log(chances / (1 - chances)) + u)))
     truth = (random.random(chances.shape) < chances).astype(np.float64)
-    found = fit_ease(of_outcomes(truth), logits, np.ones(6_000), deviation=10.0)
+    found = fit_easiness(of_outcomes(truth), logits, np.ones(6_000), deviation=10.0)
     assert found.spread == pytest.approx(spread, abs=0.15)
-    assert np.abs(found.shift - ease.shift).max() < 0.1
-    assert np.abs(found.slope - ease.slope).max() < 0.1
+    assert np.abs(found.shift - easiness.shift).max() < 0.1
+    assert np.abs(found.slope - easiness.slope).max() < 0.1
 
 
 def test_rows_that_count_twice_count_as_two() -> None:

@@ -18,8 +18,8 @@ from tests.helpers.tables import TIERS, outcome_rows, write_csv
 from tests.helpers.traffic import Made, made, tiers_of
 from training.certify.rule import Target
 from training.feedback.labels import AUDITED, JUDGED, LabelOptions, make_labels
-from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import LEAST_LABELS, outcome_table
+from training.feedback.training_signal import TrainingSignal, read_signal
 from training.learners.linear import LinearLearner
 from training.learners.task_means import TaskMeansLearner
 from training.log.observed import observe
@@ -35,33 +35,33 @@ def world() -> Made:
     return made()
 
 
-def lessons_of(world: Made, **options: object) -> Lessons:
-    return read_lessons(world.outcomes(), MENU, **options)  # type: ignore[arg-type]
+def signal_of(world: Made, **options: object) -> TrainingSignal:
+    return read_signal(world.outcomes(), MENU, **options)  # type: ignore[arg-type]
 
 
-def table_of(lessons: Lessons, tables=None, models=None):
-    return outcome_table(lessons.observed, lessons.labels, "store", KEYWORDS, tables, menu=MENU, models=models or {})
+def table_of(signal: TrainingSignal, tables=None, models=None):
+    return outcome_table(signal.observed, signal.labels, "store", KEYWORDS, tables, menu=MENU, models=models or {})
 
 
 def test_rows_are_requests_with_labels_and_weights(world: Made) -> None:
-    lessons = lessons_of(world)
-    table, kept = table_of(lessons)
+    signal = signal_of(world)
+    table, kept = table_of(signal)
     assert table.tiers == TIERS
     assert kept.requests == kept.used == len(table.requests) == len(world.rows)
     assert kept.costs == ()
     assert table.requests[5] == Request(world.rows[5]["prompt"], world.rows[5]["max_tokens"], world.rows[5]["task"])
-    places = [lessons.observed.tiers.index(name) for name in TIERS]
-    np.testing.assert_array_equal(table.scores, lessons.labels.values[:, places])
+    places = [signal.observed.tiers.index(name) for name in TIERS]
+    np.testing.assert_array_equal(table.scores, signal.labels.values[:, places])
     assert table.logged is not None
     assert table.logged.rows.all()
     assert (table.logged.weights >= 1).all()
-    assert (np.isnan(table.costs) == ~lessons.observed.tried[:, places]).all()
+    assert (np.isnan(table.costs) == ~signal.observed.tried[:, places]).all()
 
 
 def test_the_weights_put_means_right(world: Made) -> None:
     """Failures of a cheap tier are what a dearer one sees: its plain mean is off, the weighted one less so."""
     whole = made(6000, 3, explore=0.1)
-    data = prepare(table_of(lessons_of(whole))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
+    data = prepare(table_of(signal_of(whole))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
     assert data.weights is not None
     truth = whole.quality.mean(axis=0)
     plain = np.nanmean(data.scores, axis=0)
@@ -72,7 +72,7 @@ def test_the_weights_put_means_right(world: Made) -> None:
 
 
 def test_old_outcomes_fade(world: Made) -> None:
-    even, faded = lessons_of(world), lessons_of(world, options=LabelOptions(half_life=0.1))
+    even, faded = signal_of(world), signal_of(world, options=LabelOptions(half_life=0.1))
     known = even.labels.weights > 0
     ratio = faded.labels.weights[known] / even.labels.weights[known]
     age = (even.observed.time.max() - even.observed.time) / 86_400
@@ -98,7 +98,7 @@ def test_each_gate_is_believed_by_its_own_audits() -> None:
         )
         for outcome in blind.outcomes()
     ]
-    found = read_lessons([*good.outcomes(), *spoilt], MENU)
+    found = read_signal([*good.outcomes(), *spoilt], MENU)
     assert set(found.gates) == {"simulated", "blind"}
     haiku = found.observed.tiers.index("haiku")
     assert found.gates["simulated"].passed.value[haiku] > found.gates["blind"].passed.value[haiku] + 0.05
@@ -109,10 +109,10 @@ def test_each_gate_is_believed_by_its_own_audits() -> None:
 def test_a_store_of_any_mode_trains_a_router(mode: str, world: Made, sqlite_url: str, open_store: Opener) -> None:
     store = open_store(sqlite_url, store=mode)
     world.fill(store)
-    lessons = read_lessons(store.outcomes(), MENU)
-    table, kept = table_of(lessons)
+    signal = read_signal(store.outcomes(), MENU)
+    table, kept = table_of(signal)
     data = prepare(table, MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
-    plain = prepare(table_of(lessons_of(world))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
+    plain = prepare(table_of(signal_of(world))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
     assert kept.by_task == (mode == "hash")
     assert data.known.all() == (mode == "prompt")
     np.testing.assert_array_equal(data.quality, plain.quality)
@@ -143,8 +143,8 @@ def test_what_was_kept_otherwise_is_left_out_and_named(world: Made) -> None:
         outcomes[row] = replace(
             outcomes[row], decision=replace(outcomes[row].decision, prompt=None, features=b"of another kind")
         )
-    lessons = read_lessons(outcomes, MENU)
-    _, kept = table_of(lessons)
+    signal = read_signal(outcomes, MENU)
+    _, kept = table_of(signal)
     assert (kept.tasks, kept.foreign, kept.requests) == (300, 100, 500)
     assert kept.used == 500
     assert len(kept.costs) == 2
@@ -152,12 +152,12 @@ def test_what_was_kept_otherwise_is_left_out_and_named(world: Made) -> None:
 
 def test_a_tier_that_hardly_answered_is_left_out_and_named() -> None:
     world = made(300, 5, explore=0.0, audit=0.03, feedback=0.0)
-    lessons = lessons_of(world)
-    places = [lessons.observed.tiers.index(name) for name in TIERS]
-    few = lessons.labels.values.copy()
+    signal = signal_of(world)
+    places = [signal.observed.tiers.index(name) for name in TIERS]
+    few = signal.labels.values.copy()
     few[LEAST_LABELS - 1 :, places[2]] = np.nan
-    labels = replace(lessons.labels, values=few)
-    table, kept = outcome_table(lessons.observed, labels, "store", KEYWORDS, menu=MENU)
+    labels = replace(signal.labels, values=few)
+    table, kept = outcome_table(signal.observed, labels, "store", KEYWORDS, menu=MENU)
     assert table.tiers == TIERS[:2]
     assert set(kept.thin) == {"opus"}
     assert "opus is left out" in kept.costs[-1]
@@ -170,8 +170,8 @@ def test_tables_and_a_store_meet_by_model(world: Made, tmp_path: Path) -> None:
     ]
     tables = read_tables([write_csv(tmp_path / "table.csv", rows)])
     models = {"cheap": "haiku"}
-    lessons = lessons_of(world, tables=tables, models=models)
-    table, _ = table_of(lessons, tables, models)
+    signal = signal_of(world, tables=tables, models=models)
+    table, _ = table_of(signal, tables, models)
     assert table.tiers == ("cheap", "sonnet", "opus")
     assert len(table.requests) == 200 + len(world.rows)
     assert table.logged is not None
@@ -189,7 +189,7 @@ def test_tables_without_a_common_tier_are_refused(world: Made, tmp_path: Path) -
     rows = [{"prompt": row["prompt"], "score__a": row["score__haiku"], "score__b": 1.0} for row in outcome_rows(60)]
     tables = read_tables([write_csv(tmp_path / "table.csv", rows)])
     with pytest.raises(InputError, match="none in common"):
-        table_of(lessons_of(world), tables)
+        table_of(signal_of(world), tables)
 
 
 def test_nothing_that_was_learned_is_as_late_as_what_is_tested(world: Made) -> None:
@@ -199,7 +199,7 @@ def test_nothing_that_was_learned_is_as_late_as_what_is_tested(world: Made) -> N
         outcomes[-1 - row] = replace(
             outcomes[-1 - row], decision=replace(outcomes[-1 - row].decision, prompt=world.rows[row]["prompt"])
         )
-    data = prepare(table_of(read_lessons(outcomes, MENU))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
+    data = prepare(table_of(read_signal(outcomes, MENU))[0], MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
     split = train(data, MENU, {"linear": LinearLearner()}, Target(), seed=0, jobs=1, force=False).split
     times = data.table.timestamps
     assert times[split.fit].max() < times[split.test].min()
@@ -208,14 +208,14 @@ def test_nothing_that_was_learned_is_as_late_as_what_is_tested(world: Made) -> N
 
 
 def test_feedback_and_audits_are_certain(world: Made) -> None:
-    lessons = lessons_of(world)
-    sure = np.isin(lessons.labels.source, (AUDITED, JUDGED))
-    assert set(np.unique(lessons.labels.values[sure])) <= {0.0, 1.0}
-    (truth,) = lessons.gates.values()
-    low, high = (make_labels(lessons.observed, end).values for end in truth.bounds())
+    signal = signal_of(world)
+    sure = np.isin(signal.labels.source, (AUDITED, JUDGED))
+    assert set(np.unique(signal.labels.values[sure])) <= {0.0, 1.0}
+    (truth,) = signal.gates.values()
+    low, high = (make_labels(signal.observed, end).values for end in truth.bounds())
     assert (low[~np.isnan(low)] <= high[~np.isnan(high)] + 1e-12).all()
     assert (low[sure] == high[sure]).all()
-    assert sum(lessons.sources.values()) == (lessons.labels.source > 0).sum()
+    assert sum(signal.sources.values()) == (signal.labels.source > 0).sum()
 
 
 def test_other_menus_are_matched_by_model(world: Made) -> None:
@@ -236,9 +236,9 @@ def test_other_menus_are_matched_by_model(world: Made) -> None:
         )
         for outcome in world.outcomes()
     ]
-    lessons = read_lessons(outcomes, MENU)
-    assert any("vendor/retired" in note for note in lessons.notes)
-    table, _ = table_of(lessons)
+    signal = read_signal(outcomes, MENU)
+    assert any("vendor/retired" in note for note in signal.notes)
+    table, _ = table_of(signal)
     assert table.tiers == ("haiku", "opus")
 
 
@@ -274,9 +274,9 @@ def test_old_outcomes_count_less_in_fitting(world: Made) -> None:
     expected = []
     for half_life in (None, 0.05):
         options = LabelOptions(half_life=half_life)
-        lessons = read_lessons(outcomes, MENU, options=options)
+        signal = read_signal(outcomes, MENU, options=options)
         table, _ = outcome_table(
-            lessons.observed, lessons.labels, "store", KEYWORDS, menu=MENU, half_life=options.half_life
+            signal.observed, signal.labels, "store", KEYWORDS, menu=MENU, half_life=options.half_life
         )
         data = prepare(table, MENU, KEYWORDS, DataOptions(reference="opus", jobs=1))
         training = train(data, MENU, {"linear": LinearLearner()}, Target(), seed=0, jobs=1, force=False)

@@ -20,7 +20,7 @@ _SOURCES = {VERDICT: "gate", AUDITED: "audits", JUDGED: "feedback", IMPLIED: "im
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
+class TrainingSignal:
     """What outcomes teach.
 
     Attributes
@@ -64,14 +64,14 @@ class Lessons:
         return {name: count for name, count in counts.items() if count}
 
 
-def read_lessons(
+def read_signal(
     outcomes: Iterable[Outcome],
     menu: Menu,
     *,
     options: LabelOptions | None = None,
     tables: OutcomeTable | None = None,
     models: Mapping[str, str] | None = None,
-) -> Lessons:
+) -> TrainingSignal:
     """Learn what verdicts are worth, each gate's by its own audits, and label what was observed.
 
     Parameters
@@ -91,7 +91,7 @@ def read_lessons(
     known = labels.certain
     if tables is not None:
         known = np.vstack([known, _scores(tables, observed.tiers, menu, models or {})])
-    return Lessons(observed, gates, imply(labels, nesting(known)))
+    return TrainingSignal(observed, gates, imply(labels, nesting(known)))
 
 
 def _labels(observed: Observed, gates: Mapping[str, GateTruth], options: LabelOptions) -> Labels:

@@ -45,7 +45,7 @@ _Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Watched:
+class Stream:
     """One stream of m values, at most one for each row.
 
     Attributes
@@ -71,7 +71,7 @@ class Watched:
         return self.what if self.tier is None else f"{self.what} {self.tier}"
 
 
-def watch(observed: Observed, novelty: _Float | None = None) -> tuple[Watched, ...]:
+def watch(observed: Observed, novelty: _Float | None = None) -> tuple[Stream, ...]:
     """All streams of a log; which there are depends on the tiers alone, and on whether novelty is given.
 
     Parameters
@@ -116,18 +116,18 @@ def cost_ratio(observed: Observed, tier: int) -> _Float:
     return ratio
 
 
-def _requests(observed: Observed, novelty: _Float | None) -> Iterator[Watched]:
-    yield _watched(TASKS, None, task_codes(observed)[1].astype(np.float64))
-    yield _watched(ADEQUACY, None, row_means(observed.expected))
-    yield _watched(SIZE, None, row_means(observed.expected_cost))
+def _requests(observed: Observed, novelty: _Float | None) -> Iterator[Stream]:
+    yield _stream(TASKS, None, task_codes(observed)[1].astype(np.float64))
+    yield _stream(ADEQUACY, None, row_means(observed.expected))
+    yield _stream(SIZE, None, row_means(observed.expected_cost))
     if novelty is not None:
-        yield _watched(NOVELTY, None, novelty)
+        yield _stream(NOVELTY, None, novelty)
 
 
-def _answers(observed: Observed) -> Iterator[Watched]:
+def _answers(observed: Observed) -> Iterator[Stream]:
     for tier in range(len(observed.tiers)):
         left = observed.verdict[:, tier] - np.nan_to_num(observed.expected[:, tier])
-        stream = _watched(ANSWERS, tier, left, alike(observed, tier))
+        stream = _stream(ANSWERS, tier, left, alike(observed, tier))
         yield replace(stream, edges=_failures(observed.expected[stream.rows, tier]))
 
 
@@ -149,25 +149,25 @@ def _failures(expected: _Float) -> _Float:
     return edges
 
 
-def _given(observed: Observed) -> Iterator[Watched]:
+def _given(observed: Observed) -> Iterator[Stream]:
     audit, verdict = (_of_answered(observed, values) for values in (observed.audit, observed.verdict))
     expected = np.nan_to_num(_of_answered(observed, observed.expected))
-    yield _watched(JUDGED, None, judged(observed) - expected, _crossed(observed.answered, np.isnan(audit)))
+    yield _stream(JUDGED, None, judged(observed) - expected, _crossed(observed.answered, np.isnan(audit)))
     for what, value in ((PASSED, 1.0), (FAILED, 0.0)):
-        yield _watched(what, None, np.where(verdict == value, audit, np.nan), observed.answered)
+        yield _stream(what, None, np.where(verdict == value, audit, np.nan), observed.answered)
 
 
-def _costs(observed: Observed) -> Iterator[Watched]:
+def _costs(observed: Observed) -> Iterator[Stream]:
     tasks = task_codes(observed)[1]
     for tier in range(len(observed.tiers)):
         unexpected = ~(observed.expected_cost[:, tier] > 0)
-        yield _watched(COST, tier, cost_ratio(observed, tier), _crossed(tasks, unexpected))
+        yield _stream(COST, tier, cost_ratio(observed, tier), _crossed(tasks, unexpected))
 
 
-def _watched(what: str, tier: int | None, values: _Float, groups: _Places | None = None) -> Watched:
+def _stream(what: str, tier: int | None, values: _Float, groups: _Places | None = None) -> Stream:
     rows = np.flatnonzero(np.isfinite(values))
     kept = np.zeros(len(rows), np.int64) if groups is None else groups[rows]
-    return Watched(what, tier, rows, values[rows], kept)
+    return Stream(what, tier, rows, values[rows], kept)
 
 
 def _of_answered(observed: Observed, values: _Float) -> _Float:

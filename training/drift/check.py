@@ -22,7 +22,7 @@ from training.log.observed import Observed
 _DIGITS = 12
 
 
-def look_for_drift(
+def check_drift(
     observed: Observed,
     router: Router,
     options: DriftOptions | None = None,
