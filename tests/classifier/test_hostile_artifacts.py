@@ -52,7 +52,7 @@ def decides(router: Router) -> None:
 
 def is_refused_or_decides(path: Path) -> str | None:
     """The message of a refusal, or None after decisions; anything else fails the test."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         router = Router(read_artifact(path))
         decides(router)
@@ -63,7 +63,7 @@ def is_refused_or_decides(path: Path) -> str | None:
         assert message.startswith(f"{path}: ")
         assert message.isprintable()
         assert len(message) < 900
-    assert time.perf_counter() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
     return message
 
 
