@@ -408,6 +408,7 @@ def test_a_header_that_is_too_large_is_refused(tmp_path):
     assert "has a header of 16777218 bytes" in refusal(tmp_path, safetensors(b"{" + padding + b"}"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_tensors_are_no_trouble(tmp_path):
     tensors = [(f"t{n:05}", "U8", [1], n, n + 1) for n in range(10_000)]
     (tmp_path / "a").write_bytes(forged(tensors=tensors, data=b"\1" * 10_000))

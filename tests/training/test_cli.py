@@ -83,6 +83,7 @@ def test_certifies_each_task_by_itself_where_asked(run: Command, tmp_path: Path,
     assert router.route(prompt, max_tokens=300, task="poetry").tier == router.route(prompt).tier == "opus"
 
 
+@pytest.mark.slow
 def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     result = run(noise_csv)
     assert result.returncode == 0, result.stderr
@@ -93,6 +94,7 @@ def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp
     assert Router.load(tmp_path / "models/router.safetensors").strategy in ("always", "length")
 
 
+@pytest.mark.slow
 def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     result = run(noise_csv, "--force")
     assert result.returncode == 0, result.stderr
@@ -100,6 +102,7 @@ def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Pat
     assert Router.load(tmp_path / "models/router.safetensors").strategy == "learned"
 
 
+@pytest.mark.slow
 def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     assert "go to one tier" in run(noise_csv).stdout
 
@@ -124,6 +127,7 @@ def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv:
     assert "date" not in read_artifact(tmp_path / "one.safetensors").header["training"]
 
 
+@pytest.mark.slow
 def test_reproducible_builds_set_the_date(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +136,7 @@ def test_reproducible_builds_set_the_date(
     assert read_artifact(tmp_path / "models/router.safetensors").header["training"]["date"] == "1970-01-02"
 
 
+@pytest.mark.slow
 def test_the_artifact_holds_no_prompt_and_no_path(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     assert run(outcomes_csv).returncode == 0
     content = (tmp_path / "models/router.safetensors").read_bytes()
@@ -214,6 +219,7 @@ def test_every_form_becomes_a_router(run: Command, tmp_path: Path, form: str) ->
     assert Router.load(tmp_path / "models/router.safetensors").predict_model("greet thing1")
 
 
+@pytest.mark.slow
 def test_missing_scores_are_missing(run: Command, tmp_path: Path) -> None:
     rows = outcome_rows(400)
     for number, row in enumerate(rows):

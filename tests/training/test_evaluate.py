@@ -193,6 +193,7 @@ def test_a_router_that_knows_beats_the_mix_and_one_that_guesses_does_not() -> No
     assert not guess.better
 
 
+@pytest.mark.slow
 def test_guessing_seldom_passes_for_better_than_the_mix() -> None:
     found = [
         compare_to_mix(np.random.default_rng(seed).integers(2, size=150), outcomes(150, 2, seed), seed=seed).better

@@ -158,6 +158,7 @@ def test_a_better_router_comes_into_use_and_the_report_says_what_changes(
     watched.close()
 
 
+@pytest.mark.slow
 def test_nothing_comes_into_use_unasked(run: Command, in_service: str, tmp_path: Path) -> None:
     before = current(MODELS)
     result = run("--outcomes", in_service, "--no-promote")

@@ -128,6 +128,7 @@ def test_what_is_left_of_a_record_can_be_taken_up_by_hand(sqlite_url: str, tmp_p
     assert (found.decision.id, found.decision.messages, found.decision.chosen) == (odd.id, None, odd.chosen)
 
 
+@pytest.mark.slow
 def test_what_is_set_aside_is_bounded(
     sqlite_url: str, tmp_path: Path, open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

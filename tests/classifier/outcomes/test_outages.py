@@ -59,6 +59,7 @@ def test_a_server_begun_anew_between_two_records_is_no_outage(postgres: Postgres
     assert (store.counters.written, store.counters.spilled) == (2, 0)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_down_at_first_is_no_error(tmp_path: Path, open_store: Opener) -> None:
     programs = binaries()
     if programs is None:
@@ -126,6 +127,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, open_store: Opener) -> 
     assert ids(store) == [made.id]
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> None:
     """The spill beside the file is as read-only; the user's own folder takes it."""
     code = """
@@ -156,6 +158,7 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
     assert len(list(state.rglob("*.jsonl"))) == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path) -> None:
     """A limit on file sizes stands in for a disk without room; the database and its log cannot grow."""
     code = """

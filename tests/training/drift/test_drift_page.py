@@ -109,6 +109,7 @@ def test_json_holds_no_number_that_is_none(drifted: DriftReport, early: DriftRep
         assert len(found["findings"]) == len(report.findings)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 def test_no_page_is_wider_than_its_window(drifted: DriftReport, early: DriftReport, tmp_path: Path) -> None:
     long = replace(drifted, tiers=tuple(replace(each, name="a-very-long-name/" * 8) for each in drifted.tiers))

@@ -68,6 +68,7 @@ def test_a_worse_challenger_does_not(routers: dict[str, Router], seed: int) -> N
     assert found.of("start_quality").difference.value < found.of("quality").difference.value
 
 
+@pytest.mark.slow
 def test_an_equal_challenger_stays_with_the_reason(routers: dict[str, Router]) -> None:
     found = contest(routers, "learned", "twin")
     assert not found.promotion.promote
@@ -147,6 +148,7 @@ def test_earlier_looks_are_not_taken_back(routers: dict[str, Router]) -> None:
     assert [look.quality_low for look in late.looks] == sorted(look.quality_low for look in late.looks)
 
 
+@pytest.mark.slow
 def test_stored_features_do_as_well_as_prompts(routers: dict[str, Router], sqlite_url: str, open_store: Opener) -> None:
     old, new = routers["opus"], routers["learned"]
     outcomes = log_of(old, 300)

@@ -68,6 +68,7 @@ def test_intervals_cover_the_truth(rows: int, explore: float, nearby: bool) -> N
     assert min(gains.values()) >= 0.93 * RUNS, gains
 
 
+@pytest.mark.slow
 def test_errors_are_smaller_than_by_plain_weighting_or_none() -> None:
     errors: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
     for seed in range(100):

@@ -186,6 +186,7 @@ scores_or_not = st.one_of(st.text(max_size=8), st.sampled_from(["0.5", "true", "
 anything = st.text(max_size=8)
 
 
+@pytest.mark.slow
 @given(rows=st.lists(st.tuples(anything, scores_or_not, anything), max_size=5))
 @settings(max_examples=200, deadline=None)
 def test_every_row_is_used_or_listed_once(rows: list[tuple[str, str, str]]) -> None:

@@ -67,6 +67,7 @@ def verdict(version: Version) -> Verdict | None:
     return next(each for each in versions(FOLDER) if each.name == version.name).note.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_better_candidate_comes_into_use(keep: Keep, seed: int) -> None:
     champion = promote(FOLDER, keep("opus"))
@@ -100,6 +101,7 @@ def test_a_worse_candidate_stays_one_with_the_reasons(keep: Keep, seed: int) -> 
     assert noted.words == "not shown on 1,500 requests"
 
 
+@pytest.mark.slow
 def test_the_first_that_passes_is_promoted_and_all_are_noted(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     now = datetime.now(UTC)
@@ -171,6 +173,7 @@ def test_candidates_that_met_another_champion_are_pending_no_more(keep: Keep) ->
     assert pending(FOLDER) == []
 
 
+@pytest.mark.slow
 def test_the_first_version_is_left_to_people(trained: Path, keep: Keep) -> None:
     FOLDER.mkdir()
     always(trained, FOLDER / "router.safetensors", "opus")
@@ -189,6 +192,7 @@ def test_without_anything_the_shipped_artifact_is_in_use(keep: Keep) -> None:
     assert in_use(FOLDER).name == "default.safetensors"
 
 
+@pytest.mark.slow
 def test_a_damaged_candidate_is_passed_over(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     now = datetime.now(UTC)
