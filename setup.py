@@ -24,9 +24,9 @@ setup(
     cmdclass={"build_py": BuildWithArtifact},
     ext_modules=[
         Extension(
-            f"classifier.{name}",
-            [f"classifier/{name}.pyx"],
-            depends=["classifier/_wide.h"],
+            f"classifier.compiled.{name}",
+            [f"classifier/compiled/{name}.pyx"],
+            depends=["classifier/compiled/_wide.h"],
             extra_compile_args=["-O3"],
             optional=True,
         )

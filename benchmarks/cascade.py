@@ -7,7 +7,7 @@ together; router, gate and baselines are fitted on four and judge the fifth, and
 Every call is paid for, those whose answers are thrown away too. A figure at a target is the least cost whose quality is
 at least the target, both as shares of always asking the strong tier: the setting on a method's curve is picked in
 hindsight on the out-of-fold scores, for every method alike. Router and gate follow one price weight, the baselines one
-threshold. What trying a tier promises (`classifier.gates.prospect`) is read off the scores of the other folds.
+threshold. What trying a tier promises (`classifier.gates.try_value`) is read off the scores of the other folds.
 Brackets hold 95% bootstrap intervals over redrawn groups of rows, the fitted models held fixed.
 """
 
@@ -36,7 +36,7 @@ from classifier.catalog import load_menu
 from classifier.gates import default_gate, run_gate
 from classifier.keywords import load_keywords
 from classifier.novelty import NOVEL
-from training.certify.rule import Expectations, price_weights
+from training.certify.rule import RuleView, price_weights
 from training.gate.answers import Answers, read_answers, table_answers
 from training.gate.cascade import make_pair, plan_tiers, replay
 from training.gate.fit import fit_gate, judge_answers
@@ -72,7 +72,7 @@ class JudgedAnswers:
     """
 
     data: RoutingData
-    expected: Expectations
+    expected: RuleView
     alone: NDArray[np.float64]
     beside: NDArray[np.float64]
     tfidf: NDArray[np.float64]
@@ -151,7 +151,7 @@ def judge_all(data: RoutingData, effort: Effort, console: Console) -> JudgedAnsw
     rules = np.full((count, tiers), np.nan)
     for row, place, answer in table_answers(data):
         rules[row, place] = run_gate(default_gate(), answer).score
-    expected = Expectations(quality, cost, novel, data.reference)
+    expected = RuleView(quality, cost, novel, data.reference)
     return JudgedAnswers(data, expected, alone, beside, tfidf, fold, rules, agreements(answers, count))
 
 
@@ -196,8 +196,8 @@ def try_first(judged: JudgedAnswers, cheap: int, scores: NDArray[np.float64], ex
     return Method(cost, np.where(kept, quality[:, cheap], quality[:, strong]))
 
 
-def part(expected: Expectations, rows: NDArray[np.int64]) -> Expectations:
-    return Expectations(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
+def part(expected: RuleView, rows: NDArray[np.int64]) -> RuleView:
+    return RuleView(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
 
 
 def route_only(judged: JudgedAnswers, cheap: int) -> Method:
@@ -236,7 +236,7 @@ def cascade(
         costs[:, :last] += extra[:, None]
         share[:, :last] += float(extra.mean() / data.costs[:, data.reference].mean())
     rows = judged.rows(data.quality[:, columns], costs, last)
-    expected = Expectations(judged.expected.quality[:, columns], share, judged.expected.novel, last)
+    expected = RuleView(judged.expected.quality[:, columns], share, judged.expected.novel, last)
     first = scores_of(quality)[:, columns]
     later = first if after_first is None else scores_of(after_first)[:, columns]
     cost, reached = [], []

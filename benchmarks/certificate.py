@@ -30,7 +30,7 @@ from scipy import stats
 
 from classifier.novelty import NOVEL
 from training.certify.certify import certify_ladder
-from training.certify.rule import Expectations, Target, order_rules, price_weights
+from training.certify.rule import RuleView, Target, order_rules, price_weights
 from training.learners.calibrate import cross_fit, fit_calibration
 from training.learners.fit import calibrated
 from training.learners.linear import LinearLearner
@@ -45,7 +45,7 @@ ALLOWANCE = 0.999
 class ScoredWorld:
     """A table's rows with what a model that did not see them expects."""
 
-    expected: Expectations
+    expected: RuleView
     rows: Outcomes
 
 
@@ -62,7 +62,7 @@ def make_world(rows: Rows, most: int | None = None) -> ScoredWorld:
     share = predicted.cost / costs[:, reference].mean()
     tasks = tuple(rows.tasks[row] or None for row in kept)
     return ScoredWorld(
-        Expectations(predicted.quality, share, novel, reference),
+        RuleView(predicted.quality, share, novel, reference),
         Outcomes(quality, costs, groups, rows.sizes[kept], tasks, reference),
     )
 
@@ -127,8 +127,8 @@ def _along(
     return part.quality[:, part.reference], reached, 1 - spent / part.costs[:, part.reference].mean()
 
 
-def _some(expected: Expectations, rows: NDArray[np.int64]) -> Expectations:
-    return Expectations(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
+def _some(expected: RuleView, rows: NDArray[np.int64]) -> RuleView:
+    return RuleView(expected.quality[rows], expected.cost[rows], expected.novel[rows], expected.reference)
 
 
 def show(console: Console, name: str, found: dict[str, Any]) -> None:

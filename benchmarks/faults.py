@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from classifier import Router
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.helpers.faulty_runs import Case, cases, run_all

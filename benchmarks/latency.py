@@ -40,7 +40,7 @@ from sklearn.pipeline import Pipeline, make_pipeline, make_union
 
 from classifier import Router, make_request
 from classifier.compiled import COMPILED
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 from classifier.tokens import _load_encoding
 
 ROOT = Path(__file__).parent.parent

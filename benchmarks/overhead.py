@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from classifier import Cascade, OutcomeStore, Router
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.helpers.openai_server import OpenAIServer, Reply

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 
 # What a fresh interpreter runs; it prints seconds and peak memory in MiB.
 _SCRIPT = """

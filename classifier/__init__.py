@@ -23,7 +23,8 @@ from classifier.errors import (
 )
 from classifier.explain import Explanation
 from classifier.request import Request, make_request
-from classifier.router import Router, predict_model, route, set_shared_router
+from classifier.router import Router
+from classifier.shared import predict_model, route, set_shared_router
 from classifier.version import __version__
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Mapping
@@ -42,6 +41,7 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from classifier.errors import ArtifactError
+from classifier.files import write_whole
 from classifier.untrusted import parse_json, quoted
 
 SCHEMA_VERSION = 2
@@ -123,7 +123,9 @@ def write_artifact(path: str | os.PathLike[str], header: Mapping[str, Any], tens
     except (_UnusableError, TypeError, ValueError, RecursionError, SafetensorError) as error:
         raise ArtifactError(f"{source}: cannot be written: {_one_line(error)}") from error
     try:
-        _put_in_place(path, data)
+        target = Path(os.path.realpath(path))  # a link stays a link
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, data)
     except (OSError, ValueError) as error:
         remedy = "check the directory, its permissions and free space"
         raise ArtifactError(f"{source}: cannot be written: {_reason(error)}; {remedy}") from error
@@ -375,21 +377,6 @@ def _digest(header: str, tensors: Mapping[str, NDArray[Any]]) -> str:
     for array in tensors.values():
         checksum.update(array.data)
     return checksum.hexdigest()
-
-
-def _put_in_place(path: str | os.PathLike[str], data: bytes) -> None:
-    target = Path(os.path.realpath(path))  # a link stays a link
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".tierwise-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(draft, "xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _reason(error: OSError | ValueError) -> str:

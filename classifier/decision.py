@@ -1,21 +1,19 @@
-"""What the router decided for one request, and why."""
+"""What was decided for one request, and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from classifier.explain import Explanation, explain
 from classifier.features import Features
+from classifier.forecast import Forecast
+from classifier.loaded import Loaded
 from classifier.model import Prediction
 from classifier.novelty import NOVEL
-from classifier.policy import misfit
+from classifier.policy import why_unfit
 from classifier.request import Request
 from classifier.rule import Plan
 from classifier.tasks import canonical_task
-
-if TYPE_CHECKING:
-    from classifier.router import Router
 
 
 @dataclass(slots=True, repr=False)  # frozen, making one would take three times as long
@@ -24,30 +22,51 @@ class Decision:
 
     Attributes
     ----------
-    tier, model : the tier's name, and the model name to pass on.
-    plan : how requests were to be routed.
-    novelty : how unlike the training requests this one is, 0..1; above 0.99 (`classifier.novelty.NOVEL`) the learned
-        rule leaves it to the reference.
-    prediction : what the model expects of every learned tier.
-    position : the tier's place in the menu.
-    feasible : places of all tiers that can serve the request.
     request : what was decided on.
-    tokens : its input tokens: text, message frames, tools and images.
+    plan : how requests were to be routed.
+    forecast : what was expected of the request.
+    feasible : indexes in the menu of all tiers that can serve the request.
+    position : the chosen tier's.
+    loaded : the artifact that decided.
     """
 
-    tier: str
-    model: str
-    plan: Plan
-    novelty: float
-    prediction: Prediction
-    position: int
-    feasible: tuple[int, ...]
     request: Request
-    tokens: float
-    router: Router = field(compare=False)
+    plan: Plan
+    forecast: Forecast
+    feasible: tuple[int, ...]
+    position: int
+    loaded: Loaded = field(compare=False)
 
     def __repr__(self) -> str:
         return f"Decision(tier={self.tier!r}, model={self.model!r}, strategy={self.strategy!r})"
+
+    @property
+    def tier(self) -> str:
+        """The tier's name."""
+        return self.loaded.tiers[self.position].name
+
+    @property
+    def model(self) -> str:
+        """The model name to pass on."""
+        return self.loaded.tiers[self.position].model
+
+    @property
+    def tokens(self) -> float:
+        """Input tokens of the request: text, message frames, tools and images."""
+        return self.forecast.tokens
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the model expects of every learned tier."""
+        return self.forecast.prediction
+
+    @property
+    def novelty(self) -> float:
+        """How unlike the training requests this one is, 0..1.
+
+        Above 0.99 (`classifier.novelty.NOVEL`) the learned rule leaves it to the reference.
+        """
+        return self.forecast.novelty
 
     @property
     def strategy(self) -> str:
@@ -57,12 +76,12 @@ class Decision:
     @property
     def features(self) -> Features:
         """What the model sees of the request; read from it anew."""
-        return self.router.features(self.request)
+        return self.loaded.extract(self.request)
 
     @property
     def probabilities(self) -> dict[str, float]:
         """P(the tier's answer is adequate), by tier, for the tiers the model has learned about."""
-        return {tier.name: p for tier, p in zip(self.router.learned_tiers, self.prediction.adequate, strict=True)}
+        return {tier.name: p for tier, p in zip(self.loaded.learned_tiers, self.prediction.adequate, strict=True)}
 
     @property
     def expected_quality(self) -> float | None:
@@ -78,30 +97,30 @@ class Decision:
     def expected_saving(self) -> float | None:
         """USD that the call is expected to cost less than the reference tier's; negative where it costs more."""
         cost = self.expected_cost
-        return None if cost is None else self.prediction.cost[self.router.model.reference] - cost
+        return None if cost is None else self.prediction.cost[self.loaded.model.reference] - cost
 
     @property
     def reason(self) -> str:
         """One sentence: which rule picked the tier, and on what grounds; no prompt text."""
-        tiers = self.router.tiers
+        tiers = self.loaded.tiers
         shut_out = [tier for place, tier in enumerate(tiers[: self.position]) if place not in self.feasible]
         parts = [self._grounds()]
-        parts += [f"{tier.name} {misfit(tier, self.request, self.tokens)}" for tier in shut_out]
+        parts += [f"{tier.name} {why_unfit(tier, self.request, self.tokens)}" for tier in shut_out]
         return "; ".join(parts)
 
     def explain(self, top: int = 5) -> Explanation:
         """What in the request spoke most for and most against a cheaper tier, in words (which may quote the prompt)."""
-        return explain(self, top)
+        return explain(self.loaded, self.request, self.tier, top)
 
     def _grounds(self) -> str:
         size = self.request.chars + (self.request.max_tokens or 0)
-        reference = self.router.rule.reference
+        reference = self.loaded.rule.reference
         if self.feasible[0] >= len(self.prediction.quality):
             return f"no learned tier can serve the request, {self.tier} can"
         if self.strategy == "length":
             return f"length rule: {size:,} characters and max_tokens"
         if self.strategy == "task":
-            label = canonical_task(self.request.task, self.router.menu)
+            label = canonical_task(self.request.task, self.loaded.menu)
             return (
                 f"task table: {label}" if label else "task table: it does not have this task, so by default or length"
             )
@@ -109,10 +128,10 @@ class Decision:
             return f"always {self.tier}: learning did not beat it"
         if self.novelty > NOVEL:
             return f"learned rule: unlike the training requests (novelty {self.novelty:.3f}), so the safe choice"
-        shut = [self.router.tiers[place].name for place in self.prediction.unsupported if place in self.feasible]
+        shut = [self.loaded.tiers[place].name for place in self.prediction.unsupported if place in self.feasible]
         if shut and self.tier == reference:
             return f"learned rule: {reference} (the reference); never observed on requests like this: {', '.join(shut)}"
-        quality, best = self.prediction.quality[self.position], self.prediction.quality[self.router.model.reference]
+        quality, best = self.prediction.quality[self.position], self.prediction.quality[self.loaded.model.reference]
         if self.tier == reference:
             return f"learned rule: {reference} (the reference) is worth its price here, expected quality {quality:.2f}"
         saving = self.expected_saving or 0.0

@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from classifier.catalog import normalise_label
 from classifier.compiled import COMPILED
+from classifier.compiled.pool import Pool
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
-from classifier.spares import Spares
 from classifier.text import ByteClass, TextScan, scan_text, text_window
 from classifier.tokens import ExactCounter, TokenCounter, estimate_tokens
 
 if TYPE_CHECKING:
-    from classifier._scan import Scanner
+    from classifier.compiled._scan import Scanner
 
 FEATURE_VERSION = 1
 TERM_BITS = 18
@@ -42,9 +42,10 @@ TOKENS_PER_MESSAGE = 4
 CHARS_PER_TOOL_TOKEN = 3.5
 TOKENS_PER_IMAGE = 1000
 
-_WORD_MULTIPLIER = np.uint32(0x9E3779B1)
-_FIRST_MULTIPLIER = np.uint32(0x85EBCA77)
-_SECOND_MULTIPLIER = np.uint32(0xC2B2AE3D)
+# ``compiled/_scan.pyx`` writes out these, the sizes and `LONG_WORD` as well, and refuses to load where they differ.
+WORD_MULTIPLIER = np.uint32(0x9E3779B1)
+FIRST_MULTIPLIER = np.uint32(0x85EBCA77)
+SECOND_MULTIPLIER = np.uint32(0xC2B2AE3D)
 _SHIFT = np.uint32(32 - TERM_BITS)
 _BYTE_OFFSET = np.uint32(N_WORD_BUCKETS)
 
@@ -74,7 +75,7 @@ _MARKS: dict[str, bytes] = {
     "sentences": b". ",
     "inner questions": b"? ",
 }
-_SIZES = (
+SIZES = (
     "characters",
     "tokens",
     "words",
@@ -100,7 +101,7 @@ _FORM = (
     "question marks at the very end",
 )
 _QUESTION_MARKS = tuple(mark.encode() for mark in ("?", "？", "؟", "\u037e", "՞"))
-_LONG_WORD = 8
+LONG_WORD = 8
 _N_CLASSES = len(ByteClass)
 _MARK_BYTES = tuple(_MARKS.values())
 
@@ -159,7 +160,7 @@ def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
     hits = [f"words of the kind '{name}'" for name in keywords.names]
     return (
         *(f"share of {name}" for name in classes),
-        *(f"number of {name}" for name in (*classes, *_SIZES, *_MARKS, *_FORM, *hits)),
+        *(f"number of {name}" for name in (*classes, *SIZES, *_MARKS, *_FORM, *hits)),
         *(f"share of {name}" for name in hits),
     )
 
@@ -174,7 +175,7 @@ class FeatureExtractor:
         # Any other counter than these two needs the scan's words, which only Python makes.
         served = self._exact is not None or count_tokens is estimate_tokens
         self.compiled = compiled and served
-        self._scanners = Spares(self.scanner)
+        self._scanners = Pool(self.scanner)
 
     def __call__(self, request: Request) -> Features:
         """The features of one request; see `extract`."""
@@ -200,7 +201,7 @@ class FeatureExtractor:
 
     def scanner(self) -> Scanner:
         """A scanner for `scan`; each is for one thread at a time."""
-        from classifier._scan import Scanner
+        from classifier.compiled._scan import Scanner
 
         keywords = self._keywords
         words = [(word, group) for word, groups in keywords.words.items() for group in groups]
@@ -253,10 +254,10 @@ def extract(request: Request, keywords: KeywordGroups, count_tokens: TokenCounte
 def word_buckets(words: list[bytes]) -> NDArray[np.uint32]:
     """Buckets of all words, then of all pairs of neighbours, in order and with repeats."""
     hashes = np.fromiter(map(crc32, words), np.uint32, len(words))
-    pairs = hashes[:-1] * _FIRST_MULTIPLIER + hashes[1:] * _SECOND_MULTIPLIER
+    pairs = hashes[:-1] * FIRST_MULTIPLIER + hashes[1:] * SECOND_MULTIPLIER
     pairs ^= pairs >> np.uint32(15)
     both = np.concatenate((hashes, pairs))
-    both *= _WORD_MULTIPLIER
+    both *= WORD_MULTIPLIER
     both >>= _SHIFT
     return both
 
@@ -265,7 +266,7 @@ def _byte_buckets(lowered: bytes) -> NDArray[np.uint32]:
     count = max(0, len(lowered) - 3)
     # Every run of four bytes is read as one little-endian integer, without copying.
     grams = np.ndarray((count,), "<u4", lowered, 0, (1,)) if count else np.empty(0, np.uint32)
-    buckets = grams * _WORD_MULTIPLIER
+    buckets = grams * WORD_MULTIPLIER
     buckets >>= _SHIFT
     buckets += _BYTE_OFFSET
     return buckets
@@ -296,7 +297,7 @@ def _sizes(scan: TextScan, distinct: set[bytes], tokens: float) -> tuple[float, 
         tokens,
         len(words),
         len(distinct),
-        sum(length >= _LONG_WORD for length in lengths),
+        sum(length >= LONG_WORD for length in lengths),
         max(lengths, default=0),
         len(numbers),
         len(set(numbers)),
@@ -324,7 +325,7 @@ def _form(request: Request) -> tuple[float, ...]:
 def request_form(features: Features) -> Request:
     """A request with these features as far as its form goes: sizes, limits, tools, images. Its text is not known."""
     first = 2 * _N_CLASSES  # shares and numbers of the classes come before
-    last = first + len(_SIZES) + len(_MARKS) + len(_FORM)
+    last = first + len(SIZES) + len(_MARKS) + len(_FORM)
     counts = np.rint(np.expm1(features.dense[first:last])).astype(np.int64).tolist()
     limit, turns, system, tools, tool_chars, calls, images, limited, json_format, schema, _ = counts[-len(_FORM) :]
     return Request(

@@ -5,24 +5,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import normalise_label
+from classifier.compiled.pool import Pool
 from classifier.features import FeatureExtractor, Features
 from classifier.model import Expectations, Model, Prediction
 from classifier.novelty import Novelty
 from classifier.request import Request
-from classifier.spares import Spares
 from classifier.support import Support
 
 if TYPE_CHECKING:
-    from classifier import _forward
-    from classifier._scan import Scanner
+    from classifier.compiled import _forward
+    from classifier.compiled._scan import Scanner
+
+
+class Forecast(NamedTuple):
+    """What is expected of a request.
+
+    Attributes
+    ----------
+    tokens : of the input: text, message frames, tools and images.
+    prediction : what the model expects of each tier.
+    novelty : how unlike the training requests it is, 0..1.
+    """
+
+    tokens: float
+    prediction: Prediction
+    novelty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """What is expected of n requests: (n,), n rows, (n,); as in `Forecast`."""
+
+    tokens: NDArray[np.float64]
+    expected: Expectations
+    novelty: NDArray[np.float64]
+
+    def single(self) -> Iterator[Forecast]:
+        """Those of each request."""
+        return map(Forecast, self.tokens.tolist(), self.expected.single(), self.novelty.tolist())
 
 
 class Forecaster:
@@ -33,10 +61,10 @@ class Forecaster:
     ) -> None:
         """Put the parts together; ``support`` None: every tier was observed everywhere."""
         self._extract, self._model, self._novelty, self._support = extract, model, novelty, support
-        self._compiled = Spares(self._compile) if extract.compiled and model.compiled and novelty.compiled else None
+        self._compiled = Pool(self._compile) if extract.compiled and model.compiled and novelty.compiled else None
 
-    def __call__(self, request: Request) -> tuple[float, Prediction, float]:
-        """Input tokens, what the model expects of each tier, and novelty."""
+    def __call__(self, request: Request) -> Forecast:
+        """What is expected of a request."""
         if self._compiled is None:
             return self.of(self._extract(request))
         label = normalise_label(request.task)
@@ -50,25 +78,25 @@ class Forecaster:
             shares, _, _ = observed.predict(scanner.terms[:count], words, scanner.dense, task)
             prediction.unsupported = self._support.unsupported(shares)
         self._compiled.give(parts)
-        return tokens, prediction, novelty
+        return Forecast(tokens, prediction, novelty)
 
-    def of(self, features: Features) -> tuple[float, Prediction, float]:
+    def of(self, features: Features) -> Forecast:
         """The same for a request of which the features are known."""
         prediction = self._model.predict(features)
         if self._support is not None:
             prediction.unsupported = self._support.of(features)
-        return features.tokens, prediction, self._novelty.score(features)
+        return Forecast(features.tokens, prediction, self._novelty.score(features))
 
-    def many(self, requests: Sequence[Request]) -> tuple[NDArray[np.float64], Expectations, NDArray[np.float64]]:
-        """The same for n requests: (n,), n rows, (n,)."""
+    def many(self, requests: Sequence[Request]) -> Forecasts:
+        """The same for many requests."""
         rows = self._extract.many(requests)
         expected = self._model.predict_many(rows)
         if self._support is not None:
             expected = replace(expected, unsupported=self._support.of_many(rows, expected.quality.shape[1]))
-        return rows.tokens, expected, self._novelty.score_many(rows)
+        return Forecasts(rows.tokens, expected, self._novelty.score_many(rows))
 
     def _compile(self) -> tuple[Scanner, _forward.Forecaster, _forward.Forward | None]:
-        from classifier import _forward
+        from classifier.compiled import _forward
 
         scanner = self._extract.scanner()
         forward, measures = self._model.forward(), self._novelty.measures()

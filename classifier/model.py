@@ -11,7 +11,7 @@ The idf is folded into the weights and its square is one more column, so that a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,20 +22,20 @@ from numpy.typing import NDArray
 from classifier.artifact import MAX_NUMBER, Artifact, expect_at_most, header_field, require, require_weights, unfit
 from classifier.catalog import MAX_LABEL_CHARS, MAX_TASKS
 from classifier.compiled import COMPILED
+from classifier.compiled.pool import Pool
 from classifier.errors import ArtifactError
 from classifier.features import N_BUCKETS, N_WORD_BUCKETS, FeatureRows, Features
-from classifier.spares import Spares
 from classifier.trees import MAX_DEPTH, MAX_TREES, Forest
 from classifier.untrusted import quoted
 
 if TYPE_CHECKING:
-    from classifier import _forward
+    from classifier.compiled import _forward
 
 DENSE_CLIP = 4.0
 LOGIT_LIMIT = 30.0
 MAX_PROJECTED = 256
 MAX_BENDS = 64
-_SURE = 1e-3
+LEAST_PROBABILITY = 1e-3
 _MISFIT = "its task labels or reference do not fit its menu"
 
 
@@ -65,6 +65,13 @@ class Expectations:
     adequate: NDArray[np.float64]
     cost: NDArray[np.float64]
     unsupported: NDArray[np.bool_] | None = None
+
+    def single(self) -> Iterator[Prediction]:
+        """Those of each request."""
+        columns = (self.quality.tolist(), self.adequate.tolist(), self.cost.tolist())
+        if self.unsupported is None:
+            return map(Prediction, *columns)
+        return map(Prediction, *columns, [tuple(np.flatnonzero(row).tolist()) for row in self.unsupported])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +186,7 @@ class Model:
         self._terms = _Lookup(weights.buckets, weights.terms, N_BUCKETS)
         self._projection = None if trees is None else _Lookup(trees.buckets, trees.projection, N_WORD_BUCKETS)
         self._forward = self._compile() if compiled else None
-        self._forwards = Spares(self.forward)
+        self._forwards = Pool(self.forward)
 
     @property
     def compiled(self) -> bool:
@@ -251,7 +258,7 @@ class Model:
         return self._task_rows.get(task, -1) if task is not None else -1
 
     def _compile(self) -> _forward.Forward:
-        from classifier import _forward
+        from classifier.compiled import _forward
 
         weights, calibration, trees = self.weights, self.calibration, self.trees
         forward = _forward.Forward(
@@ -309,7 +316,7 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inverse of `sigmoid`; probabilities outside (0, 1) count as nearly 0 or 1."""
-    inside = np.clip(probabilities, _SURE, 1.0 - _SURE)
+    inside = np.clip(probabilities, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
     result: NDArray[np.float64] = np.log(inside / (1.0 - inside))
     return result
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from classifier.artifact import Artifact, expect_at_most, require, require_weights, unfit
 from classifier.compiled import COMPILED
+from classifier.compiled.pool import Pool
 from classifier.features import N_WORD_BUCKETS, FeatureRows, Features
 from classifier.model import DENSE_CLIP, LinearWeights
-from classifier.spares import Spares
 
 if TYPE_CHECKING:
-    from classifier import _forward
+    from classifier.compiled import _forward
 
 NOVEL = 0.99
 MAX_CENTRES = 256
@@ -66,7 +66,7 @@ class Novelty:
         self._centres, self._squares = scale.centres, (scale.centres**2).sum(axis=1)
         self.quantiles = np.stack([scale.levels, scale.unknown, scale.distance])
         self._compiled = self._compile() if compiled else None
-        self._measures = Spares(self.measures)
+        self._measures = Pool(self.measures)
 
     @property
     def compiled(self) -> bool:
@@ -103,7 +103,7 @@ class Novelty:
         return known, nearest.twin()
 
     def _compile(self) -> tuple[_forward.Vocabulary, _forward.Nearest]:
-        from classifier import _forward
+        from classifier.compiled import _forward
 
         words = np.flatnonzero(self._known).astype(np.uint32)
         scaler = _forward.Scaler(self._mean, self._scale)

@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 
 from classifier.errors import ArtifactError, InputError
+from classifier.files import write_whole
 
 POINTER = "current"
 CANDIDATE = "candidate"
@@ -84,7 +85,7 @@ def write_candidate(folder: str | Path, version: str) -> None:
         raise InputError(
             f"{version}: no such version in {folder / VERSIONS}; expected one that tierwise-models list shows"
         )
-    _replace(folder / CANDIDATE, f"{named}\n")
+    write_whole(folder / CANDIDATE, f"{named}\n")
 
 
 def clear_candidate(folder: str | Path) -> None:
@@ -98,13 +99,4 @@ def clear_candidate(folder: str | Path) -> None:
     """
     path = Path(folder) / CANDIDATE
     if path.is_file():
-        _replace(path, "")
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="ascii", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+        write_whole(path, "")

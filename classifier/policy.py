@@ -24,7 +24,7 @@ from classifier.errors import NoFeasibleTierError
 from classifier.request import Request
 
 
-def misfit(tier: Tier, request: Request, tokens: float) -> str | None:
+def why_unfit(tier: Tier, request: Request, tokens: float) -> str | None:
     """Why ``tier`` cannot serve the request, in words, or None when it can.
 
     Parameters
@@ -66,10 +66,10 @@ def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> li
     ------
     NoFeasibleTierError : none can; the message says for each tier why.
     """
-    fit = [position for position, tier in enumerate(tiers) if misfit(tier, request, tokens) is None]
+    fit = [position for position, tier in enumerate(tiers) if why_unfit(tier, request, tokens) is None]
     if fit:
         return fit
-    reasons = "; ".join(f"{tier.name}: {misfit(tier, request, tokens)}" for tier in tiers)
+    reasons = "; ".join(f"{tier.name}: {why_unfit(tier, request, tokens)}" for tier in tiers)
     raise NoFeasibleTierError(f"no tier of the menu can serve this request ({reasons})")
 
 
@@ -104,7 +104,23 @@ def choose(
     return chosen
 
 
-def choose_many(quality: NDArray[np.float64], cost: NDArray[np.float64], price_weight: float) -> NDArray[np.int64]:
-    """`choose` for many requests that every tier can serve; (n, t) and (n, t) to (n,)."""
-    picked: NDArray[np.int64] = np.argmax(quality - price_weight * cost, axis=1)
+def choose_many(
+    quality: NDArray[np.float64],
+    cost: NDArray[np.float64],
+    price_weight: float | NDArray[np.float64],
+    allowed: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """`choose` for n requests, (n,).
+
+    Parameters
+    ----------
+    quality : (n, t) expected quality, any bonus included.
+    cost : (n, t).
+    price_weight : one, or (n,).
+    allowed : (n, t), a row without any gets 0; None: every tier.
+    """
+    worth = quality - np.reshape(price_weight, (-1, 1)) * cost
+    if allowed is not None:
+        worth = np.where(allowed, worth, -inf)
+    picked: NDArray[np.int64] = np.argmax(worth, axis=1)
     return picked

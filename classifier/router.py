@@ -1,112 +1,47 @@
-"""The runtime: an artifact and a menu in, a tier for every request out.
-
-``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
-``$TIERWISE_ARTIFACT`` names, in the working directory the version that ``models/current`` names (where
-``tierwise-models`` promotes) and ``models/router.safetensors`` (where ``train-router`` writes), the artifact that ships
-with the package. Make a `Router` of your own to have several; `Router.watch` makes one that picks up new artifacts.
-"""
+"""`Router`: an artifact and a menu in, a tier for every request out."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classifier.artifact import Artifact, header_field, read_artifact
-from classifier.batch import by_chunks, choose_rows
-from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header, normalise_label
+from classifier import choosing
+from classifier.artifact import Artifact, read_artifact
+from classifier.catalog import Menu, Tier
 from classifier.decision import Decision
-from classifier.errors import ArtifactError, InputError
-from classifier.features import FEATURE_VERSION, FeatureExtractor, Features, dense_names, request_form
-from classifier.forecast import Forecaster
-from classifier.heuristic import length_tier
-from classifier.keywords import KeywordGroups, parse_keywords
-from classifier.model import Expectations, Model, Prediction, load_model
-from classifier.novelty import NOVEL, Novelty, load_novelty
-from classifier.pointer import POINTER, follow
-from classifier.policy import choose, feasible_tiers, least_able, misfit, supported
+from classifier.features import Features
+from classifier.forecast import Forecast
+from classifier.keywords import KeywordGroups
+from classifier.loaded import InUse, Loaded, LoadOptions, make_ready, menu_to_overlay
+from classifier.locate import locate
+from classifier.model import Model
+from classifier.novelty import Novelty
 from classifier.request import Message, Request, make_request
-from classifier.rule import ALWAYS_REFERENCE, Plan, load_rule
-from classifier.support import load_support
-from classifier.tasks import task_tier
-from classifier.tokens import TokenCounter, runtime_counter
-
-if TYPE_CHECKING:
-    from classifier.watch import WatchedRouter
-
-ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
-MODELS = Path("models")
-TRAINED_ARTIFACT = MODELS / "router.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class _Picked:
-    """What `Router.decide` finds on its way to a decision, for some requests."""
-
-    positions: list[int]
-    feasible: list[tuple[int, ...]]
-    tokens: list[float]
-    expected: Expectations
-    novelty: list[float]
+from classifier.rule import Plan, Rule
+from classifier.watch import ArtifactWatch
 
 
 class Router:
-    """Routes requests by one artifact; threads may share it.
-
-    Attributes
-    ----------
-    menu : the tiers; the artifact's own, first those it has learned about in price order, then the others.
-    tiers : the menu's tiers.
-    rule : how a tier is picked, and which quality losses are certified (``rule.ladder``).
-    plan : what is in force where a call asks for nothing else.
-    artifact : what the router was made from.
-    keywords : the artifact's keyword groups.
-    novelty : how unlike the training requests a request is.
-    """
+    """Routes requests by one artifact; threads may share it."""
 
     def __init__(
         self,
-        artifact: Artifact,
+        artifact: Artifact | Loaded | InUse,
         *,
         menu: Menu | None = None,
         strategy: str | None = None,
         max_quality_loss: float | None = None,
         budget: float | None = None,
     ) -> None:
-        """Make a router from a loaded artifact; see `load` for the parameters."""
-        trained = menu_from_header(header_field(artifact, "menu", kind=dict), artifact.source)
-        ladder = header_field(artifact, "tiers", kind=list)
-        self.menu = trained if menu is None else _overlaid(trained, menu)
-        self.tiers = self.menu.tiers
-        if [tier.name for tier in trained.tiers[: len(ladder)]] != ladder or not ladder:
-            raise ArtifactError(f"{artifact.source}: its tiers do not fit its menu; train a new one with train-router")
-        self.rule = load_rule(artifact, ladder).with_aliases(self.menu.task_aliases)
-        wished = max_quality_loss is not None or budget is not None
-        preset = menu.strategy if menu is not None and not wished else None
-        self.plan = self.rule.plan(strategy or preset, max_quality_loss, budget)
-        self.artifact = artifact
-        self._position = {tier.name: position for position, tier in enumerate(self.tiers)}
-        self._ladder = len(ladder)
-        self._every = tuple(range(len(self.tiers)))
-        self._least = least_able(self.tiers)
-        self.keywords, count_tokens = _feature_spec(artifact)
-        self._extract = FeatureExtractor(self.keywords, count_tokens)
-        self._model = load_model(artifact, len(ladder), len(dense_names(self.keywords)), self.menu.task_aliases)
-        if ladder[self._model.reference] != self.rule.reference:
-            raise ArtifactError(
-                f"{artifact.source}: its rule and its model differ in the reference; retrain with train-router"
-            )
-        self.novelty: Novelty = load_novelty(artifact, self._model.weights)
-        support = load_support(
-            artifact, ladder, len(dense_names(self.keywords)), self._model.reference, self.menu.task_aliases
-        )
-        self._forecast = Forecaster(self._extract, self._model, self.novelty, support)
+        """Make a router from an artifact that was read; see `load` for the other parameters.
+
+        From one that was made ready already, or from what holds one, the other parameters change nothing.
+        """
+        if isinstance(artifact, Artifact):
+            artifact = make_ready(artifact, LoadOptions(menu, strategy, max_quality_loss, budget))
+        self._in_use = InUse(artifact) if isinstance(artifact, Loaded) else artifact
 
     @classmethod
     def load(
@@ -137,8 +72,8 @@ class Router:
         InputError : the strategy is unknown, a number is out of range, or both numbers are given.
         """
         return cls(
-            read_artifact(follow(Path(path)) if path else find_artifact()),
-            menu=_override(menu),
+            read_artifact(locate(path or None)),
+            menu=menu_to_overlay(menu),
             strategy=strategy,
             max_quality_loss=max_quality_loss,
             budget=budget,
@@ -173,20 +108,8 @@ class Router:
         InputError : the interval is no number above 0, or as in `load`.
         ArtifactError, ConfigError : as in `load`, of the first artifact alone.
         """
-        from classifier.watch import WatchedRouter, finder
-
-        override = _override(menu)
-
-        def load(found: Path) -> Router:
-            return Router(
-                read_artifact(found),
-                menu=override,
-                strategy=strategy,
-                max_quality_loss=max_quality_loss,
-                budget=budget,
-            )
-
-        return WatchedRouter(finder(path), load, interval, on_change)
+        options = LoadOptions(menu_to_overlay(menu), strategy, max_quality_loss, budget)
+        return WatchedRouter(path, options, interval, on_change)
 
     def route(
         self,
@@ -225,9 +148,10 @@ class Router:
             tools=tools,
             response_format=response_format,
         )
+        loaded = self._in_use.loaded
         if strategy is None and max_quality_loss is None and budget is None:
-            return self.decide(request)
-        return self.decide(request, self.rule.plan(strategy, max_quality_loss, budget))
+            return choosing.decide(loaded, request, loaded.plan)
+        return choosing.decide(loaded, request, loaded.rule.plan(strategy, max_quality_loss, budget))
 
     def route_many(self, requests: Iterable[Request]) -> list[Decision]:
         """Decisions for many requests, in order; faster than one by one, and shared among threads.
@@ -236,16 +160,14 @@ class Router:
         ------
         NoFeasibleTierError : no tier of the menu can serve one of them.
         """
-        return [decision for chunk in by_chunks(list(requests), self._decide_chunk) for decision in chunk]
+        return choosing.decide_many(self._in_use.loaded, list(requests))
 
     def predict_models(
         self, prompts: Iterable[str], max_tokens: int | None = None, task: str | None = None
     ) -> list[str]:
         """The model names for many prompts, in order; raises as `route_many`."""
         requests = [make_request(prompt, max_tokens=max_tokens, task=task) for prompt in prompts]
-        models = [tier.model for tier in self.tiers]
-        chunks = by_chunks(requests, lambda chunk: self._pick_chunk(chunk).positions)
-        return [models[position] for positions in chunks for position in positions]
+        return [tier.model for tier in choosing.pick_tiers(self._in_use.loaded, requests)]
 
     def predict_model(
         self,
@@ -257,15 +179,13 @@ class Router:
         """The model name for a request, ready to be passed on; takes what `route` takes."""
         if request:
             return self.route(prompt, max_tokens=max_tokens, task=task, **request).model
-        position, *_ = self._pick(make_request(prompt, max_tokens=max_tokens, task=task), self.plan)
-        return self.tiers[position].model
+        loaded = self._in_use.loaded
+        return choosing.pick_tier(loaded, make_request(prompt, max_tokens=max_tokens, task=task), loaded.plan).model
 
     def decide(self, request: Request, plan: Plan | None = None) -> Decision:
         """Pick the tier for a request made by `classifier.request.make_request`, by a plan of `Rule.plan`."""
-        plan = plan or self.plan
-        position, feasible, tokens, prediction, novelty = self._pick(request, plan)
-        tier = self.tiers[position]
-        return Decision(tier.name, tier.model, plan, novelty, prediction, position, feasible, request, tokens, self)
+        loaded = self._in_use.loaded
+        return choosing.decide(loaded, request, plan or loaded.plan)
 
     def decide_on(self, features: Features) -> Decision:
         """Pick the tier for a request of which only the features are known, such as a store may keep them.
@@ -277,259 +197,137 @@ class Router:
         InputError : they are not of this artifact's kind.
         NoFeasibleTierError : no tier of the menu can serve the request.
         """
-        wanted = len(self._model.weights.dense_mean)
-        if len(features.dense) != wanted:
-            raise InputError(f"features: found {len(features.dense)} dense ones, expected the artifact's {wanted}")
-        request, (_, prediction, novelty) = request_form(features), self._forecast.of(features)
-        feasible = self._feasible(request, features.tokens)
-        place = self._chosen(request, self.plan, prediction, novelty, feasible)
-        tier = self.tiers[place]
-        return Decision(
-            tier.name, tier.model, self.plan, novelty, prediction, place, feasible, request, features.tokens, self
-        )
-
-    def _pick(self, request: Request, plan: Plan) -> tuple[int, tuple[int, ...], float, Prediction, float]:
-        """Position of the tier, of all that can serve the request, and the forecast that led there."""
-        tokens, prediction, novelty = self._forecast(request)
-        feasible = self._feasible(request, tokens)
-        return self._chosen(request, plan, prediction, novelty, feasible), feasible, tokens, prediction, novelty
-
-    def _chosen(
-        self, request: Request, plan: Plan, prediction: Prediction, novelty: float, feasible: tuple[int, ...]
-    ) -> int:
-        """Position of the tier for a request of which all is known that decides."""
-        if feasible[0] >= self._ladder:
-            return feasible[0]
-        if plan.strategy == "learned":
-            return self._learned(plan, request.task, prediction, novelty, feasible)
-        return self._nearest(self._fixed(plan, request), feasible)
-
-    def _feasible(self, request: Request, tokens: float) -> tuple[int, ...]:
-        if misfit(self._least, request, tokens) is None:
-            return self._every
-        return tuple(feasible_tiers(self.tiers, request, tokens))
-
-    def _decide_chunk(self, requests: Sequence[Request]) -> list[Decision]:
-        """`decide` for some requests."""
-        found = self._pick_chunk(requests)
-        expected = found.expected
-        predictions = _predictions(expected)
-        tiers = [self.tiers[position] for position in found.positions]
-        columns = (tiers, found.novelty, predictions, found.positions, found.feasible, requests, found.tokens)
-        return [
-            Decision(tier.name, tier.model, self.plan, novelty, prediction, position, feasible, request, tokens, self)
-            for tier, novelty, prediction, position, feasible, request, tokens in zip(*columns, strict=True)
-        ]
-
-    def _pick_chunk(self, requests: Sequence[Request]) -> _Picked:
-        """`_pick` for some requests, by the plan in force."""
-        tokens, expected, novelty = self._forecast.many(requests)
-        counts: list[float] = tokens.tolist()
-        feasible = [self._feasible(*each) for each in zip(requests, counts, strict=True)]
-        if self.plan.strategy == "learned":
-            positions = self._learned_chunk(requests, expected, novelty, feasible)
-        else:
-            wanted = [self._fixed(self.plan, request) for request in requests]
-            positions = [self._nearest(*each) for each in zip(wanted, feasible, strict=True)]
-        return _Picked(positions, feasible, counts, expected, novelty.tolist())
-
-    def _learned_chunk(
-        self,
-        requests: Sequence[Request],
-        expected: Expectations,
-        novelty: NDArray[np.float64],
-        feasible: Sequence[tuple[int, ...]],
-    ) -> list[int]:
-        """`_learned` for some requests; where no learned tier can serve one, the first that can."""
-        settings = [
-            ALWAYS_REFERENCE if novel else self.plan.setting or self.rule.task_setting(normalise_label(request.task))
-            for novel, request in zip((novelty > NOVEL).tolist(), requests, strict=True)
-        ]
-        quality = expected.quality.copy()
-        quality[:, self._model.reference] += [setting.reference_bonus for setting in settings]
-        weights = np.array([setting.price_weight for setting in settings])
-        allowed = np.ones(quality.shape, bool)
-        for row, places in enumerate(feasible):
-            if places is not self._every:
-                allowed[row] = np.isin(np.arange(self._ladder), places)
-        if expected.unsupported is not None:
-            left = allowed & ~expected.unsupported
-            allowed = np.where(left.any(axis=1, keepdims=True), left, allowed)
-        chosen: list[int] = choose_rows(quality, expected.cost / self.rule.reference_cost, weights, allowed).tolist()
-        return [
-            place if places[0] < self._ladder else places[0] for place, places in zip(chosen, feasible, strict=True)
-        ]
+        return choosing.decide_on(self._in_use.loaded, features)
 
     def features(self, request: Request) -> Features:
         """The features that this artifact's model sees of a request."""
-        return self._extract(request)
+        return self._in_use.loaded.extract(request)
 
-    def forecast(self, request: Request) -> tuple[float, Prediction, float]:
+    def forecast(self, request: Request) -> Forecast:
         """What a decision on a request rests on: input tokens, what the model expects of each tier, novelty (0..1)."""
-        return self._forecast(request)
+        return self._in_use.loaded.forecast(request)
 
-    def forecast_of(self, features: Features) -> tuple[float, Prediction, float]:
+    def forecast_of(self, features: Features) -> Forecast:
         """The same of a request of which the features are known."""
-        return self._forecast.of(features)
+        return self._in_use.loaded.forecast.of(features)
 
     @property
-    def strategy(self) -> str:
-        """The strategy in force: "learned", "length", "task" or "always"."""
-        return self.plan.strategy
+    def loaded(self) -> Loaded:
+        """The artifact in use, made ready: all that a decision depends on."""
+        return self._in_use.loaded
 
     @property
-    def model(self) -> Model:
-        """The learned part."""
-        return self._model
+    def artifact(self) -> Artifact:
+        """What the router was made from."""
+        return self._in_use.loaded.artifact
+
+    @property
+    def menu(self) -> Menu:
+        """The artifact's own: first the tiers it has learned about in price order, then the others."""
+        return self._in_use.loaded.menu
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The menu's tiers."""
+        return self._in_use.loaded.tiers
 
     @property
     def learned_tiers(self) -> tuple[Tier, ...]:
         """The tiers that the model has learned about, in price order."""
-        return self.tiers[: self._ladder]
+        return self._in_use.loaded.learned_tiers
 
-    def _learned(
-        self, plan: Plan, task: str | None, prediction: Prediction, novelty: float, feasible: Sequence[int]
-    ) -> int:
-        """Position of the tier that the learned rule picks; what is novel goes to the reference."""
-        setting = plan.setting or self.rule.task_setting(normalise_label(task))
-        if novelty > NOVEL:
-            setting = ALWAYS_REFERENCE
-        price_weight = setting.price_weight / self.rule.reference_cost
-        reference, bonus = self._model.reference, setting.reference_bonus
-        learned = feasible if feasible[-1] < self._ladder else [place for place in feasible if place < self._ladder]
-        if prediction.unsupported:
-            learned = supported(learned, prediction.unsupported)
-        return choose(prediction.quality, prediction.cost, price_weight, learned, reference, bonus)
+    @property
+    def rule(self) -> Rule:
+        """How a tier is picked, and which quality losses are certified (``rule.ladder``)."""
+        return self._in_use.loaded.rule
 
-    def _fixed(self, plan: Plan, request: Request) -> int:
-        """Position of the tier that a rule without learning picks."""
-        name = plan.tier
-        if plan.strategy == "task":
-            name = task_tier(request.task, self.menu)
-        if name is None:
-            name = length_tier(request.chars, request.max_tokens, self.menu.length)
-        return self._position[name]
+    @property
+    def plan(self) -> Plan:
+        """How requests are routed where a call asks for nothing else."""
+        return self._in_use.loaded.plan
 
-    def _nearest(self, wanted: int, allowed: Sequence[int]) -> int:
-        """The wanted tier where it can serve the request, else the next dearer one that can, else the dearest."""
-        return next((position for position in allowed if position >= wanted), allowed[-1])
+    @property
+    def strategy(self) -> str:
+        """The plan's strategy: "learned", "length", "task" or "always"."""
+        return self._in_use.loaded.plan.strategy
 
+    @property
+    def keywords(self) -> KeywordGroups:
+        """The artifact's keyword groups."""
+        return self._in_use.loaded.keywords
 
-def _predictions(expected: Expectations) -> Iterator[Prediction]:
-    """Those of each request."""
-    columns = (expected.quality.tolist(), expected.adequate.tolist(), expected.cost.tolist())
-    if expected.unsupported is None:
-        return map(Prediction, *columns)
-    return map(Prediction, *columns, [tuple(np.flatnonzero(row).tolist()) for row in expected.unsupported])
+    @property
+    def model(self) -> Model:
+        """The learned part."""
+        return self._in_use.loaded.model
+
+    @property
+    def novelty(self) -> Novelty:
+        """How unlike the training requests a request is."""
+        return self._in_use.loaded.novelty
 
 
-def find_artifact(folder: Path = Path()) -> Path:
-    """Where the shared router's artifact is: see this module's first lines; ``folder`` is the working directory.
+class WatchedRouter(Router):
+    """A `Router` that `Router.watch` made: it decides by the artifact that is in place at the moment.
 
-    Raises
-    ------
-    ArtifactError : there is a pointer, and it is damaged.
+    Several calls may be answered by several artifacts. Take `current` for some that belong together.
     """
-    named = os.environ.get(ARTIFACT_VARIABLE)
-    if named:
-        return follow(folder / named)
-    places = (folder / MODELS / POINTER, folder / TRAINED_ARTIFACT)
-    return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        options: LoadOptions,
+        interval: float,
+        on_change: Callable[[Router, Router], object] | None = None,
+    ) -> None:
+        """Load and start to watch; see `Router.watch`."""
+        self._watch = ArtifactWatch(path, options, interval, _of_routers(on_change))
+        super().__init__(self._watch.in_use)
+        self._current = Router(self.loaded)
+
+    def __repr__(self) -> str:
+        artifact = self.artifact
+        return f"WatchedRouter({artifact.source!r}, digest={artifact.digest[:12]!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def current(self) -> Router:
+        """A router that stays with the artifact that is in use now."""
+        loaded, current = self.loaded, self._current
+        if current.loaded is not loaded:
+            self._current = current = Router(loaded)
+        return current
+
+    @property
+    def refused(self) -> str | None:
+        """Why the file that is in place is not in use; None: it is."""
+        return self._watch.refused
+
+    def close(self) -> None:
+        """Look no more; the artifact in use stays."""
+        self._watch.close()
+
+    def refresh(self) -> bool:
+        """Look now instead of waiting for the next time.
+
+        Returns
+        -------
+        Whether another artifact came into use.
+        """
+        return self._watch.refresh()
+
+    def load_beside(self, path: Path) -> Router:
+        """A router of another artifact, with the menu and wishes that all get here; raises as `Router.load`."""
+        return Router(make_ready(read_artifact(path), self._watch.options))
 
 
-def shipped_artifact() -> Path:
-    """The artifact that ships with the package: inside it when installed, in ``models/`` in a checkout."""
-    inside = Path(__file__).with_name("default.safetensors")
-    return inside if inside.is_file() else Path(__file__).parent.parent / "models" / "default.safetensors"
-
-
-_shared: Router | None = None
-_shared_lock = threading.Lock()
-
-
-def shared_router() -> Router:
-    """The router behind `predict_model` and `route`, loaded at its first use."""
-    global _shared
-    if _shared is None:
-        with _shared_lock:
-            if _shared is None:
-                _shared = Router.load()
-    return _shared
-
-
-def set_shared_router(router: Router | None) -> None:
-    """Make `predict_model` and `route` use ``router``; None: load anew at the next call."""
-    global _shared
-    with _shared_lock:
-        _shared = router
-
-
-def route(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    max_tokens: int | None = None,
-    task: str | None = None,
-    tools: Sequence[Any] | None = None,
-    response_format: Any = None,
-    strategy: str | None = None,
-    max_quality_loss: float | None = None,
-    budget: float | None = None,
-) -> Decision:
-    """Pick the tier for one request with the shared router; see `Router.route`."""
-    return shared_router().route(
-        prompt,
-        messages=messages,
-        max_tokens=max_tokens,
-        task=task,
-        tools=tools,
-        response_format=response_format,
-        strategy=strategy,
-        max_quality_loss=max_quality_loss,
-        budget=budget,
-    )
-
-
-def predict_model(
-    prompt: str | None = None, max_tokens: int | None = None, task: str | None = None, **request: Any
-) -> str:
-    """The model name for a request, by the shared router; takes what `Router.route` takes."""
-    return shared_router().predict_model(prompt, max_tokens, task, **request)
-
-
-def _override(menu: Menu | None) -> Menu | None:
-    """The menu to lay over an artifact's own: the one given, else that of ``router.toml`` where there is one."""
-    found = load_menu() if menu is None else menu
-    return None if menu is None and found is default_menu() else found
-
-
-def _overlaid(trained: Menu, menu: Menu) -> Menu:
-    """The trained menu with models, prices and limits of the user's tiers of the same name, and the user's rules."""
-    own = {tier.name: tier for tier in menu.tiers}
-    tiers = tuple(own.get(tier.name, tier) for tier in trained.tiers)
-    names = {tier.name for tier in tiers}
-    known = {menu.length.small, menu.length.medium, menu.length.large} <= names
-    return replace(
-        trained,
-        tiers=tiers,
-        strategy=menu.strategy,
-        length=menu.length if known else replace(trained.length, thresholds=menu.length.thresholds),
-        task_table={label: name for label, name in menu.task_table.items() if name in names} or trained.task_table,
-        task_aliases={**trained.task_aliases, **menu.task_aliases},
-        task_default=menu.task_default if menu.task_default in names else trained.task_default,
-    )
-
-
-def _feature_spec(artifact: Artifact) -> tuple[KeywordGroups, TokenCounter]:
-    version = header_field(artifact, "features", "version", kind=int)
-    if version != FEATURE_VERSION:
-        raise ArtifactError(
-            f"{artifact.source}: trained on feature version {version}, this tierwise computes version "
-            f"{FEATURE_VERSION}; train a new one with train-router, or install the version that made it"
-        )
-    groups = header_field(artifact, "features", "keywords", kind=list)
-    try:
-        keywords = parse_keywords(groups, artifact.source)
-    except InputError as error:
-        raise ArtifactError(f"{error}; train a new one with train-router") from error
-    return keywords, runtime_counter(header_field(artifact, "features", "tokens", kind=str))
+def _of_routers(on_change: Callable[[Router, Router], object] | None) -> Callable[[Loaded, Loaded], object] | None:
+    """A listener of artifacts from one of routers."""
+    return None if on_change is None else lambda old, new: on_change(Router(old), Router(new))

@@ -96,7 +96,7 @@ def _word_table() -> bytes:
     return bytes(table)
 
 
-# Tables by byte, which `classifier._scan` reads as well.
+# Tables by byte, which `classifier.compiled._scan` reads as well.
 CLASS_OF_BYTE = _class_table()
 WORD_BYTES = _word_table()
 LOWER_BYTES = bytes(ord(chr(byte).lower()) if byte < 0x80 else byte for byte in range(256))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from classifier import _forward
+    from classifier.compiled import _forward
 
 MAX_DEPTH = 32
 MAX_TREES = 1_000
@@ -51,7 +51,7 @@ class Forest:
 
     def compiled(self) -> _forward.Forest:
         """`predict`, compiled."""
-        from classifier import _forward
+        from classifier.compiled import _forward
 
         return _forward.Forest(self.features, self.thresholds, self.children, self.values, self.roots, self.depth)
 

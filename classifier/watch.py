@@ -1,12 +1,12 @@
-"""A router that takes up a new artifact while it runs: no restart, and no request waits or fails.
+"""Exchanges the artifact that a router decides by while it runs: no restart, and no request waits or fails.
 
 A thread looks every few seconds at the file's identity (path, device, inode, size, time of change), which costs some
 microseconds. What is new is read, checked and tried beside the old one; then one reference is exchanged. Each call is
-answered wholly by the router that was in force when it began, and a `Decision` keeps that router.
+answered wholly by the artifact that was in use when it began, and a `Decision` keeps that artifact.
 
 A file that cannot be used is tried again at the next look, since it may be in the midst of being copied; if it is still
 the same then, it is refused with one warning. So is falling back on the artifact that ships with the package because
-one's own is gone. The thread does not keep the router alive, and begins anew in a forked process.
+one's own is gone. The thread does not keep the router alive, and starts anew in a forked process.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from classifier.artifact import read_artifact
+from classifier.choosing import pick_tier
 from classifier.errors import ArtifactError, InputError
 from classifier.escapes import for_terminal
-from classifier.pointer import follow
+from classifier.loaded import InUse, Loaded, LoadOptions, make_ready
+from classifier.locate import locate, shipped_artifact
 from classifier.request import Request
-from classifier.router import Router, find_artifact, shipped_artifact
 
 _log = logging.getLogger(__name__)
 
@@ -35,85 +34,58 @@ _SKIPPED_LOOKS = 60  # after a file was refused: reading it costs time, and memo
 Identity = tuple[str | int, ...]
 
 
-def finder(path: str | Path | None) -> Callable[[], Path]:
-    """What finds the artifact anew at each call; relative to the working directory of now, whatever it is then."""
-    here = Path.cwd()
-    return lambda: find_artifact(here) if path is None else follow(here / path)
-
-
-class WatchedRouter(Router):
-    """A `Router` that `Router.watch` made: everything a router has is that of the artifact in force.
-
-    Several calls may be answered by several artifacts. Take `current` for some that belong together.
+class ArtifactWatch:
+    """Looks at the place of an artifact, and exchanges the artifact in use when another is there.
 
     Attributes
     ----------
-    current : the router in force.
-    refused : why the file that is in place is not in force; None: it is.
+    in_use : holds the artifact in use.
+    refused : why the file that is in place is not in use; None: it is.
     """
 
-    # Not Router's own initialisation: this one has a router instead of being one.
     def __init__(
         self,
-        find: Callable[[], Path],
-        load: Callable[[Path], Router],
+        path: str | Path | None,
+        options: LoadOptions,
         interval: float,
-        on_change: Callable[[Router, Router], object] | None = None,
+        on_change: Callable[[Loaded, Loaded], object] | None = None,
     ) -> None:
-        """Load and begin to watch; see `Router.watch`.
-
-        Parameters
-        ----------
-        find : where the artifact is; raises ArtifactError where that cannot be told.
-        load : the router of an artifact.
-        """
+        """Load and start to watch; see `classifier.Router.watch`."""
         if not 0 < interval < threading.TIMEOUT_MAX:
             raise InputError(f"interval is {interval:g}; expected a number of seconds above 0, such as 5")
-        self._find, self._load, self._interval, self._on_change = find, load, interval, on_change
-        self._path = find()
+        self.options, self._interval, self._on_change = options, interval, on_change
+        self._place, self._folder = path, Path.cwd()
+        self._path = self._find()
         self._seen = identity(self._path)  # before it is read: what takes its place meanwhile is seen at the next look
-        self.current = load(self._path)
+        self.in_use = InUse(self._load(self._path))
         self.refused: str | None = None
         self._doubted: tuple[Identity, str] | None = None
         self._refused: tuple[Identity, str] | None = None
         self._skips = 0
         self._start()
 
-    def __repr__(self) -> str:
-        return f"WatchedRouter({self.current.artifact.source!r}, digest={self.current.artifact.digest[:12]!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Look no more; the artifact in force stays."""
+        """Look no more; the artifact in use stays."""
         _WATCHING.discard(self)
         self._stop.set()
 
-    def load_beside(self, path: Path) -> Router:
-        """A router of another artifact, with the menu and wishes that all get here; raises as `Router.load`."""
-        return self._load(path)
-
     def refresh(self) -> bool:
-        """Look now instead of waiting for the next time.
-
-        Returns
-        -------
-        Whether another artifact came into force.
-        """
+        """Look now instead of waiting for the next time; whether another artifact came into use."""
         with self._looking:
-            old = self.current
+            old = self.in_use.loaded
             changed = self._look()
-            new = self.current
+            new = self.in_use.loaded
         if changed:
             _log.info("routing by %s (%s) from now on", for_terminal(new.artifact.source), new.artifact.digest[:12])
             self._tell(old, new)
         return changed
+
+    def _find(self) -> Path:
+        """Where the artifact is now; relative to the working directory of the start, whatever it is by now."""
+        return locate(self._place, self._folder)
+
+    def _load(self, path: Path) -> Loaded:
+        return make_ready(read_artifact(path), self.options)
 
     def _start(self) -> None:
         self._looking, self._stop = threading.Lock(), threading.Event()
@@ -125,7 +97,7 @@ class WatchedRouter(Router):
         ).start()
 
     def _look(self) -> bool:
-        """Take up what is new; whether there was anything."""
+        """Load what is new; whether there was anything."""
         seen: Identity = ()
         try:
             path = self._find()
@@ -140,18 +112,18 @@ class WatchedRouter(Router):
         except Exception as error:  # whatever is wrong with it, requests go on
             self._refuse(seen, str(error) or type(error).__name__)
             return False
-        changed = new.artifact.digest != self.current.artifact.digest
+        changed = new.artifact.digest != self.in_use.loaded.artifact.digest
         if changed:
-            self.current = new
+            self.in_use.loaded = new
         self._path, self._seen, self.refused = path, seen, None
         return changed
 
-    def _try(self, path: Path) -> Router:
-        """The router of an artifact, after its first decision."""
+    def _try(self, path: Path) -> Loaded:
+        """An artifact made ready, after its first decision."""
         if path == shipped_artifact() != self._path:
             raise ArtifactError(f"{self._path}: the artifact is gone; put one in its place, or restart to go without")
         new = self._load(path)
-        new.decide(TRIAL)
+        pick_tier(new, TRIAL, new.plan)
         return new
 
     def _refuse(self, seen: Identity, why: str) -> None:
@@ -159,10 +131,10 @@ class WatchedRouter(Router):
             self._doubted = seen, why
             return
         if (seen, why) != self._refused:
-            _log.warning("%s (going on with %s)", for_terminal(why), self.current.artifact.digest[:12])
+            _log.warning("%s (going on with %s)", for_terminal(why), self.in_use.loaded.artifact.digest[:12])
         self._refused, self.refused, self._skips = (seen, why), why, _SKIPPED_LOOKS
 
-    def _tell(self, old: Router, new: Router) -> None:
+    def _tell(self, old: Loaded, new: Loaded) -> None:
         if self._on_change is not None:
             try:
                 self._on_change(old, new)
@@ -170,35 +142,16 @@ class WatchedRouter(Router):
                 _log.warning("on_change raised %s; the new artifact is in force", type(error).__name__)
 
 
-# Every access asks the router in force, at a cost of some tens of nanoseconds.
-DELEGATED = (
-    *("artifact", "keywords", "learned_tiers", "menu", "model", "novelty", "plan", "rule", "strategy", "tiers"),
-    *(
-        "decide",
-        "decide_on",
-        "features",
-        "forecast",
-        "forecast_of",
-        "predict_model",
-        "predict_models",
-        "route",
-        "route_many",
-    ),
-)
-for _name in DELEGATED:
-    _doc = f"`Router.{_name}` of the router in force."
-    setattr(WatchedRouter, _name, property(attrgetter(f"current.{_name}"), doc=_doc))
-
-_WATCHING: weakref.WeakSet[WatchedRouter] = weakref.WeakSet()
+_WATCHING: weakref.WeakSet[ArtifactWatch] = weakref.WeakSet()
 
 
-def _watch(reference: weakref.ref[WatchedRouter], stop: threading.Event, interval: float) -> None:
+def _watch(reference: weakref.ref[ArtifactWatch], stop: threading.Event, interval: float) -> None:
     while not stop.wait(interval):
-        watched = reference()
-        if watched is None:
+        watch = reference()
+        if watch is None:
             return
-        watched.refresh()
-        del watched  # or it would live as long as this thread waits
+        watch.refresh()
+        del watch  # or the router would live as long as this thread waits
 
 
 def identity(path: Path) -> Identity:
@@ -211,8 +164,8 @@ def identity(path: Path) -> Identity:
 
 
 def _watch_anew() -> None:
-    for watched in list(_WATCHING):
-        watched._start()
+    for watch in list(_WATCHING):
+        watch._start()
 
 
 if hasattr(os, "register_at_fork"):

@@ -19,7 +19,7 @@ import polars as pl
 from rich.console import Console
 
 from classifier.catalog import default_menu
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 from training.commands.show_training import progress_bars, show_data, show_result
 from training.run import Inputs, TrainOptions, learn_from, read_inputs
 

@@ -17,6 +17,7 @@ from classifier.artifact import write_artifact
 from classifier.catalog import menu_to_header
 from classifier.errors import RouterError
 from classifier.features import FEATURE_VERSION
+from classifier.files import atomic_write
 from classifier.gates.learned import LearnedGate
 from classifier.gates.stored import StoredGate, dump_gate
 from classifier.keywords import KeywordGroups, dump_keywords
@@ -26,7 +27,6 @@ from classifier.router import Router
 from classifier.rule import Rule, dump_rule
 from classifier.support import dump_support
 from classifier.version import __version__
-from training.drafts import draft_of
 from training.gate.answers import table_answers
 from training.training import TrainedGate, Training, shipped_menu
 
@@ -83,7 +83,7 @@ def compile_artifact(
         gate_header, gate_tensors = dump_gate(gate)
         header |= gate_header
         all_tensors |= gate_tensors
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         digest = write_artifact(draft, header, all_tensors)
         router = Router.load(draft, menu=shipped_menu(training))
         _prove(router, training)

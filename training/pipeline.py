@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.errors import InputError
+from classifier.model import Expectations
 from training.certify.certify import certify_ladder
 from training.certify.comparison import LEARNED, NEIGHBOURS, TUNED_LENGTH, baselines, compare, length_ladder
 from training.certify.proof import choose_on_frequent, provable_rows
@@ -18,7 +19,7 @@ from training.certify.rule import (
     FLOORS_SHARE,
     CertifyingRows,
     ChosenRule,
-    Expectations,
+    RuleView,
     Target,
     choose_rule,
     estimate_rule,
@@ -31,7 +32,7 @@ from training.certify.traffic import come_in_runs, too_large
 from training.feedback.labels import LabelOptions, faded
 from training.feedback.learn import completed_labels
 from training.feedback.table import LEAST_LABELS
-from training.learners.fit import FittedModel, Predictions, fit_model
+from training.learners.fit import FittedModel, fit_model
 from training.learners.learner import Learner
 from training.learners.neighbours import Neighbours
 from training.learners.support import SupportFit, fit_support
@@ -130,10 +131,10 @@ class LearnedRule:
 
     split: Split
     model: FittedModel
-    cross_fitted: Predictions
+    cross_fitted: Expectations
     scorer: RowScorer
-    fitted_on: tuple[Expectations, Outcomes]
-    chosen_on: tuple[Expectations, Outcomes]
+    fitted_on: tuple[RuleView, Outcomes]
+    chosen_on: tuple[RuleView, Outcomes]
     large: NDArray[np.bool_]
     proof: CertifyingRows
     rule: ChosenRule
@@ -223,12 +224,12 @@ def _ages(data: RoutingData, fit: NDArray[np.int64]) -> NDArray[np.float64] | No
     return weights[fit]
 
 
-def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> Expectations:
+def _neighbours(data: RoutingData, fit: NDArray[np.int64], test: NDArray[np.int64]) -> RuleView:
     """What the nearest rows say of the test rows; it knows mean costs only."""
     quality = Neighbours.fit(data.matrix.rows(fit), data.quality[fit]).predict(data.matrix.rows(test))
     means = data.costs[fit].mean(axis=0)
     share = np.tile(means / means[data.reference], (len(test), 1))
-    return Expectations(quality, share, np.zeros(len(test), bool), data.reference)
+    return RuleView(quality, share, np.zeros(len(test), bool), data.reference)
 
 
 def _refuse_thin(split: Split, data: RoutingData) -> None:
@@ -281,7 +282,7 @@ def _certifying(
     scorer: RowScorer,
     split: Split,
     large: NDArray[np.bool_],
-    chosen_on: Expectations,
+    chosen_on: RuleView,
     path: NDArray[np.float64],
 ) -> CertifyingRows:
     """The rows that the certificates of a path rest on."""
@@ -322,7 +323,7 @@ def _after_what_was_learned(split: Split, data: RoutingData) -> Split:
     return replace(split, fit=split.fit[~late[split.fit]], choose=split.choose[~late[split.choose]])
 
 
-def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def _corrected(data: RoutingData, rows: NDArray[np.int64], predicted: Expectations) -> Outcomes:
     """Rows whose qualities are right on average where they were observed by choice, though no single one is.
 
     Expected quality plus what was seen beyond it, by the inverse probability of seeing it (doubly robust: Dudik,

@@ -14,8 +14,9 @@ from classifier.catalog import Menu, load_menu
 from classifier.errors import InputError
 from classifier.gates.stored import inherit_gate
 from classifier.keywords import KeywordGroups, dump_keywords, load_keywords
+from classifier.locate import MODELS, TRAINED_ARTIFACT
 from classifier.outcomes import OutcomeStore
-from classifier.router import MODELS, TRAINED_ARTIFACT, Router
+from classifier.router import Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.certify.ledger import LEDGER, enter_try
 from training.certify.rule import Target

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.gates.stored import CascadePromise
+from classifier.model import Expectations
 from classifier.novelty import NoveltyScale
 from training.certify.certify import Rung
-from training.certify.rule import ChosenRule, Expectations, Target
+from training.certify.rule import ChosenRule, RuleView, Target
 from training.certify.scorer import RowScorer
-from training.learners.fit import FittedModel, Predictions
+from training.learners.fit import FittedModel
 from training.learners.support import SupportFit
 from training.measure.evaluate import MixComparison, Outcomes, Result
 from training.prepare.data import RoutingData
@@ -97,10 +98,10 @@ class Training:
     results: tuple[Result, ...]
     result: Result
     test: Outcomes
-    cross_fitted: Predictions
-    predicted: Predictions
-    expected: Expectations
-    peers: Mapping[str, Expectations]
+    cross_fitted: Expectations
+    predicted: Expectations
+    expected: RuleView
+    peers: Mapping[str, RuleView]
     chosen: NDArray[np.int64]
     never_chosen: tuple[int, ...]
     filled: int

@@ -5,7 +5,7 @@ from classifier.cascade.budget import Budget
 from classifier.cascade.calls import Attempt
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.result import CascadeResult, outcome_id
-from classifier.cascade.route import GateRates, Route
+from classifier.cascade.route import GateRates, TierOrder
 from classifier.cascade.sync import Cascade
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "Cascade",
     "CascadeResult",
     "GateRates",
-    "Route",
+    "TierOrder",
     "outcome_id",
 ]

@@ -14,7 +14,7 @@ from classifier.cascade.background import AUDITS_WAITING
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.fork import renew_in_child
 from classifier.cascade.result import CascadeResult, make_result
-from classifier.cascade.run import Run
+from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Options, Settings, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
 from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
@@ -168,8 +168,8 @@ class AsyncCascade:
         self._audits.add(task)
         task.add_done_callback(self._audits.discard)
 
-    async def _end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> None:
+    async def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:
         await self._drive(self._engine.end_stream(run, collected, error))
 
-    async def _audit(self, run: Run) -> None:
+    async def _audit(self, run: CascadeRun) -> None:
         self._settings.recorder.audit(run, await self._drive(self._engine.audit(run)))

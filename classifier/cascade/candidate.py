@@ -17,8 +17,8 @@ from classifier.cascade.run import Policy
 from classifier.decision import Decision
 from classifier.errors import NoFeasibleTierError
 from classifier.pointer import find_candidate
-from classifier.router import Router
-from classifier.watch import TRIAL, Identity, WatchedRouter, identity
+from classifier.router import Router, WatchedRouter
+from classifier.watch import TRIAL, Identity, identity
 
 INTERVAL = 5.0  # seconds between two looks at the file
 
@@ -58,7 +58,7 @@ class Candidate:
             return None
         try:
             router = self._find()
-            if router is None or router.artifact.digest == decision.router.artifact.digest:
+            if router is None or router.artifact.digest == decision.loaded.artifact.digest:
                 return None
             opinion = _opinion(router, decision, policy)
         except NoFeasibleTierError:
@@ -154,6 +154,6 @@ def make_candidate(given: Router | str | Path | None, router: Router) -> Candida
 def _opinion(router: Router, decision: Decision, policy: Policy) -> Opinion:
     own = router.decide(decision.request)
     start = find_route(own, policy.odds, policy.start).places[0]
-    model, tiers = router.tiers[start].model, decision.router.tiers
+    model, tiers = router.tiers[start].model, decision.loaded.tiers
     place = next((place for place in learned_places(decision) if tiers[place].model == model), None)
     return Opinion(router.artifact.digest, place)

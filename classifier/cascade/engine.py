@@ -1,7 +1,7 @@
 """One request through a cascade: whom to ask, what to keep, when to go on. Decides and never waits, see `calls`.
 
-`Engine.steps` is a generator that yields what is to be done and returns the `Run`. What fails is treated as `failures`
-says; whatever happens, an answer that some tier can give within the deadline is given.
+`Engine.steps` is a generator that yields what is to be done and returns the `CascadeRun`. What fails is treated as
+`failures` says; whatever happens, an answer that some tier can give within the deadline is given.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
-from classifier.cascade.route import Route, fallbacks, find_route, start_tier
-from classifier.cascade.run import Policy, Run
+from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
+from classifier.cascade.run import CascadeRun, Policy
 from classifier.cascade.streams import Collected
 from classifier.cascade.usage import token_counts
 from classifier.errors import BudgetExceededError, ConfigError
@@ -49,7 +49,7 @@ class Engine:
         policy: Policy,
         *,
         candidate: Candidate | None = None,
-        record: Callable[[Run], None] | None = None,
+        record: Callable[[CascadeRun], None] | None = None,
         random: Random | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,9 +72,11 @@ class Engine:
         ------
         InputError : the policy's start is no tier.
         """
-        start_tier(self.router, self.policy.start)
+        start_tier(self.router.menu, self.policy.start)
 
-    def steps(self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None) -> Steps[Run]:
+    def steps(
+        self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None
+    ) -> Steps[CascadeRun]:
         """Take one request through.
 
         Parameters
@@ -99,7 +101,7 @@ class Engine:
             raise for_caller(run.error)
         return run
 
-    def end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
+    def end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
         """Note what came of a streamed answer, with the gate's verdict where the gate need not ask anybody for it.
 
         Parameters
@@ -115,19 +117,19 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def abandon_stream(self, run: Run, collected: Collected) -> None:
+    def abandon_stream(self, run: CascadeRun, collected: Collected) -> None:
         """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
         self._note_stream(run, collected, GeneratorExit())
         self._record(run)
 
-    def audit(self, run: Run) -> Steps[dict[str, float]]:
+    def audit(self, run: CascadeRun) -> Steps[dict[str, float]]:
         """Ask the reference what has been answered already, and compare.
 
         Returns
         -------
         Scores (0..1) of the answer that was kept and of the reference's, by tier; without those that cannot be told.
         """
-        kept, reference = run.kept, run.router.model.reference
+        kept, reference = run.kept, run.loaded.model.reference
         run.ends = self._end(self.policy.deadline)
         attempt, answer = yield from self._call(run, reference, AUDIT, run.arguments)
         if answer is None or kept is None or kept.answer is None:
@@ -148,7 +150,7 @@ class Engine:
                 scores[each.tier] = verdict.score
         return scores
 
-    def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> Run:
+    def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
         given = {name: value for name, value in arguments.items() if not isinstance(value, _NOT_GIVEN)}
         messages = given.get("messages") or ()
         if not isinstance(messages, Sequence):  # what can be read once only is read here
@@ -167,7 +169,7 @@ class Engine:
             route = find_route(decision, policy.odds, policy.start)
             route = self._explorer.explore(route, decision)
         else:
-            start_tier(self.router, model, "model")
+            start_tier(self.router.menu, model, "model")
             route = find_route(decision, policy.odds, model)
         wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
@@ -176,7 +178,7 @@ class Engine:
         if isinstance(limit, openai.Timeout):
             limit = limit.read
         limit = float(limit) if isinstance(limit, int | float) else policy.deadline
-        return Run(
+        return CascadeRun(
             id=new_id(),
             time=time.time(),
             policy=policy,
@@ -192,7 +194,7 @@ class Engine:
     def _end(self, limit: float | None) -> float | None:
         return None if limit is None else self._clock() + limit
 
-    def _answer(self, run: Run) -> Steps[None]:
+    def _answer(self, run: CascadeRun) -> Steps[None]:
         first, *others = run.route.places
         if (yield from self._try(run, first, last=not others)):
             return
@@ -204,7 +206,7 @@ class Engine:
                 return
         yield from self._fail_over(run)
 
-    def _answer_on_no_budget(self, run: Run) -> Steps[None]:
+    def _answer_on_no_budget(self, run: CascadeRun) -> Steps[None]:
         """Refuse, or ask the cheapest tier whatever it costs."""
         budget = self.policy.budget
         assert budget is not None
@@ -213,10 +215,10 @@ class Engine:
                 f"the spend limit{'' if run.key is None else ' of this key'} is reached; raise Budget's total or "
                 "per_key, or let the cheapest tier answer with when_reached='cheapest'"
             )
-        run.route = Route(run.decision.feasible[:1])
+        run.route = TierOrder(run.decision.feasible[:1])
         yield from self._try(run, run.route.places[0], last=True, overdraw=True)
 
-    def _try(self, run: Run, place: int, *, last: bool, overdraw: bool = False) -> Steps[bool]:
+    def _try(self, run: CascadeRun, place: int, *, last: bool, overdraw: bool = False) -> Steps[bool]:
         """Ask one tier; whether the request is answered by that."""
         if run.attempts and self._time_left(run) <= 0:
             return False
@@ -241,10 +243,10 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != run.router.model.reference and self._random.random() < self.policy.audit
+        run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
         return True
 
-    def _note_failure(self, run: Run, place: int, error: Exception, *, added: bool = False) -> None:
+    def _note_failure(self, run: CascadeRun, place: int, error: Exception, *, added: bool = False) -> None:
         """Note what came of a call; raise it where the other tiers would say the same.
 
         Parameters
@@ -259,13 +261,13 @@ class Engine:
         if blames_request(error) or len(run.refused) > 1:
             raise error
 
-    def _keep_if_better(self, run: Run, attempt: Attempt) -> None:
+    def _keep_if_better(self, run: CascadeRun, attempt: Attempt) -> None:
         """Keep an answer that was turned down until there is a better one."""
         score = attempt.verdict.score if attempt.verdict else 0.0
         if run.kept is None or run.kept.verdict is None or score > run.kept.verdict.score:
             run.kept, run.passed = attempt, False
 
-    def _fail_over(self, run: Run) -> Steps[None]:
+    def _fail_over(self, run: CascadeRun) -> Steps[None]:
         """Where the route's last call failed: dearer tiers, an answer that was turned down, the others, once more."""
         last = run.tried[-1]
         if last not in run.errors:
@@ -278,7 +280,7 @@ class Engine:
         if run.kept is None:
             yield from self._try_again(run)
 
-    def _try_again(self, run: Run) -> Steps[None]:
+    def _try_again(self, run: CascadeRun) -> Steps[None]:
         """Ask the tiers again whose failure may have passed, after the pause that the most patient of them wants."""
         for turn in range(self.policy.retries):
             order = dict.fromkeys([*run.route.places[::-1], *run.tried])
@@ -294,11 +296,11 @@ class Engine:
                 if (yield from self._try(run, place, last=True)):
                     return
 
-    def _stream(self, run: Run, place: int, attempt: Attempt) -> Steps[bool]:
+    def _stream(self, run: CascadeRun, place: int, attempt: Attempt) -> Steps[bool]:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(run.router.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
+            call = Call(run.loaded.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
             run.stream = yield call
         except NotSentError as error:
             self._withdraw(run, attempt, error)
@@ -313,7 +315,9 @@ class Engine:
         run.kept, run.passed = attempt, None
         return True
 
-    def _note_stream(self, run: Run, collected: Collected, error: BaseException | None) -> tuple[Attempt, Answer]:
+    def _note_stream(
+        self, run: CascadeRun, collected: Collected, error: BaseException | None
+    ) -> tuple[Attempt, Answer]:
         attempt = run.kept
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
@@ -323,7 +327,7 @@ class Engine:
         return attempt, answer
 
     def _call(
-        self, run: Run, place: int, purpose: str, arguments: Mapping[str, Any]
+        self, run: CascadeRun, place: int, purpose: str, arguments: Mapping[str, Any]
     ) -> Steps[tuple[Attempt, Answer | None]]:
         """One call beside those that are to answer the request.
 
@@ -333,13 +337,13 @@ class Engine:
         """
         attempt = self._begin_attempt(run, place, purpose)
         if attempt is None:
-            raise BudgetExceededError(f"the budget does not allow to ask {run.router.tiers[place].name} ({purpose})")
+            raise BudgetExceededError(f"the budget does not allow to ask {run.loaded.tiers[place].name} ({purpose})")
         answer = yield from self._complete(run, place, attempt, arguments)
         return attempt, answer
 
-    def _begin_attempt(self, run: Run, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
+    def _begin_attempt(self, run: CascadeRun, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
         """An attempt at a tier, cancelled until something else is known of it; None: the budget does not allow it."""
-        tier = run.router.tiers[place]
+        tier = run.loaded.tiers[place]
         attempt = Attempt(purpose, tier.name, tier.model, error="cancelled")
         if overdraw:
             self._ledger.overdraw(run, attempt, place)
@@ -348,12 +352,14 @@ class Engine:
         run.attempts.append(attempt)
         return attempt
 
-    def _complete(self, run: Run, place: int, attempt: Attempt, arguments: Mapping[str, Any]) -> Steps[Answer | None]:
+    def _complete(
+        self, run: CascadeRun, place: int, attempt: Attempt, arguments: Mapping[str, Any]
+    ) -> Steps[Answer | None]:
         """Make a call; no answer where it failed."""
         began = self._clock()
         answer = None
         try:
-            completion = yield Call(run.router.tiers[place], arguments, self._patience(run))
+            completion = yield Call(run.loaded.tiers[place], arguments, self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
         except NotSentError as error:
@@ -365,13 +371,15 @@ class Engine:
             self._ledger.settle(run, attempt)
         return answer
 
-    def _withdraw(self, run: Run, attempt: Attempt, error: NotSentError) -> NoReturn:
+    def _withdraw(self, run: CascadeRun, attempt: Attempt, error: NotSentError) -> NoReturn:
         """Forget a call that was never made, and raise what kept it from being made."""
         self._ledger.release(run, attempt)
         run.attempts.remove(attempt)
         raise error.reason from None
 
-    def _read(self, run: Run, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]) -> Answer:
+    def _read(
+        self, run: CascadeRun, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]
+    ) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
         tokens_in, tokens_out = token_counts(completion.usage)
         self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
@@ -383,26 +391,26 @@ class Engine:
         self._ledger.note_answer(run, attempt, answer)
         return answer
 
-    def _judge(self, run: Run, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
+    def _judge(self, run: CascadeRun, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
         ask = partial(self._ask, run, attempt.tier) if may_ask else None
         return (yield from judge(self.policy.gate, answer, ask, partial(self._patience, run)))
 
-    def _ask(self, run: Run, answering: str, wanted: Ask) -> Steps[Answer]:
+    def _ask(self, run: CascadeRun, answering: str, wanted: Ask) -> Steps[Answer]:
         """What a gate asks for."""
-        tier = run.router.menu.find(wanted.tier or answering)
+        tier = run.loaded.menu.find(wanted.tier or answering)
         if tier is None:
-            names = ", ".join(tier.name for tier in run.router.tiers)
+            names = ", ".join(tier.name for tier in run.loaded.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
-        attempt, answer = yield from self._call(run, run.router.tiers.index(tier), wanted.purpose, wanted.arguments)
+        attempt, answer = yield from self._call(run, run.loaded.tiers.index(tier), wanted.purpose, wanted.arguments)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception
         return answer
 
-    def _time_left(self, run: Run) -> float:
+    def _time_left(self, run: CascadeRun) -> float:
         return float("inf") if run.ends is None else run.ends - self._clock()
 
-    def _patience(self, run: Run) -> float | None:
+    def _patience(self, run: CascadeRun) -> float | None:
         """Seconds that a call may take: half of what is left while there are tiers that have not been asked."""
         left = self._time_left(run)
         if left == float("inf"):

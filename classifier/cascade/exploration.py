@@ -31,7 +31,7 @@ from threading import Lock
 
 from classifier.cascade.candidate import Candidate, Opinion
 from classifier.cascade.fork import renew_in_child
-from classifier.cascade.route import Draw, Route, learned_places, route_from
+from classifier.cascade.route import StartDraw, TierOrder, learned_places, route_from
 from classifier.cascade.run import Policy
 from classifier.decision import Decision
 
@@ -81,7 +81,7 @@ class Explorer:
         """In a child process, no thread holds the lock."""
         self._lock = Lock()
 
-    def explore(self, route: Route, decision: Decision) -> Route:
+    def explore(self, route: TierOrder, decision: Decision) -> TierOrder:
         """The same route, or one that begins at another tier that was drawn."""
         policy = self._policy
         if policy.explore <= 0:
@@ -98,11 +98,11 @@ class Explorer:
                 chances = self._directed(decision, opinion, planned, others)
         place = _drawn(chances, self._random)
         places = route.places if place == planned else route_from(decision, policy.odds, place)
-        return Route(places, Draw(planned, chances, None if opinion is None else opinion.digest))
+        return TierOrder(places, StartDraw(planned, chances, None if opinion is None else opinion.digest))
 
     def _directed(self, decision: Decision, opinion: Opinion, planned: int, others: Sequence[int]) -> dict[int, float]:
         """By place, the probability that the route begins there, where there is a candidate; counts the request."""
-        policy, pair = self._policy, (decision.router.artifact.digest, opinion.digest)
+        policy, pair = self._policy, (decision.loaded.artifact.digest, opinion.digest)
         account = self._account
         if account is None or account.pair != pair:
             account = Account(pair)
@@ -119,7 +119,7 @@ class Explorer:
 def other_starts(decision: Decision, planned: int, floor: float) -> list[int]:
     """Places of other tiers whose expected quality is at least this share of the reference's."""
     quality = decision.prediction.quality
-    least = floor * quality[decision.router.model.reference]
+    least = floor * quality[decision.loaded.model.reference]
     return [place for place in learned_places(decision) if place != planned and quality[place] >= least]
 
 

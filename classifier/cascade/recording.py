@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from classifier.cascade.calls import Attempt
-from classifier.cascade.run import Run
+from classifier.cascade.run import CascadeRun
 from classifier.features import Features
 from classifier.gates import Answer, Verdict, answer_features
 from classifier.outcomes.privacy import FEATURES
@@ -19,7 +19,7 @@ from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord
 _log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
+class OutcomeSink(Protocol):
     """What a cascade needs of an outcome store; `classifier.outcomes.OutcomeStore` is one."""
 
     def record(self, decision: DecisionRecord) -> None:
@@ -58,10 +58,10 @@ class LazyFeatures(Mapping[str, float]):
 class Recorder:
     """Tells a store of runs; whatever goes wrong there, the request does not notice."""
 
-    def __init__(self, store: Store | None) -> None:
+    def __init__(self, store: OutcomeSink | None) -> None:
         self.store = store
 
-    def __call__(self, run: Run) -> None:
+    def __call__(self, run: CascadeRun) -> None:
         """Record a run that has ended."""
         if self.store is None:
             return
@@ -71,13 +71,13 @@ class Recorder:
         except Exception as error:
             _log.warning("an outcome was not recorded (%s)", type(error).__name__)
 
-    def _features(self, run: Run) -> Features | None:
+    def _features(self, run: CascadeRun) -> Features | None:
         """The request's features, where the store wants them in place of the request."""
         if getattr(self.store, "mode", None) != FEATURES:
             return None
         return run.decision.features
 
-    def audit(self, run: Run, scores: Mapping[str, float]) -> None:
+    def audit(self, run: CascadeRun, scores: Mapping[str, float]) -> None:
         """Record what an audit of a run found: its calls, and the answers' scores by tier."""
         if self.store is None:
             return
@@ -90,19 +90,19 @@ class Recorder:
             _log.warning("an audit was not recorded (%s)", type(error).__name__)
 
 
-def decision_record(run: Run, features: Features | None = None) -> DecisionRecord:
+def decision_record(run: CascadeRun, features: Features | None = None) -> DecisionRecord:
     """All that is known of a run, with the request's features where they are to be kept."""
     decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
-    router, expected = decision.router, decision.prediction
+    loaded, expected = decision.loaded, decision.prediction
     setting = decision.plan.setting
     return DecisionRecord(
         id=run.id,
         time=datetime.fromtimestamp(run.time, UTC),
-        chosen=router.tiers[route.places[0]].name,
+        chosen=loaded.tiers[route.places[0]].name,
         rule=decision.strategy,
-        artifact=router.artifact.digest,
+        artifact=loaded.artifact.digest,
         setting={} if setting is None else {**asdict(setting), "promise": decision.plan.promise},
-        menu=[tier.name for tier in router.learned_tiers],
+        menu=[tier.name for tier in loaded.learned_tiers],
         messages=list(arguments.get("messages", ())),
         features=features,
         task=decision.request.task,
@@ -118,8 +118,8 @@ def decision_record(run: Run, features: Features | None = None) -> DecisionRecor
         audited=run.audited,
         answered=None if run.kept is None else run.kept.tier,
         key=run.key,
-        planned=router.tiers[route.planned].name,
-        start_probabilities={router.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
+        planned=loaded.tiers[route.planned].name,
+        start_probabilities={loaded.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
         candidate=None if route.draw is None else route.draw.candidate,
         explore_share=policy.explore,
         audit_share=0.0 if run.stream is not None else policy.audit,

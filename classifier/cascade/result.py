@@ -7,7 +7,7 @@ from typing import Any
 
 from classifier.cascade.calls import Attempt
 from classifier.cascade.ledger import was_refused
-from classifier.cascade.run import Run
+from classifier.cascade.run import CascadeRun
 from classifier.decision import Decision
 
 
@@ -48,7 +48,7 @@ def outcome_id(response: object) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def make_result(run: Run, response: Any) -> CascadeResult:
+def make_result(run: CascadeRun, response: Any) -> CascadeResult:
     """The result of a run that has an answer, whose id the response bears from now on."""
     kept = run.kept
     assert kept is not None

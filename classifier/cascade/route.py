@@ -12,7 +12,7 @@ and trying it first, keeping its answer if the gate passes it and going on at th
 
 It is a cascade (Chen et al., "FrugalGPT", 2023) stopped optimally, with the router's expectations in place of averages.
 That requests which fail a gate are harder for the later tiers as well is left out of account. For a learned gate, what
-comes of a try is known better, by what the router expects (`classifier.gates.prospect`), and the price weight is that
+comes of a try is known better, by what the router expects (`classifier.gates.try_value`), and the price weight is that
 which was certified together with the gate.
 """
 
@@ -23,13 +23,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
 
-from classifier.catalog import Tier
+from classifier.catalog import Menu, Tier
 from classifier.decision import Decision
 from classifier.errors import InputError
 from classifier.gates.stored import CascadeSetting
 from classifier.novelty import NOVEL
 from classifier.policy import supported
-from classifier.router import Router
 
 ROUTER, CHEAPEST = "router", "cheapest"
 
@@ -55,7 +54,7 @@ class GateRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class StartDraw:
     """How a start was drawn.
 
     Attributes
@@ -71,7 +70,7 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class TierOrder:
     """The tiers to try, in order.
 
     Attributes
@@ -81,7 +80,7 @@ class Route:
     """
 
     places: tuple[int, ...]
-    draw: Draw | None = None
+    draw: StartDraw | None = None
 
     @property
     def planned(self) -> int:
@@ -107,7 +106,7 @@ class Route:
 Odds: TypeAlias = GateRates | CascadeSetting
 
 
-def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
+def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> TierOrder:
     """The route that is worth most.
 
     Parameters
@@ -120,11 +119,11 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> Route:
     if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
         first = decision.position
     if first is not None and first >= len(decision.prediction.quality):
-        return Route((first,))
+        return TierOrder((first,))
     if decision.strategy != "learned":
         assert first is not None
-        return Route((first, *_dearer_reference(decision, first)))
-    return Route(_best(decision, odds, learned, first))
+        return TierOrder((first, *_dearer_reference(decision, first)))
+    return TierOrder(_best(decision, odds, learned, first))
 
 
 def route_from(decision: Decision, odds: Odds, first: int) -> tuple[int, ...]:
@@ -145,7 +144,7 @@ def learned_places(decision: Decision) -> list[int]:
     return list(supported(learned, decision.prediction.unsupported))
 
 
-def start_tier(router: Router, start: str, option: str = "start") -> Tier | None:
+def start_tier(menu: Menu, start: str, option: str = "start") -> Tier | None:
     """The tier that ``start`` names; None where it is "router" or "cheapest". ``option``: where the name was given.
 
     Raises
@@ -154,9 +153,9 @@ def start_tier(router: Router, start: str, option: str = "start") -> Tier | None
     """
     if start in (ROUTER, CHEAPEST):
         return None
-    tier = router.menu.find(start)
+    tier = menu.find(start)
     if tier is None:
-        names = ", ".join(tier.name for tier in router.tiers)
+        names = ", ".join(tier.name for tier in menu.tiers)
         others = f"'{ROUTER}', '{CHEAPEST}'" if option == "start" else "'auto'"
         raise InputError(f"{option} '{start}' is no tier; expected {others} or one of: {names}")
     return tier
@@ -166,26 +165,26 @@ def _first(decision: Decision, start: str) -> int | None:
     """Place of the tier to begin at; None: where it is worth most."""
     if start == CHEAPEST:
         return decision.feasible[0]
-    tier = None if start == ROUTER else decision.router.menu.find(start)
+    tier = None if start == ROUTER else decision.loaded.menu.find(start)
     if tier is None:  # a new artifact may have no tier of that name
         return None
-    place = decision.router.tiers.index(tier)
+    place = decision.loaded.tiers.index(tier)
     return place if place in decision.feasible else decision.position
 
 
 def _dearer_reference(decision: Decision, first: int) -> tuple[int, ...]:
-    reference = decision.router.model.reference
+    reference = decision.loaded.model.reference
     return (reference,) if reference > first and reference in decision.feasible else ()
 
 
 def _best(decision: Decision, odds: Odds, learned: Sequence[int], first: int | None) -> tuple[int, ...]:
     """The best route over the learned tiers; from ``first`` on, which is tried whatever it is worth, where given."""
-    router, expected = decision.router, decision.prediction
+    loaded, expected = decision.loaded, decision.prediction
     weight, bonus = _prices(decision, odds)
     worth: dict[int, float] = {}
     following: dict[int, int | None] = {}
     for place in reversed(learned):
-        own = bonus if place == router.model.reference else 0.0
+        own = bonus if place == loaded.model.reference else 0.0
         worth[place] = expected.quality[place] + own - weight * expected.cost[place]
         following[place] = None
         later = [other for other in learned if other > place]
@@ -205,7 +204,7 @@ def _best(decision: Decision, odds: Odds, learned: Sequence[int], first: int | N
 
 def _prices(decision: Decision, odds: Odds) -> tuple[float, float]:
     """Quality points that one USD is worth, and those that speak for the reference."""
-    rule = decision.router.rule
+    rule = decision.loaded.rule
     if isinstance(odds, CascadeSetting):
         return odds.price_weight / rule.reference_cost, 0.0
     setting = decision.plan.setting or rule.task_setting(decision.request.task)
@@ -214,11 +213,11 @@ def _prices(decision: Decision, odds: Odds) -> tuple[float, float]:
 
 def _tried(decision: Decision, odds: Odds, place: int, later: float) -> float:
     """What trying a tier is worth, its price aside, where going on is worth ``later``."""
-    router, quality = decision.router, decision.prediction.quality
+    loaded, quality = decision.loaded, decision.prediction.quality
     if isinstance(odds, CascadeSetting):
-        prospect = odds.prospects.get(router.tiers[place].name)
+        prospect = odds.prospects.get(loaded.tiers[place].name)
         return (
-            -inf if prospect is None else prospect.worth_of_one(quality[place], quality[router.model.reference], later)
+            -inf if prospect is None else prospect.worth_of_one(quality[place], quality[loaded.model.reference], later)
         )
     kept = quality[place] * odds.pass_adequate
     passes = kept + (1.0 - quality[place]) * odds.pass_inadequate

@@ -10,10 +10,10 @@ from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import Attempt
-from classifier.cascade.route import GateRates, Odds, Route
+from classifier.cascade.route import GateRates, Odds, TierOrder
 from classifier.decision import Decision
 from classifier.gates import Gate
-from classifier.router import Router
+from classifier.loaded import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Policy:
 
 
 @dataclass(slots=True)
-class Run:
+class CascadeRun:
     """One request.
 
     Attributes
@@ -60,7 +60,7 @@ class Run:
     time: float
     policy: Policy
     decision: Decision
-    route: Route
+    route: TierOrder
     arguments: Mapping[str, Any] = field(repr=False)
     key: str | None
     wants_stream: bool
@@ -77,9 +77,9 @@ class Run:
     recorded: int = 0
 
     @property
-    def router(self) -> Router:
-        """The one that decided: a router that takes up new artifacts may have another in force by now."""
-        return self.decision.router
+    def loaded(self) -> Loaded:
+        """The artifact that decided: a watched router may use another by now."""
+        return self.decision.loaded
 
     @property
     def completion(self) -> ChatCompletion:

@@ -14,14 +14,15 @@ from classifier.cascade.budget import Budget
 from classifier.cascade.candidate import make_candidate
 from classifier.cascade.engine import Engine
 from classifier.cascade.limits import AnswerLimits
-from classifier.cascade.recording import Recorder, Store
+from classifier.cascade.recording import OutcomeSink, Recorder
 from classifier.cascade.route import GateRates, Odds
 from classifier.cascade.run import Policy
 from classifier.cascade.transport import guarded
 from classifier.errors import InputError
 from classifier.gates import AllOf, Gate, LearnedGate, SecondOpinion, default_gate
 from classifier.gates.stored import CascadeSetting, has_gate
-from classifier.router import Router, shared_router
+from classifier.router import Router
+from classifier.shared import shared_router
 
 if TYPE_CHECKING:
     from classifier.outcomes import OutcomeStore
@@ -64,7 +65,7 @@ class Options(TypedDict, total=False):
     start: str
     deadline: float | None
     retries: int
-    store: Store | str | None
+    store: OutcomeSink | str | None
     explore: float
     explore_floor: float
     candidate: Router | str | Path | None
@@ -253,13 +254,13 @@ def _check(options: Options) -> None:
         raise InputError(f"retries is {retries}; expected a whole number of 0 or more")
 
 
-def _usable(store: Store | None) -> Store | None:
+def _usable(store: OutcomeSink | None) -> OutcomeSink | None:
     if store is not None and not hasattr(store, "record"):
         raise InputError(f"store: found {_shown(store)}, expected an OutcomeStore or its URL (sqlite:///outcomes.db)")
     return store
 
 
-def _opened(url: str) -> Store:
+def _opened(url: str) -> OutcomeSink:
     from classifier.outcomes import OutcomeStore
 
     return OutcomeStore(url)

@@ -19,7 +19,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.background import Background
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.result import CascadeResult, make_result
-from classifier.cascade.run import Run
+from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Options, Settings, own_client, own_clients
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
@@ -194,10 +194,10 @@ class Cascade:
             self._uncounted.add(name)
         return cast("Stream[ChatCompletionChunk]", stream)
 
-    def _end_stream(self, run: Run, collected: Collected, error: BaseException | None) -> None:
+    def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:
         self._drive(self._engine.end_stream(run, collected, error))
 
-    def _audit(self, run: Run) -> None:
+    def _audit(self, run: CascadeRun) -> None:
         self._settings.recorder.audit(run, self._drive(self._engine.audit(run)))
 
 

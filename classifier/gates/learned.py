@@ -20,8 +20,9 @@ from classifier.gates.evidence import agreements, fill_unknown, judged_features
 from classifier.gates.gate import Ask, Gate, SimpleGate, Steps, Verdict
 from classifier.gates.options import expect_share
 from classifier.gates.stored import CascadePromise, StoredGate, keep_score, load_gate
+from classifier.locate import find_artifact
 from classifier.model import Prediction
-from classifier.router import Router, find_artifact
+from classifier.router import Router
 from classifier.tokens import estimate_tokens
 
 _NO_OTHERS: Mapping[str, Answer] = MappingProxyType({})

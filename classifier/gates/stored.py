@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from classifier.artifact import MAX_NUMBER, Artifact, header_field, model_part
 from classifier.errors import ArtifactError
 from classifier.gates.evidence import EVIDENCE_VERSION, evidence_names
-from classifier.gates.prospect import MOST_BINS, Prospect
+from classifier.gates.try_value import MOST_BINS, TryValue
 from classifier.model import Model, dump_model, load_model
 
 GATE_VERSION = 1
@@ -39,7 +39,7 @@ class CascadeSetting:
     cost: float
     pass_adequate: float
     pass_inadequate: float
-    prospects: Mapping[str, Prospect]
+    prospects: Mapping[str, TryValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +174,14 @@ def inherit_gate(before: Artifact, ladder: Sequence[str]) -> StoredGate | None:
     return replace(gate, promise=replace(gate.promise, certified=False, inherited=True))
 
 
-def _load_prospect(artifact: Artifact, tier: str) -> Prospect:
+def _load_prospect(artifact: Artifact, tier: str) -> TryValue:
     def numbers(name: str) -> tuple[float, ...]:
         values = header_field(artifact, FIELD, "cascade", "setting", "prospects", tier, name, kind=list)
         if not all(type(value) in (int, float) and abs(value) <= MAX_NUMBER for value in values):
             raise _unsound(artifact)
         return tuple(map(float, values))
 
-    prospect = Prospect(numbers("edges"), numbers("kept"), numbers("gain"))
+    prospect = TryValue(numbers("edges"), numbers("kept"), numbers("gain"))
     bins = len(prospect.kept)
     if not 0 < bins <= MOST_BINS or (bins, bins) != (len(prospect.gain), len(prospect.edges) + 1):
         raise _unsound(artifact)

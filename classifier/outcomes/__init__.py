@@ -3,7 +3,7 @@
     records.py      what is kept                          database.py   URL -> connections
     store.py        `OutcomeStore`, the way in            schema.py     tables and migrations
     writer.py       the thread that writes                rows.py       records <-> rows
-    lane.py         a queue and its thread                stats.py      the rows in sums
+    work_queue.py   a queue and its thread                stats.py      the rows in sums
     recent.py       what no flush has confirmed yet       watch.py      is the file still the one that was opened?
     spill.py        where records wait while the          reading.py    files that cannot be written
                     store is down                         private.py    files for their owner alone

@@ -32,7 +32,7 @@ from classifier.outcomes.keys import Keys
 from classifier.outcomes.reading import can_write, location
 from classifier.outcomes.schema import HASH_KEY, VERSION, bring_up, check_version, found_version, store_settings
 from classifier.outcomes.sealing import unseal
-from classifier.outcomes.watch import Identity, identity, misfit, prepare_file
+from classifier.outcomes.watch import Identity, identity, prepare_file, why_unfit
 
 _SQLITE, _POSTGRES = "sqlite", "postgresql"
 _DRIVERS = {
@@ -171,7 +171,7 @@ class Database:
     def _make_file(self) -> Identity | None:
         if self.path is None:
             return None
-        if (wrong := misfit(self.path)) is not None:
+        if (wrong := why_unfit(self.path)) is not None:
             raise NoStoreError(wrong)
         try:
             if prepare_file(self.path):
@@ -185,7 +185,7 @@ class Database:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         if self.path is not None and not self.path.is_file():
-            raise NoStoreError(misfit(self.path) or _ABSENT)
+            raise NoStoreError(why_unfit(self.path) or _ABSENT)
         if self.path is None or can_write(self.path):
             with self._engine.connect() as connection:
                 self._prepare(connection, write=False)

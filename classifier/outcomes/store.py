@@ -41,7 +41,7 @@ from classifier.outcomes.rows import (
 )
 from classifier.outcomes.sealing import sealed_by
 from classifier.outcomes.stats import Stats, read_stats
-from classifier.outcomes.watch import misfit
+from classifier.outcomes.watch import why_unfit
 from classifier.outcomes.writer import Counters, Writer, WriterOptions
 
 DEFAULT_URL = "sqlite:///outcomes.db"
@@ -105,7 +105,7 @@ class OutcomeStore:
             raise InputError(f"retention_days: found {retention_days}, expected a number of days above 0, or None")
         self._keys = Keys(key)
         self._database = Database(url, self._keys)
-        if self._database.path is not None and (wrong := misfit(self._database.path)) is not None:
+        if self._database.path is not None and (wrong := why_unfit(self._database.path)) is not None:
             raise NoStoreError(f"{self.name}: {wrong}")
         folders = (Path(spill).absolute(),) if spill is not None else _spill_folders(self._database)
         self._writer = Writer(

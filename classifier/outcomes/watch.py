@@ -61,7 +61,7 @@ def still_there(path: Path, before: Identity) -> Identity | None:
     return now if before.log in (None, now.log) else None
 
 
-def misfit(path: Path) -> str | None:
+def why_unfit(path: Path) -> str | None:
     """What is wrong with a path at which something lies that is no file; None: nothing."""
     if not os.path.exists(path) or os.path.isfile(path):
         return None

@@ -33,7 +33,6 @@ from sqlalchemy.exc import DBAPIError
 from classifier.outcomes.database import HOME, Database, is_down, reason
 from classifier.outcomes.dead_letters import dead_letter
 from classifier.outcomes.keys import VARIABLE, Keys
-from classifier.outcomes.lane import Jobs, Lane, Tally
 from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.privacy import PROMPT, kept, seal_record
 from classifier.outcomes.recent import Recent
@@ -41,6 +40,7 @@ from classifier.outcomes.records import DecisionRecord, Record
 from classifier.outcomes.rows import prune_decisions, write_records
 from classifier.outcomes.sealing import KEY_BYTES
 from classifier.outcomes.spill import BROKEN, Spill
+from classifier.outcomes.work_queue import Jobs, Tally, WorkQueue
 
 _LONGEST_PAUSE = 60.0  # seconds between two looks at a store that is down, or at the spill folder
 _RETENTION_PAUSE = 3600.0
@@ -113,9 +113,9 @@ class Writer:
         self.database, self.spill = Database(options.url, self.keys), Spill(options.folders)
         self._lock = threading.RLock()  # reentrant: an abandoned stream may be recorded while this thread holds it
         jobs = Jobs(self._store, self._rescue, self._count, self._idle, self._settle, self._end)
-        self._lane = Lane("outcomes", options.queue_size, options.batch, jobs, self._lock)
+        self._queue = WorkQueue("outcomes", options.queue_size, options.batch, jobs, self._lock)
         jobs = Jobs(self._spill_overflow, self._rescue, self._count)
-        self._overflow = Lane("outcomes-overflow", options.queue_size, options.batch, jobs, self._lock)
+        self._overflow = WorkQueue("outcomes-overflow", options.queue_size, options.batch, jobs, self._lock)
         self._counts: Counter[str] = Counter()
         self._flushed_lost = 0
         self._warned: set[str] = set()
@@ -131,7 +131,7 @@ class Writer:
         """What became of the records so far."""
         with self._lock:
             known = {each.name: self._counts[each.name] for each in fields(Counters)}
-            return Counters(**{**known, "waiting": len(self._lane) + len(self._overflow)})
+            return Counters(**{**known, "waiting": len(self._queue) + len(self._overflow)})
 
     def put(self, record: Record) -> None:
         """Take a record; never waits and never raises."""
@@ -139,7 +139,7 @@ class Writer:
             self._counts["given"] += 1
             if self not in _OPEN:
                 return self._drop(1, "the store is closed")
-            if self._lane.put(record):
+            if self._queue.put(record):
                 return
             self._warn("full", "the queue of outcomes is full; what comes on top is spilled")
             if not self._overflow.put(record):
@@ -154,7 +154,7 @@ class Writer:
         was in a file that is gone.
         """
         begun = monotonic()
-        done = self._lane.flush(timeout)
+        done = self._queue.flush(timeout)
         left = None if timeout is None else max(0.0, timeout - (monotonic() - begun))
         done = self._overflow.flush(left) and done
         with self._lock:
@@ -169,8 +169,8 @@ class Writer:
                 return
             _OPEN.discard(self)
         end = monotonic() + timeout
-        for lane in (self._lane, self._overflow):
-            lane.close(max(0.0, end - monotonic()))
+        for queue in (self._queue, self._overflow):
+            queue.close(max(0.0, end - monotonic()))
 
     def _store(self, records: list[Record]) -> Tally:
         tally: Counter[str] = Counter()

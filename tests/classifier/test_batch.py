@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from classifier import NoFeasibleTierError, Router
 from classifier.artifact import read_artifact
-from classifier.batch import by_chunks, choose_rows
+from classifier.batch import by_chunks
 from classifier.catalog import default_menu
 from classifier.compiled import COMPILED
 from classifier.features import FeatureExtractor
-from classifier.policy import choose
+from classifier.policy import choose, choose_many
 from classifier.request import Request, make_request
 from classifier.tokens import estimate_tokens
 from tests.helpers.requests import CODE, EASY, HARD, LANGUAGES, MATH, any_request
@@ -60,7 +60,7 @@ def test_choices_are_those_of_single_requests(seed):
     quality, cost = random.integers(4, size=(20, 3)) / 4, random.integers(4, size=(20, 3)) / 4
     weights, allowed = random.random(20).round(1), random.random((20, 3)) < 0.7
     allowed[:, 1] |= ~allowed.any(axis=1)
-    picked = choose_rows(quality, cost, weights, allowed)
+    picked = choose_many(quality, cost, weights, allowed)
     for row in range(20):
         expected = choose(quality[row], cost[row], weights[row], np.flatnonzero(allowed[row]).tolist())
         assert picked[row] == expected

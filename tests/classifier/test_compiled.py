@@ -122,3 +122,11 @@ def test_beyond_the_window_length_costs_nothing(times, piece):
     text = piece * (1 + 4 * WINDOW // len(piece))
     assert steps(text * times) <= STEPS_PER_BYTE * 4 * (WINDOW + 1)
     assert steps(text + "x" * 10**6 + text) == steps(text + "y" * 10 + text)
+
+
+def test_constants_that_are_written_twice_agree():
+    from classifier.compiled import _scan
+
+    assert {name: compiled for name, (compiled, _) in _scan.WRITTEN_TWICE.items()} == {
+        name: defined for name, (_, defined) in _scan.WRITTEN_TWICE.items()
+    }

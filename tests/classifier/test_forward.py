@@ -16,7 +16,7 @@ from tests.helpers.routers import KEYWORDS, table_matrix
 if not COMPILED:
     pytest.skip("the compiled modules are not built here", allow_module_level=True)
 
-from classifier import _forward
+from classifier.compiled import _forward
 
 seeds = st.integers(0, 2**32 - 1)
 

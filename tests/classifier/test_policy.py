@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 
 from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
-from classifier.policy import choose, choose_many, feasible_tiers, least_able, misfit
+from classifier.policy import choose, choose_many, feasible_tiers, least_able, why_unfit
 from classifier.request import Request
 from tests.helpers.requests import any_request
 
@@ -34,7 +34,7 @@ ABLE = Tier("able", "m/able", 9, 9)
     ],
 )
 def test_hard_constraints(tier, request_, tokens, reason):
-    assert misfit(tier, request_, tokens) == reason
+    assert why_unfit(tier, request_, tokens) == reason
 
 
 def test_tiers_that_can_serve_keep_their_order():
@@ -68,8 +68,8 @@ able = st.builds(
 
 @given(st.lists(able, min_size=1, max_size=4), any_request, st.floats(0, 3000))
 def test_the_least_able_tier_serves_what_every_tier_serves(tiers, request, tokens):
-    every = all(misfit(tier, request, tokens) is None for tier in tiers)
-    assert (misfit(least_able(tiers), request, tokens) is None) == every
+    every = all(why_unfit(tier, request, tokens) is None for tier in tiers)
+    assert (why_unfit(least_able(tiers), request, tokens) is None) == every
 
 
 def test_quality_is_weighed_against_cost():

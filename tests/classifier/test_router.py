@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier import Router, predict_model, route, set_shared_router
-from classifier import router as module
+from classifier import shared as module
 from classifier.artifact import Artifact, read_artifact, write_artifact
 from classifier.catalog import Tier, default_menu, menu_to_header, with_tiers
 from classifier.errors import ArtifactError, ConfigError, InputError, NoFeasibleTierError
 from classifier.heuristic import length_tier
+from classifier.locate import find_artifact, shipped_artifact
 from classifier.novelty import NOVEL
 from classifier.policy import choose
 from classifier.request import make_request
-from classifier.router import find_artifact, shared_router, shipped_artifact
 from classifier.rule import ALWAYS_REFERENCE
+from classifier.shared import shared_router
 from tests.helpers.requests import IMAGE, LANGUAGES, TIERS, TOOL, any_request, made_table, texts
 from tests.helpers.routers import Trained, artifact_content, decided
 

@@ -16,5 +16,9 @@ def decided(router, quality, cost, *, weight=0.1, bonus=0.0, feasible=(0, 1, 2, 
     decision = router.decide(make_request(EASY), Plan("learned", Setting(weight, bonus, 0.5)))
     prediction = Prediction(list(quality), list(quality), [each * router.rule.reference_cost for each in cost])
     return dataclasses.replace(
-        decision, prediction=prediction, feasible=feasible, novelty=novelty, position=position, router=router
+        decision,
+        forecast=decision.forecast._replace(prediction=prediction, novelty=novelty),
+        feasible=feasible,
+        position=position,
+        loaded=router.loaded,
     )

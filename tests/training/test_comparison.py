@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 
 from classifier.catalog import default_menu
 from training.certify.comparison import LEARNED, at_cost, baselines, compare, length_ladder
-from training.certify.rule import Expectations
+from training.certify.rule import RuleView
 from training.measure.evaluate import Outcomes
 
 NAMES = ("haiku", "sonnet", "opus")
 
 
-def world(seed: int, count: int = 80) -> tuple[Expectations, Outcomes]:
+def world(seed: int, count: int = 80) -> tuple[RuleView, Outcomes]:
     random = np.random.default_rng(seed)
     expected = np.sort(random.random((count, 3)), axis=1)
     costs = np.array([1.0, 3.0, 9.0]) * random.uniform(0.5, 1.5, (count, 3))
     quality = (random.random((count, 3)) < expected).astype(float)
     tasks = tuple(random.choice(["summarization", "creative writing", "anything"], count).tolist())
     rows = Outcomes(quality, costs, np.arange(count), random.integers(1, 9000, count), tasks, 2)
-    return Expectations(expected, costs / costs[:, 2].mean(), np.zeros(count, bool), 2), rows
+    return RuleView(expected, costs / costs[:, 2].mean(), np.zeros(count, bool), 2), rows
 
 
 def test_fixed_rules_pick_what_they_say() -> None:

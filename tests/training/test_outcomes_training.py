@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 import training
 from classifier import Router
 from classifier.artifact import read_artifact
-from classifier.router import MODELS
+from classifier.locate import MODELS
 from tests.helpers.challenges import always, fill, log_of
 from tests.helpers.commands import Command, only_line, run
 from tests.helpers.outcomes import Opener, wait_for

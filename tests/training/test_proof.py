@@ -12,7 +12,7 @@ from classifier.catalog import load_menu
 from classifier.keywords import load_keywords
 from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.proof import choose_on_frequent, provable_rows
-from training.certify.rule import Expectations, Target, against
+from training.certify.rule import RuleView, Target, against
 from training.learners.linear import LinearLearner
 from training.pipeline import learn_rule, train
 from training.prepare.data import DataOptions, RoutingData, prepare
@@ -148,7 +148,7 @@ def test_few_groups_that_decide_are_said(tmp_path: Path) -> None:
 
 
 def test_an_unsupported_tier_is_never_chosen() -> None:
-    expected = Expectations(
+    expected = RuleView(
         np.array([[0.9, 0.5], [0.9, 0.5]]),
         np.array([[0.1, 1.0], [0.1, 1.0]]),
         np.zeros(2, bool),

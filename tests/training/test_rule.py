@@ -9,7 +9,7 @@ from training.certify.certify import LADDER
 from training.certify.rule import (
     CertifyingRows,
     ChosenRule,
-    Expectations,
+    RuleView,
     Target,
     choose_rule,
     never_chosen,
@@ -21,7 +21,7 @@ from training.measure.evaluate import Outcomes
 REFERENCE_COST = 10.0
 
 
-def world(count: int, seed: int, tasks: tuple[str | None, ...] | None = None) -> tuple[Expectations, Outcomes]:
+def world(count: int, seed: int, tasks: tuple[str | None, ...] | None = None) -> tuple[RuleView, Outcomes]:
     """Two tiers; the cheap one is as good on the half of the requests that the model knows to be easy."""
     random = np.random.default_rng(seed)
     easy = random.random(count) < 0.5
@@ -29,7 +29,7 @@ def world(count: int, seed: int, tasks: tuple[str | None, ...] | None = None) ->
     costs = np.tile([1.0, REFERENCE_COST], (count, 1))
     quality = (random.random((count, 2)) < chance).astype(float)
     rows = Outcomes(quality, costs, np.arange(count), np.ones(count, np.int64), tasks or (None,) * count, 1)
-    return Expectations(chance, costs / REFERENCE_COST, np.zeros(count, bool), 1), rows
+    return RuleView(chance, costs / REFERENCE_COST, np.zeros(count, bool), 1), rows
 
 
 def chosen(target: Target, count: int = 2000, tasks: tuple[str | None, ...] | None = None) -> ChosenRule:
@@ -39,7 +39,7 @@ def chosen(target: Target, count: int = 2000, tasks: tuple[str | None, ...] | No
     return choose_rule(path, held, new, target, proof_of(held, new))
 
 
-def proof_of(expected: Expectations, rows: Outcomes) -> CertifyingRows:
+def proof_of(expected: RuleView, rows: Outcomes) -> CertifyingRows:
     return CertifyingRows(expected, rows.quality, rows.tasks, rows.groups, rows.sizes)
 
 
@@ -158,7 +158,7 @@ def test_rows_that_observed_nothing_prove_nothing() -> None:
 def test_a_tier_that_is_dearer_and_worse_is_never_chosen() -> None:
     count = 100
     quality, costs = np.tile([0.5, 0.9, 0.4], (count, 1)), np.tile([0.5, 1.0, 4.5], (count, 1))
-    expected = Expectations(quality, costs, np.zeros(count, bool), 1)
+    expected = RuleView(quality, costs, np.zeros(count, bool), 1)
     assert never_chosen(price_weights(costs), expected) == (2,)
 
 

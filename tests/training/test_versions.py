@@ -20,7 +20,7 @@ import training
 from classifier import Router, make_request
 from classifier.artifact import read_artifact, write_artifact
 from classifier.errors import ArtifactError, InputError, RouterError
-from classifier.router import find_artifact
+from classifier.locate import find_artifact
 from training.versions import (
     Note,
     Version,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu
 from classifier.tasks import task_tier
-from training.certify.rule import Expectations, price_weights
+from training.certify.rule import RuleView, price_weights
 from training.measure.evaluate import (
     Outcomes,
     Result,
@@ -62,7 +62,7 @@ def compare(
     rows: Outcomes,
     seed: int,
     name: str = LEARNED,
-    peers: Mapping[str, Expectations] = MappingProxyType({}),
+    peers: Mapping[str, RuleView] = MappingProxyType({}),
 ) -> tuple[Result, ...]:
     """Every way of routing, evaluated: fixed rules, mix and peers at the router's cost, the router, the oracle.
 
@@ -85,7 +85,7 @@ def compare(
     return tuple(evaluate(rule, weight, rows, seed=seed) for rule, weight in weights.items())
 
 
-def at_cost(expected: Expectations, rows: Outcomes, budget: float) -> NDArray[np.int64]:
+def at_cost(expected: RuleView, rows: Outcomes, budget: float) -> NDArray[np.int64]:
     """(m,): what the rule picks at the price weight that spends most within ``budget``, mean USD, on these very rows.
 
     Where none keeps within it, the one that spends least.

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from classifier.errors import InputError
-from training.drafts import draft_of
+from classifier.files import atomic_write
 from training.prepare.data import RoutingData
 from training.prepare.split import folded
 
@@ -162,5 +162,5 @@ def _read(path: Path) -> list[_Rows]:
 def _write(path: Path, tables: list[_Rows]) -> None:
     """The newest tables are kept."""
     kept = _Ledger(version=1, tables=tables[-_MOST_TABLES:])
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json.dumps(kept) + "\n", encoding="utf-8")

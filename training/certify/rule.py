@@ -57,7 +57,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Expectations:
+class RuleView:
     """What the rule decides by, for n requests that the model did not see.
 
     Attributes
@@ -84,15 +84,15 @@ class Expectations:
             quality[self.unsupported] = -np.inf
         return np.where(self.novel, self.reference, choose_many(quality, self.cost, price_weight))
 
-    def part(self, rows: NDArray[np.int64]) -> Expectations:
+    def part(self, rows: NDArray[np.int64]) -> RuleView:
         """Some of the requests."""
         unsupported = None if self.unsupported is None else self.unsupported[rows]
-        return Expectations(self.quality[rows], self.cost[rows], self.novel[rows], self.reference, unsupported)
+        return RuleView(self.quality[rows], self.cost[rows], self.novel[rows], self.reference, unsupported)
 
-    def joined(self, other: Expectations) -> Expectations:
+    def joined(self, other: RuleView) -> RuleView:
         """These requests, then the other ones."""
         masks = [mask for mask in (self.unsupported, other.unsupported) if mask is not None]
-        return Expectations(
+        return RuleView(
             np.concatenate([self.quality, other.quality]),
             np.concatenate([self.cost, other.cost]),
             np.concatenate([self.novel, other.novel]),
@@ -117,7 +117,7 @@ class CertifyingRows:
     sizes : (n,) characters plus max_tokens, for the length rule.
     """
 
-    expected: Expectations
+    expected: RuleView
     quality: NDArray[np.float64]
     tasks: Sequence[str | None]
     groups: NDArray[np.int64]
@@ -218,7 +218,7 @@ class ChosenRule:
             return None
         return rung.rule is not None and (self.target.per_task or (self.rung.rule or 0) <= rung.rule)
 
-    def choose(self, expected: Expectations, tasks: Sequence[str | None]) -> NDArray[np.int64]:
+    def choose(self, expected: RuleView, tasks: Sequence[str | None]) -> NDArray[np.int64]:
         """(n,): the tier of each request; ``tasks`` are their labels."""
         if not self.target.per_task:
             return expected.choose(self.setting.price_weight, self.setting.reference_bonus)
@@ -244,7 +244,7 @@ def price_weights(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.geomspace(_LEAST_WEIGHT, max(most, 2 * _LEAST_WEIGHT), _WEIGHTS)])
 
 
-def order_rules(weights: NDArray[np.float64], expected: Expectations, rows: Outcomes) -> NDArray[np.float64]:
+def order_rules(weights: NDArray[np.float64], expected: RuleView, rows: Outcomes) -> NDArray[np.float64]:
     """The settings to test, (k, 2), safest first, by rows that the test itself does not use.
 
     They are one path of pairs (price weight, reference bonus) along which requests leave the reference one after
@@ -275,7 +275,7 @@ def order_rules(weights: NDArray[np.float64], expected: Expectations, rows: Outc
 
 
 def choose_rule(
-    rules: NDArray[np.float64], expected: Expectations, rows: Outcomes, target: Target, proof: CertifyingRows
+    rules: NDArray[np.float64], expected: RuleView, rows: Outcomes, target: Target, proof: CertifyingRows
 ) -> ChosenRule:
     """Certify the path: for every loss of the ladder, and for every task.
 
@@ -316,7 +316,7 @@ def choose_rule(
     return ChosenRule(path, target, ladder, tasks)
 
 
-def estimate_rule(rule: ChosenRule, expected: Expectations, rows: Outcomes) -> ChosenRule:
+def estimate_rule(rule: ChosenRule, expected: RuleView, rows: Outcomes) -> ChosenRule:
     """The rule with the cheapest setting that is estimated to keep the promise, where none is certified to.
 
     A log of what a router chose shows every tier of no request, so nothing can be certified on it. Mean qualities can
@@ -339,7 +339,7 @@ def estimate_rule(rule: ChosenRule, expected: Expectations, rows: Outcomes) -> C
     return replace(rule, estimated=fitting - 1 if fitting else None)
 
 
-def never_chosen(weights: NDArray[np.float64], expected: Expectations) -> tuple[int, ...]:
+def never_chosen(weights: NDArray[np.float64], expected: RuleView) -> tuple[int, ...]:
     """Positions of tiers that no price weight picks for any row: they are never worth their price."""
     used: set[int] = {expected.reference}
     for weight in weights:
@@ -365,7 +365,7 @@ def _nothing_observed(target: Target, loss: float) -> Rung:
 
 
 def _reached(
-    setting: tuple[float, float], expected: Expectations, rows: Outcomes
+    setting: tuple[float, float], expected: RuleView, rows: Outcomes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cost and quality (n,) of what a setting picks."""
     chosen = expected.choose(*setting)[:, None]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.model import LinearWeights
+from classifier.model import Expectations, LinearWeights
 from classifier.novelty import NOVEL, NoveltyScale
-from training.certify.rule import Expectations
-from training.learners.fit import FittedModel, Predictions
+from training.certify.rule import RuleView
+from training.learners.fit import FittedModel
 from training.learners.novelty import fit_novelty, novelty_scores
 from training.learners.support import SupportFit
 from training.measure.evaluate import Outcomes
@@ -49,13 +49,13 @@ class RowScorer:
         novelty = fit_novelty(data.matrix.rows(fit), data.groups[fit], weights)
         return cls(data, model, weights, novelty, reference_cost, support)
 
-    def predict(self, rows: NDArray[np.int64]) -> Predictions:
+    def predict(self, rows: NDArray[np.int64]) -> Expectations:
         """What the fitted model expects of rows that it did not see."""
         return self.model.predict(self.data.matrix.rows(rows))
 
     def view_with_outcomes(
-        self, rows: NDArray[np.int64], predicted: Predictions | None = None
-    ) -> tuple[Expectations, Outcomes]:
+        self, rows: NDArray[np.int64], predicted: Expectations | None = None
+    ) -> tuple[RuleView, Outcomes]:
         """What the rule sees of rows, and what happened on them.
 
         ``predicted`` : what a model that did not see the rows expects; None: ask the fitted one."""
@@ -63,16 +63,16 @@ class RowScorer:
             predicted = self.predict(rows)
         return self.view(rows, predicted), outcomes_of(self.data, rows, predicted)
 
-    def view(self, rows: NDArray[np.int64], predicted: Predictions) -> Expectations:
+    def view(self, rows: NDArray[np.int64], predicted: Expectations) -> RuleView:
         """What the rule decides by, with what a model expects of the rows."""
         novel = novelty_scores(self.data.matrix.rows(rows), self.novelty, self.weights) > NOVEL
         unsupported = None if self.support is None else self.support.unsupported[rows]
-        return Expectations(
+        return RuleView(
             predicted.quality, predicted.cost / self.reference_cost, novel, self.data.reference, unsupported
         )
 
 
-def outcomes_of(data: RoutingData, rows: NDArray[np.int64], predicted: Predictions) -> Outcomes:
+def outcomes_of(data: RoutingData, rows: NDArray[np.int64], predicted: Expectations) -> Outcomes:
     """Rows to evaluate on, complete: see `RoutingData.completed`."""
     return Outcomes(
         quality=data.completed(rows, predicted.quality),

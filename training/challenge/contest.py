@@ -15,10 +15,11 @@ from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
+from classifier.locate import TRAINED_ARTIFACT, shipped_artifact
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.pointer import CANDIDATE as TRIED
 from classifier.pointer import POINTER, VERSIONS, clear_candidate, find_candidate, follow, write_candidate
-from classifier.router import TRAINED_ARTIFACT, Router, shipped_artifact
+from classifier.router import Router
 from training.challenge.challenge import Challenge, challenge
 from training.challenge.sequential import PromotionRule
 from training.feedback.gate_truth import gate_truth

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from classifier.errors import InputError
 from classifier.escapes import json_text
+from classifier.locate import MODELS
 from classifier.outcomes import OutcomeStore
 from classifier.outcomes.store import DEFAULT_URL
-from classifier.router import MODELS
 from training.challenge.challenge import Challenge
 from training.challenge.contest import Contest, hold_contest
 from training.challenge.moves import Moved

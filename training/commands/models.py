@@ -19,9 +19,10 @@ from rich.table import Table
 from classifier.artifact import read_artifact
 from classifier.errors import ArtifactError, InputError
 from classifier.escapes import json_text
+from classifier.locate import MODELS
 from classifier.pointer import follow
 from classifier.request import Request
-from classifier.router import MODELS, Router
+from classifier.router import Router
 from training.commands.judge import JUDGE_HELP, judge
 from training.commands.options import columns_of, moment, run_command
 from training.commands.show_training import progress_bars

@@ -14,8 +14,8 @@ from typer import rich_utils
 
 from classifier.errors import InputError, RouterError
 from classifier.escapes import for_terminal, json_text, lines_for_terminal
+from classifier.files import atomic_write
 from training.commands.terminal import Terminal
-from training.drafts import draft_of
 from training.tables import Columns
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # the base that typer takes from click, its own copy or another
@@ -166,5 +166,5 @@ def expect_folder(option: str, path: Path | None) -> None:
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write figures to a file that appears whole or not at all."""
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(json_text(figures) + "\n", encoding="utf-8")

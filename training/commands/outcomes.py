@@ -20,6 +20,7 @@ from rich.table import Table
 from classifier.catalog import load_menu
 from classifier.errors import InputError
 from classifier.escapes import json_text
+from classifier.files import atomic_write
 from classifier.outcomes import Outcome, OutcomeStore, Stats
 from classifier.outcomes.lines import from_lines, to_line
 from classifier.outcomes.stats import Audited, Passes
@@ -29,7 +30,6 @@ from training.commands.options import age, days, moment, run_command
 from training.commands.show_drift import show_drift
 from training.commands.show_training import progress_bars
 from training.commands.terminal import Terminal
-from training.drafts import draft_of
 from training.drift.check import check_drift
 from training.drift.monitor import BASELINE, LEVEL, DriftOptions
 from training.drift.page import drift_json, drift_page
@@ -334,7 +334,7 @@ def write_records(out: Path, outcomes: Iterable[Outcome]) -> int:
     decisions.
     """
     count = 0
-    with draft_of(out, private=True) as draft, draft.open("w", encoding="utf-8") as file:
+    with atomic_write(out, private=True) as draft, draft.open("w", encoding="utf-8") as file:
         for outcome in outcomes:
             file.write(to_line(outcome.decision))
             file.writelines(map(to_line, outcome.feedback))

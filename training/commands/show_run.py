@@ -13,8 +13,8 @@ import joblib
 from rich.console import Console
 from rich.markup import escape
 
+from classifier.locate import MODELS, TRAINED_ARTIFACT
 from classifier.pointer import POINTER
-from classifier.router import MODELS, TRAINED_ARTIFACT
 from training.commands.judge import show_contest
 from training.commands.options import write_json
 from training.commands.show_store import show_store

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from classifier.errors import InputError
-from classifier.router import MODELS, TRAINED_ARTIFACT
+from classifier.locate import MODELS, TRAINED_ARTIFACT
 from classifier.tokens import AUTO
 from training.commands.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command
 

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.cascade.route import GateRates
+from classifier.model import Expectations
 from training.feedback.completion import complete_outcomes
 from training.feedback.gate_truth import gate_truth
 from training.feedback.labels import FILLED, UNKNOWN, LabelOptions, Labels, faded, make_labels
 from training.feedback.verdicts import passing_rates
 from training.learners.calibrate import cross_fit, fit_calibration
-from training.learners.fit import FitRows, FittedModel, Predictions, calibrated, fit_model
+from training.learners.fit import FitRows, FittedModel, calibrated, fit_model
 from training.learners.learner import Learner
 from training.log.observed import Observed, gate_rows
 from training.progress import Progress
@@ -43,7 +44,7 @@ def learn(
     options: LabelOptions | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> tuple[FittedModel, Predictions, Labels]:
+) -> tuple[FittedModel, Expectations, Labels]:
     """Fit on a log; the model, its cross-fitted expectations of the log's rows, and the completed labels behind them.
 
     The last are also what a rule can be chosen on: every tier has a value in every row. Those filled in are

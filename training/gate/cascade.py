@@ -1,8 +1,8 @@
 """What a cascade with a gate does on many rows at once: which tiers it tries, what it keeps, what all that costs.
 
 From the dearest tier down, a tier is asked directly, or tried before the best later one where that is worth more
-(`classifier.gates.prospect`). One price weight w gives both halves of a setting: an answer is kept where it is expected
-to lose less quality than a reference call costs, that is with a score of at least 1 - w.
+(`classifier.gates.try_value`). One price weight w gives both halves of a setting: an answer is kept where it is
+expected to lose less quality than a reference call costs, that is with a score of at least 1 - w.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.gates.prospect import Prospect, make_prospect
-from training.certify.rule import Expectations, price_weights
+from classifier.gates.try_value import TryValue, make_try_value
+from training.certify.rule import RuleView, price_weights
 from training.measure.evaluate import Outcomes
 
 _COST_STEP = 0.02
@@ -37,7 +37,7 @@ class Pair:
 
     price_weight: float
     threshold: float
-    prospects: Mapping[int, Prospect]
+    prospects: Mapping[int, TryValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def pass_rates(scores: NDArray[np.float64], quality: NDArray[np.float64], thresh
     return PassRates(*(float(share @ passed / share.sum()) if share.sum() > 0 else 1.0 for share in (good, 1.0 - good)))
 
 
-def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> CascadeReplay:
-    """CascadeReplay a cascade.
+def replay(pair: Pair, expected: RuleView, scores: NDArray[np.float64], rows: Outcomes) -> CascadeReplay:
+    """Replay a cascade.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def replay(pair: Pair, expected: Expectations, scores: NDArray[np.float64], rows
     return CascadeReplay(cost, rows.quality[count, kept], kept, known)
 
 
-def make_pair(price_weight: float, expected: Expectations, scores: NDArray[np.float64]) -> Pair:
+def make_pair(price_weight: float, expected: RuleView, scores: NDArray[np.float64]) -> Pair:
     """The setting at a price weight, its prospects from rows that neither router nor gate saw in fitting.
 
     Parameters
@@ -98,11 +98,11 @@ def make_pair(price_weight: float, expected: Expectations, scores: NDArray[np.fl
     for tier, column in enumerate(scores.T):
         known = ~np.isnan(column)
         if known.any():
-            prospects[tier] = make_prospect(before[known, tier], column[known] - 1.0, threshold)
+            prospects[tier] = make_try_value(before[known, tier], column[known] - 1.0, threshold)
     return Pair(price_weight, threshold, prospects)
 
 
-def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcomes) -> list[Pair]:
+def make_path(expected: RuleView, scores: NDArray[np.float64], rows: Outcomes) -> list[Pair]:
     """The settings to test, the most careful first, each at least 2% of the reference's cost cheaper than the last.
 
     Parameters
@@ -121,7 +121,7 @@ def make_path(expected: Expectations, scores: NDArray[np.float64], rows: Outcome
     return path
 
 
-def plan_tiers(pair: Pair, expected: Expectations) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def plan_tiers(pair: Pair, expected: RuleView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first tier to ask, (m,), and the one after each, (m, t); -1: the answer is kept as it is."""
     quality, paid = expected.quality, pair.price_weight * expected.cost
     following = np.full(quality.shape, -1, np.int64)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from classifier.gates.stored import CascadePromise, CascadeSetting
 from classifier.keywords import KeywordGroups
+from classifier.model import Expectations
 from training.certify.certify import Rung, certify_ladder
 from training.certify.proof import provable_rows
-from training.certify.rule import Expectations, Target
+from training.certify.rule import RuleView, Target
 from training.certify.scorer import RowScorer
 from training.gate.answers import read_answers
 from training.gate.cascade import CascadeReplay, Pair, make_path, pass_rates, replay
 from training.gate.fit import as_table, fit_gate, judge_answers
-from training.learners.fit import Predictions
 from training.learners.learner import Learner
 from training.measure.evaluate import Outcomes, Result, evaluate_totals, fixed_weights
 from training.prepare.data import RoutingData
@@ -83,7 +83,7 @@ def evaluate_replay(done: CascadeReplay, rows: Outcomes, *, seed: int) -> Result
 
 def certify_pairs(
     path: Sequence[Pair],
-    expected: Expectations,
+    expected: RuleView,
     scores: NDArray[np.float64],
     rows: Outcomes,
     target: Target,
@@ -155,8 +155,8 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
 
 
 def _seen(
-    scorer: RowScorer, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Predictions | None = None
-) -> tuple[Expectations, NDArray[np.float64], Outcomes]:
+    scorer: RowScorer, rows: NDArray[np.int64], scores: NDArray[np.float64], predicted: Expectations | None = None
+) -> tuple[RuleView, NDArray[np.float64], Outcomes]:
     expected, outcomes = scorer.view_with_outcomes(rows, predicted)
     return expected, scores[rows], outcomes
 

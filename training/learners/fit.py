@@ -9,22 +9,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.model import LOGIT_LIMIT, Calibration, Model, loss_logit, sigmoid
+from classifier.model import LOGIT_LIMIT, Calibration, Expectations, Model, loss_logit, sigmoid
 from training.learners.calibrate import cross_fit, fit_calibration
 from training.learners.learner import Fitted, Learner
 from training.learners.linear import LinearFit
 from training.learners.matrix import FeatureMatrix
 from training.learners.weights import weighted_mean
 from training.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """What a model expects of n requests: quality, P(adequate) and cost in USD, each (n, t)."""
-
-    quality: NDArray[np.float64]
-    adequate: NDArray[np.float64]
-    cost: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +32,7 @@ class FittedModel:
         """The linear part of what was learned."""
         return self.learned.linear
 
-    def predict(self, matrix: FeatureMatrix) -> Predictions:
+    def predict(self, matrix: FeatureMatrix) -> Expectations:
         """Expectations for all rows of a matrix."""
         return calibrated(self.learned.outputs(matrix), self.calibration, self.reference)
 
@@ -84,7 +75,7 @@ def fit_model(
     weights: NDArray[np.float64] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> tuple[FittedModel, Predictions]:
+) -> tuple[FittedModel, Expectations]:
     """Fit the learner that does best on folds it did not see; calibrate it on the same cross-fitted expectations.
 
     The second value is these: the winner's cross-fitted expectations of the given rows.
@@ -96,7 +87,7 @@ def fit_model(
     weights : (n, t) rows' worth of each quality; None: one each.
     """
     matrix, costs, groups, reference = rows.matrix, rows.costs, rows.groups, rows.reference
-    best: tuple[float, str, Calibration, Predictions] | None = None
+    best: tuple[float, str, Calibration, Expectations] | None = None
     for place, (name, learner) in enumerate(learners.items()):
         step = None if progress is None else partial(_one_of, progress, place, len(learners))
         outputs = cross_fit(learner, matrix, quality, costs, groups, weights=weights, jobs=jobs, progress=step)
@@ -132,7 +123,7 @@ def _one_of(progress: Progress, place: int, count: int, done: int, total: int) -
     progress(place * total + done, count * total)
 
 
-def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Predictions:
+def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference: int) -> Expectations:
     """Outputs (n, 2t) of a learner to expectations, as `classifier.model.Model.predict` does it for one request."""
     tiers = outputs.shape[1] // 2
     quality = calibration.qualities(outputs[:, :tiers])
@@ -140,4 +131,4 @@ def calibrated(outputs: NDArray[np.float64], calibration: Calibration, reference
     if calibration.adequate is not None:
         adequate = sigmoid(calibration.adequate[:, 0] * loss_logit(quality, reference) + calibration.adequate[:, 1])
         adequate[:, reference] = 1.0
-    return Predictions(quality, adequate, np.exp(np.minimum(outputs[:, tiers:], LOGIT_LIMIT)))
+    return Expectations(quality, adequate, np.exp(np.minimum(outputs[:, tiers:], LOGIT_LIMIT)))

@@ -19,9 +19,9 @@ from typing import Any
 import polars as pl
 
 from classifier.errors import InputError
+from classifier.files import atomic_write
 from classifier.outcomes import Outcome
 from classifier.outcomes.records import ANSWERING, AUDIT
-from training.drafts import draft_of
 from training.tables.formulas import guarded
 
 FORMATS = (".csv", ".jsonl", ".parquet")
@@ -138,7 +138,7 @@ def write_table(
                 yield row
 
     writer = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[out.suffix]
-    with draft_of(out, private=True) as draft:
+    with atomic_write(out, private=True) as draft:
         writer(draft, rows(), table_columns(tiers, responses))
         written = Written(**counts)
         if not written.rows:

@@ -62,7 +62,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Exclusions:
     """What could not be used.
 
     Attributes
@@ -110,7 +110,7 @@ class Observed:
     tiers: tuple[str, ...]
     reference: int | None
     artifacts: tuple[str | None, ...]
-    left_out: LeftOut
+    left_out: Exclusions
     asked: Asked
     time: NDArray[np.float64]
     artifact: NDArray[np.int64]
@@ -288,7 +288,7 @@ class _Reader:
             tiers=names,
             reference=place,
             artifacts=tuple(self._artifacts),
-            left_out=LeftOut(self._empty, dict(self._models), self._without_propensity),
+            left_out=Exclusions(self._empty, dict(self._models), self._without_propensity),
             asked=Asked(*(tuple(getattr(row, part) for row in rows) for part in _KEPT)),
             time=np.array([row.time for row in rows]),
             novelty=np.array([row.novelty for row in rows]),

@@ -17,7 +17,7 @@ from classifier.cascade.route import GateRates
 from classifier.catalog import Tier
 from classifier.outcomes.records import AUDIT, AttemptRecord, DecisionRecord, FeedbackRecord, Outcome
 from training.log.chances import tried_chances
-from training.log.observed import Asked, LeftOut, Observed
+from training.log.observed import Asked, Exclusions, Observed
 
 _BEGIN = 1_767_225_600.0  # 2026-01-01
 _APART = 60.0
@@ -98,7 +98,7 @@ def simulate_log(
         tiers=tuple(names or (f"tier {tier}" for tier in places)),
         reference=place,
         artifacts=("simulated",),
-        left_out=LeftOut(),
+        left_out=Exclusions(),
         asked=_asked(rows, tasks),
         time=_BEGIN + _APART * index.astype(np.float64),
         artifact=artifact,

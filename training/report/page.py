@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from training.drafts import draft_of
+from classifier.files import atomic_write
 from training.report.data import ReportData
 from training.report.markup import Html, printable, tag
 from training.report.sections import SECTIONS, Heading, opening
@@ -57,7 +57,7 @@ def write_report(data: ReportData, path: Path, first: Sequence[tuple[Heading, Ht
 
 def write_page(page: str, path: Path) -> None:
     """Write a page in one piece: whoever reads the file sees the old one or the new one."""
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(page, encoding="utf-8")
 
 

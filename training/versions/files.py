@@ -1,8 +1,7 @@
-"""Files that appear whole or not at all, and the lock of a folder."""
+"""The lock of a folder."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from filelock import FileLock, Timeout
 
 from classifier.errors import RouterError
 
-DRAFT = ".draft"
 _WAIT_SECONDS = 5.0
 
 
@@ -33,32 +31,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def put_in_place(path: Path, data: bytes) -> None:
-    """Write a file that takes the place of an older one when it is on the disk; only where the folder is locked."""
-    draft_of(path).write_bytes(data)
-    take_place(path)
-
-
-def draft_of(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}{DRAFT}")
-
-
-def take_place(path: Path) -> None:
-    """Put a draft that is whole in its place."""
-    draft = draft_of(path)
-    with draft.open("r+b") as file:
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

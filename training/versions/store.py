@@ -12,10 +12,11 @@ from pathlib import Path
 
 from classifier.artifact import Artifact, read_artifact
 from classifier.errors import ArtifactError, InputError, RouterError
+from classifier.files import DRAFT, atomic_write, write_whole
 from classifier.pointer import CANDIDATE as TRIED
 from classifier.pointer import POINTER, VERSIONS, find_candidate, follow
 from classifier.router import Router
-from training.versions.files import DRAFT, draft_of, locked, put_in_place, take_place
+from training.versions.files import locked
 from training.versions.notes import Note, Verdict, dump_note, load_note, note_of
 from training.versions.switches import NAME, PROMOTE, ROLLBACK, Switch, promoted, read_switches, reason, switch_to
 
@@ -70,7 +71,7 @@ def add_version(folder: Path, artifact: Path, note: Note | None = None) -> Versi
         if (there := _same(folder, read.digest)) is not None:
             return there
         path = _path(folder, name)
-        put_in_place(path.with_suffix(".json"), dump_note(known))
+        write_whole(path.with_suffix(".json"), dump_note(known))
         _copy(artifact, path, read.digest)
     return _named(folder, name)
 
@@ -162,7 +163,7 @@ def note_verdict(folder: Path, version: Version, verdict: Verdict) -> None:
     with locked(folder / VERSIONS):
         if version.path.is_file():
             path = version.path.with_suffix(".json")
-            put_in_place(path, dump_note(replace(load_note(path, version.note.time), verdict=verdict)))
+            write_whole(path, dump_note(replace(load_note(path, version.note.time), verdict=verdict)))
 
 
 def rollback(folder: Path, *, why: str = "") -> Version:
@@ -293,16 +294,15 @@ def _same(folder: Path, digest: str) -> Version | None:
 
 
 def _copy(artifact: Path, path: Path, digest: str) -> None:
-    draft = draft_of(path)
-    shutil.copyfile(artifact, draft)
-    if read_artifact(draft).digest != digest:
-        raise RouterError(f"{artifact}: changed while it was copied; try again when nothing writes to it")
-    take_place(path)
+    with atomic_write(path) as draft:
+        shutil.copyfile(artifact, draft)
+        if read_artifact(draft).digest != digest:
+            raise RouterError(f"{artifact}: changed while it was copied; try again when nothing writes to it")
 
 
 def _left_behind(folder: Path) -> Iterator[Path]:
     """Drafts, and notes without an artifact."""
-    yield from filter(Path.is_file, [draft_of(folder / POINTER)])
+    yield from folder.glob(f".{POINTER}*{DRAFT}")
     yield from (folder / VERSIONS).glob(f".*{DRAFT}")
     for note in (folder / VERSIONS).glob("*.json"):
         if _NAME.fullmatch(note.stem) and not note.with_suffix(".safetensors").is_file():

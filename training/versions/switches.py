@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 
+from classifier.files import write_whole
 from classifier.pointer import POINTER, VERSIONS, clear_candidate
-from training.versions.files import put_in_place
 from training.versions.notes import one_line
 
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -64,7 +64,7 @@ def switch_to(folder: Path, version: str, action: str, why: str) -> None:
         f"{VERSIONS}/{switch.version}.safetensors\t{switch.time}\t{switch.action}\t{switch.why}\n"
         for switch in (new, *read_switches(folder))
     ]
-    put_in_place(folder / POINTER, "".join(lines).encode())
+    write_whole(folder / POINTER, "".join(lines))
     clear_candidate(folder)  # what was tried was tried against another version
 
 

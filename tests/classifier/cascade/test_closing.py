@@ -73,7 +73,7 @@ def test_a_process_ends_though_audits_hang(upstream):
 import logging, time
 from openai import OpenAI
 from classifier import Cascade, Router
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 logging.basicConfig(format="%(message)s")
 cascade = Cascade(OpenAI(base_url={upstream.base_url!r}, api_key={KEY!r}), router=Router.load(shipped_artifact()),
                   audit=1.0, start="haiku", close_timeout=0.5)

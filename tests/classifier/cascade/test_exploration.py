@@ -17,7 +17,7 @@ from classifier import Router
 from classifier.artifact import read_artifact, write_artifact
 from classifier.cascade.candidate import Candidate, CandidateFile, make_candidate
 from classifier.cascade.exploration import Account, Explorer, split, start_chances
-from classifier.cascade.route import Draw, GateRates, Route, find_route
+from classifier.cascade.route import GateRates, StartDraw, TierOrder, find_route
 from classifier.cascade.run import Policy
 from classifier.errors import ArtifactError, InputError
 from classifier.gates import NotEmpty
@@ -49,11 +49,11 @@ def explorer(candidate: Router | None = None, seed: int = 0, **policy: float) ->
     return Explorer(Policy(GATE, **policy), asked, Random(seed))
 
 
-def planned(router: Router, request: object) -> Route:
+def planned(router: Router, request: object) -> TierOrder:
     return find_route(router.decide(request), GateRates())
 
 
-def explored(explorer: Explorer, router: Router) -> list[Route]:
+def explored(explorer: Explorer, router: Router) -> list[TierOrder]:
     """Routes of all requests."""
     return [explorer.explore(planned(router, each), router.decide(each)) for each in REQUESTS]
 
@@ -115,7 +115,7 @@ def test_the_share_of_disagreements_follows_a_change() -> None:
 def test_other_tiers_that_are_good_enough_are_drawn_alike(router: Router) -> None:
     decision = decided(router, (0.9, 0.92, 0.95), (0.03, 0.2, 1.0))
     found = explorer(explore=0.3)
-    drawn = [found.explore(Route((OPUS,)), decision) for _ in range(3000)]
+    drawn = [found.explore(TierOrder((OPUS,)), decision) for _ in range(3000)]
     away = [each for each in drawn if each.explored]
     assert len(away) == pytest.approx(900, rel=0.15)
     assert {round(each.propensity, 9) for each in away} == {0.15}
@@ -129,10 +129,10 @@ def test_other_tiers_that_are_good_enough_are_drawn_alike(router: Router) -> Non
 def test_exploring_stays_above_the_floor(router: Router) -> None:
     decision = decided(router, (0.5, 0.9, 0.95), (0.03, 0.2, 1.0))
     found = explorer(explore=0.9)
-    drawn = [found.explore(Route((OPUS,)), decision) for _ in range(300)]
+    drawn = [found.explore(TierOrder((OPUS,)), decision) for _ in range(300)]
     assert {each.places[0] for each in drawn} == {SONNET, OPUS}
-    assert explorer(explore=0.9, explore_floor=1.0).explore(Route((OPUS,)), decision) == Route((OPUS,))
-    assert explorer(explore=0.0).explore(Route((OPUS,)), decision) == Route((OPUS,))
+    assert explorer(explore=0.9, explore_floor=1.0).explore(TierOrder((OPUS,)), decision) == TierOrder((OPUS,))
+    assert explorer(explore=0.0).explore(TierOrder((OPUS,)), decision) == TierOrder((OPUS,))
 
 
 # With one
@@ -187,7 +187,7 @@ def test_another_candidate_is_counted_anew(router: Router, cheaper: Router, line
 
 def test_threads_share_one(router: Router, cheaper: Router) -> None:
     found = explorer(cheaper, explore=0.1)
-    routes: list[Route] = []
+    routes: list[TierOrder] = []
     threads = [threading.Thread(target=lambda: routes.extend(explored(found, router))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -205,8 +205,8 @@ def test_a_candidate_in_force_is_none(router: Router) -> None:
 
 def test_a_request_with_no_other_start_begins_as_planned(router: Router, cheaper: Router) -> None:
     decision = decided(router, (0.5, 0.9, 0.95), (0.03, 0.2, 1.0), feasible=(OPUS,))
-    route = explorer(cheaper, explore=1.0).explore(Route((OPUS,)), decision)
-    assert route == Route((OPUS,), Draw(OPUS, {OPUS: 1.0}, cheaper.artifact.digest))
+    route = explorer(cheaper, explore=1.0).explore(TierOrder((OPUS,)), decision)
+    assert route == TierOrder((OPUS,), StartDraw(OPUS, {OPUS: 1.0}, cheaper.artifact.digest))
 
 
 def test_tiers_are_told_by_their_models(router: Router, linear: Trained, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from classifier import AsyncCascade, Budget, Cascade, Router, RouterError
 from classifier.gates import Check
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 
 url, kind = sys.argv[1:3]
 library = next(sys.modules[name] for each in type(OpenAI(api_key="none")._client).__mro__

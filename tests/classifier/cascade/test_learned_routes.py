@@ -10,7 +10,7 @@ from classifier.request import make_request
 from tests.helpers.cascades import with_cascade
 from tests.helpers.gates import answer_rows
 from tests.helpers.openai_server import Reply
-from training.certify.rule import Expectations
+from training.certify.rule import RuleView
 from training.gate.cascade import Pair, plan_tiers
 
 
@@ -23,7 +23,7 @@ def test_routes_are_those_that_were_certified(learned):
     setting = LearnedGate.load(learned).promise.setting
     decisions = [learned.decide(make_request(row["prompt"])) for row in answer_rows(200, seed=5)]
     names = [tier.name for tier in learned.learned_tiers]
-    expected = Expectations(
+    expected = RuleView(
         quality=np.array([each.prediction.quality for each in decisions]),
         cost=np.array([each.prediction.cost for each in decisions]) / learned.rule.reference_cost,
         novel=np.array([each.novelty > 0.99 for each in decisions]),

@@ -16,7 +16,7 @@ rates = st.builds(GateRates, shares, shares, st.floats(0, 0.01))
 
 def worth(places, decision, rates):
     """What a route is worth, by the formula of the module's first lines."""
-    setting, expected, router = decision.plan.setting, decision.prediction, decision.router
+    setting, expected, router = decision.plan.setting, decision.prediction, decision.loaded
     weight = setting.price_weight / router.rule.reference_cost
     place, *later = places
     quality, cost = expected.quality[place], expected.cost[place]
@@ -62,12 +62,12 @@ def test_the_start_may_be_given(router):
     gate = GateRates(0.95, 0.1)
     assert find_route(decision, gate, "cheapest").places == (HAIKU, OPUS)
     assert find_route(decision, gate, "sonnet").places == (SONNET, OPUS)
-    assert find_route(decision, gate, decision.router.tiers[SONNET].model).places == (SONNET, OPUS)
+    assert find_route(decision, gate, decision.loaded.tiers[SONNET].model).places == (SONNET, OPUS)
     assert find_route(decision, gate, "gemini").places == (GEMINI,)
     assert find_route(dataclasses.replace(decision, feasible=(1, 2)), gate, "cheapest").places == (SONNET, OPUS)
     assert find_route(decision, gate, "huge") == find_route(decision, gate)
     with pytest.raises(InputError, match=r"start 'huge' is no tier; expected .*haiku"):
-        start_tier(decision.router, "huge")
+        start_tier(decision.loaded.menu, "huge")
 
 
 def test_a_start_that_cannot_serve_the_request_gives_way_to_the_routers_choice(router):

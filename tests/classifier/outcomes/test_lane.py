@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from classifier.outcomes import FeedbackRecord
-from classifier.outcomes.lane import Jobs, Lane
+from classifier.outcomes.work_queue import Jobs, WorkQueue
 from tests.helpers.outcomes import START, wait_for
 
 
@@ -34,7 +34,7 @@ class Log:
         return {"rescued": len(batch)}
 
 
-class Mortal(Lane):
+class Mortal(WorkQueue):
     """A lane whose first threads end with a record in hand, as if the interpreter had ended them."""
 
     lives = 0

@@ -220,7 +220,7 @@ def test_flush_and_close_wait_no_longer_than_they_are_told(sqlite_url: str, tmp_
 def test_flush_without_a_limit_gives_up_where_nothing_moves(
     sqlite_url: str, open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classifier.outcomes.lane._PATIENCE", 0.3)
+    monkeypatch.setattr("classifier.outcomes.work_queue._PATIENCE", 0.3)
     store = open_store(sqlite_url)
     release = threading.Event()
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from drift_world import changing_log
 
+from classifier.locate import shipped_artifact
 from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
-from classifier.router import Router, shipped_artifact
+from classifier.router import Router
 from training.commands.outcomes import STORE_VARIABLE, main
 from training.log.observed import Observed
 from training.log.simulation import as_outcomes

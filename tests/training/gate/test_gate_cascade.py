@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from classifier.gates.prospect import Prospect, make_prospect
+from classifier.gates.try_value import TryValue, make_try_value
 from tests.helpers.gates import WithGate
-from training.certify.rule import Expectations
+from training.certify.rule import RuleView
 from training.gate.cascade import Pair, PassRates, make_pair, make_path, pass_rates, plan_tiers, replay
 from training.measure.evaluate import Outcomes
 
 SHARES = st.floats(0, 1, width=32)
-ALWAYS_TRY = {0: Prospect((), (0.7,), (0.0,))}
+ALWAYS_TRY = {0: TryValue((), (0.7,), (0.0,))}
 
 
 def outcomes(quality: list[list[float]], costs: list[list[float]]) -> Outcomes:
@@ -24,8 +24,8 @@ def outcomes(quality: list[list[float]], costs: list[list[float]]) -> Outcomes:
     return Outcomes(np.array(quality), np.array(costs), np.arange(count), np.zeros(count, np.int64), (None,) * count, 1)
 
 
-def expectations(quality: list[list[float]]) -> Expectations:
-    return Expectations(np.array(quality), np.tile([0.1, 1.0], (len(quality), 1)), np.zeros(len(quality), bool), 1)
+def expectations(quality: list[list[float]]) -> RuleView:
+    return RuleView(np.array(quality), np.tile([0.1, 1.0], (len(quality), 1)), np.zeros(len(quality), bool), 1)
 
 
 def test_answers_thrown_away_are_paid_for() -> None:
@@ -39,7 +39,7 @@ def test_answers_thrown_away_are_paid_for() -> None:
 
 def test_a_tier_not_worth_a_try_is_not_tried() -> None:
     rows = outcomes([[0.0, 1.0]], [[1.0, 10.0]])
-    seldom = {0: Prospect((-0.5,), (0.05, 0.7), (0.0, 0.0))}
+    seldom = {0: TryValue((-0.5,), (0.05, 0.7), (0.0, 0.0))}
     done = replay(Pair(0.2, 0.8, seldom), expectations([[0.01, 0.9]]), np.array([[0.9, np.nan]]), rows)
     assert done.cost.tolist() == [10.0]
 
@@ -93,9 +93,9 @@ def best_from(
 def test_plans_are_worth_as_much_as_the_best_of_all_routes(
     weight: float, quality: list[float], cost: list[float], kept: list[float], gain: list[float], reference: int
 ) -> None:
-    gates = {tier: Prospect((-0.25,), tuple(kept[2 * tier :][:2]), tuple(gain[2 * tier :][:2])) for tier in (0, 1)}
+    gates = {tier: TryValue((-0.25,), tuple(kept[2 * tier :][:2]), tuple(gain[2 * tier :][:2])) for tier in (0, 1)}
     pair = Pair(weight, 0.5, gates)
-    expected = Expectations(np.array([quality]), np.array([cost]), np.zeros(1, bool), reference)
+    expected = RuleView(np.array([quality]), np.array([cost]), np.zeros(1, bool), reference)
     first, following = plan_tiers(pair, expected)
     route, worths = [int(first[0])], [best_from(tier, pair, quality, cost, reference)[0] for tier in range(3)]
     while (after := int(following[0, route[-1]])) >= 0:
@@ -108,14 +108,14 @@ def test_plans_are_worth_as_much_as_the_best_of_all_routes(
 def test_prospects_count_what_is_kept_of_answers_to_like_requests() -> None:
     before = np.repeat([-0.8, 0.0], 100)
     after = np.where(np.arange(200) % 4 == 0, 0.1, np.where(before < 0, -0.9, -0.1))
-    prospect = make_prospect(before, after, 0.85)
+    prospect = make_try_value(before, after, 0.85)
     place = [bisect_right(prospect.edges, gap) for gap in (-0.8, 0.0)]
     assert_allclose([prospect.kept[each] for each in place], [0.25, 1.0])
     assert_allclose([prospect.gain[each] for each in place], [0.025, 0.025 - 0.075])
 
 
 def test_few_answers_make_one_bin() -> None:
-    assert make_prospect(np.array([-0.5, 0.5]), np.array([0.0, -1.0]), 0.9) == Prospect((), (0.5,), (0.0,))
+    assert make_try_value(np.array([-0.5, 0.5]), np.array([0.0, -1.0]), 0.9) == TryValue((), (0.5,), (0.0,))
 
 
 def test_the_path_grows_cheaper_and_lets_more_pass(gated: WithGate) -> None:
@@ -130,7 +130,7 @@ def test_the_path_grows_cheaper_and_lets_more_pass(gated: WithGate) -> None:
         training.data.reference,
     )
     share = training.cross_fitted.cost / training.reference_cost
-    expected = Expectations(training.cross_fitted.quality, share, np.zeros(len(fit), bool), training.data.reference)
+    expected = RuleView(training.cross_fitted.quality, share, np.zeros(len(fit), bool), training.data.reference)
     scores = training.gate.scores[fit]
     path = make_path(expected, scores, rows)
     costs = [replay(pair, expected, scores, rows).cost.mean() for pair in path]

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from classifier.catalog import normalise_label
 from classifier.gates.evidence import agreements, answer_numbers
 from classifier.gates.learned import LearnedGate
-from classifier.gates.prospect import Prospect
 from classifier.gates.stored import keep_score
+from classifier.gates.try_value import TryValue
 from classifier.keywords import load_keywords
 from classifier.request import Request
 from tests.helpers.gates import WithGate, answer_rows, write_rows
-from training.certify.rule import Expectations, Target
+from training.certify.rule import RuleView, Target
 from training.commands.train import app
 from training.compile import summary
 from training.gate.answers import Answers, make_answer
@@ -69,9 +69,9 @@ def test_nothing_is_certified_that_loses_too_much() -> None:
     count = 400
     quality, costs = np.tile([0.0, 1.0], (count, 1)), np.tile([1.0, 10.0], (count, 1))
     rows = Outcomes(quality, costs, np.arange(count), np.zeros(count, np.int64), (None,) * count, 1)
-    expected = Expectations(np.tile([0.8, 0.9], (count, 1)), costs / 10, np.zeros(count, bool), 1)
+    expected = RuleView(np.tile([0.8, 0.9], (count, 1)), costs / 10, np.zeros(count, bool), 1)
     scores = np.column_stack([np.arange(count) / count, np.full(count, np.nan)])
-    always_tried = {0: Prospect((), (0.9,), (0.0,))}
+    always_tried = {0: TryValue((), (0.9,), (0.0,))}
     path = [Pair(0.5, 1 - share, always_tried) for share in (0.0025, 0.01, 0.3, 0.6)]
     pair, rung, cost = certify_pairs(path, expected, scores, rows, Target(0.05))
     assert rung.rule == 1

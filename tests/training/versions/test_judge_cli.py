@@ -12,7 +12,7 @@ import pytest
 
 from classifier import Router
 from classifier.artifact import read_artifact
-from classifier.router import shipped_artifact
+from classifier.locate import shipped_artifact
 from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, variant
 from tests.helpers.outcomes import Opener
 from training.challenge.contest import in_use

@@ -164,7 +164,7 @@ class Forward:
 
         Parameters
         ----------
-        terms, ends, words, dense : as `classifier._scan.Scanner.read_many` returns them.
+        terms, ends, words, dense : as `classifier.compiled._scan.Scanner.read_many` returns them.
         tasks : (n,), as ``task`` of `predict`.
 
         Returns
@@ -207,7 +207,7 @@ class Forecaster:
     Parameters
     ----------
     quantiles : (3, s), `classifier.novelty.NoveltyScale`'s levels, unknown and distance.
-    terms, dense : `classifier._scan.Scanner.terms` and ``dense``, where the request's features will stand.
+    terms, dense : `classifier.compiled._scan.Scanner.terms` and ``dense``, where the request's features will stand.
 
     Raises
     ------
@@ -230,7 +230,7 @@ class Forecaster:
 
         Parameters
         ----------
-        count, words : as `classifier._scan.Scanner.scan` returns them.
+        count, words : as `classifier.compiled._scan.Scanner.scan` returns them.
         task : row of the task's weights; -1: none.
 
         Raises

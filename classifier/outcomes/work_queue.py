@@ -20,16 +20,16 @@ Tally = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What a lane's thread does.
+    """What a queue's thread does.
 
     Attributes
     ----------
     work : takes a batch, and says what became of its records.
     rescue : takes records whose work has failed by an error that nobody expected, and does the least that can be done.
-    count : is told what became of records, under the lane's lock.
+    count : is told what became of records, under the queue's lock.
     idle : is called before each batch; says after how many seconds it wants to be called again.
     settle : is called while somebody flushes, after the work that there was.
-    end : the last that is done, after `Lane.close`.
+    end : the last that is done, after `WorkQueue.close`.
     """
 
     work: Callable[[list[Record]], Tally]
@@ -40,7 +40,7 @@ class Jobs:
     end: Callable[[], None] = lambda: None
 
 
-class Lane:
+class WorkQueue:
     """Records wait here for a function that is given many at a time, in a daemon thread begun with the first of them.
 
     No error ends the thread; should it end all the same, another takes its place, at the next record or while somebody
@@ -49,7 +49,7 @@ class Lane:
     Parameters
     ----------
     size : records that may wait. batch : records given at a time, at most.
-    lock : under which records are taken and counted; lanes may share one.
+    lock : under which records are taken and counted; queues may share one.
     """
 
     def __init__(self, name: str, size: int, batch: int, jobs: Jobs, lock: threading.RLock) -> None:

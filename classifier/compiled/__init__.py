@@ -12,4 +12,4 @@ from importlib.util import find_spec
 VARIABLE = "TIERWISE_PURE_PYTHON"
 MODULES = ("_scan", "_forward")
 
-COMPILED = not os.environ.get(VARIABLE) and all(find_spec(f"classifier.{name}") for name in MODULES)
+COMPILED = not os.environ.get(VARIABLE) and all(find_spec(f"{__name__}.{name}") for name in MODULES)

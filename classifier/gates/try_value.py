@@ -18,7 +18,7 @@ _ANSWERS_PER_BIN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class TryValue:
     """Of one tier at one threshold, by bins of the gap that the router expects: its quality less the reference's.
 
     Attributes
@@ -54,7 +54,7 @@ class Prospect:
         return kept * reference + self.gain[place] + (1.0 - kept) * later
 
 
-def make_prospect(before: NDArray[np.float64], after: NDArray[np.float64], threshold: float) -> Prospect:
+def make_try_value(before: NDArray[np.float64], after: NDArray[np.float64], threshold: float) -> TryValue:
     """The prospect of a tier from answers that the gate did not see, m of them.
 
     Parameters
@@ -69,7 +69,7 @@ def make_prospect(before: NDArray[np.float64], after: NDArray[np.float64], thres
     count = np.maximum(np.bincount(place, minlength=len(edges) + 1), 1)
     share = np.bincount(place, weights=kept, minlength=len(edges) + 1) / count
     gain = np.bincount(place, weights=np.where(kept, after, 0.0), minlength=len(edges) + 1) / count
-    return Prospect(_numbers(edges), _numbers(share), _numbers(gain))
+    return TryValue(_numbers(edges), _numbers(share), _numbers(gain))
 
 
 def _numbers(values: ArrayLike) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Spares(Generic[Item]):
+class Pool(Generic[Item]):
     """Hands out items that one thread uses at a time; makes as many as are in use at once, and keeps them.
 
     The one that was used last is handed out first, since the processor may still have it near.
@@ -16,15 +16,15 @@ class Spares(Generic[Item]):
 
     def __init__(self, make: Callable[[], Item]) -> None:
         self._make = make
-        self._spare: list[Item] = []
+        self._free: list[Item] = []
 
     def take(self) -> Item:
         """An item that nobody else uses until it is given back; one that is never given back is forgotten."""
         try:
-            return self._spare.pop()
+            return self._free.pop()
         except IndexError:
             return self._make()
 
     def give(self, item: Item) -> None:
         """Give an item back."""
-        self._spare.append(item)
+        self._free.append(item)

@@ -15,6 +15,16 @@ from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
+from classifier.features import (
+    FIRST_MULTIPLIER as FIRST,
+    LONG_WORD as LONG,
+    N_BUCKETS,
+    N_WORD_BUCKETS,
+    SECOND_MULTIPLIER as SECOND,
+    SIZES as SIZE_NAMES,
+    TERM_BITS,
+    WORD_MULTIPLIER,
+)
 from classifier.text import CLASS_OF_BYTE, HEAD_CHARS, LOWER_BYTES, TAIL_CHARS, UNSPACED_CLASSES, WORD_BYTES, ByteClass
 from classifier.tokens import HUNDREDTHS, HUNDREDTHS_PER_WORD
 
@@ -59,12 +69,31 @@ cdef enum Role:  # a character's part in words
     INSIDE = 1
     ALONE = 2
 
-if len(ByteClass) != CLASSES or 4 * (HEAD_CHARS + TAIL_CHARS + 1) != MOST_BYTES:
-    raise ImportError("classifier._scan was built for another version of classifier.text; install the package again")
-
 cdef uint32_t MULTIPLIER = 0x9E3779B1
 cdef uint32_t FIRST_MULTIPLIER = 0x85EBCA77
 cdef uint32_t SECOND_MULTIPLIER = 0xC2B2AE3D
+
+# What is written out above so that the C compiler knows it, against where it is defined.
+WRITTEN_TWICE = {
+    "CLASSES": (CLASSES, len(ByteClass)),
+    "INDIC": (INDIC, ByteClass.INDIC),
+    "CONTINUATION": (CONTINUATION, ByteClass.CONTINUATION),
+    "MOST_BYTES": (MOST_BYTES, 4 * (HEAD_CHARS + TAIL_CHARS + 1)),
+    "SHIFT": (SHIFT, 32 - TERM_BITS),
+    "HALF": (HALF, N_WORD_BUCKETS),
+    "BITMAP": (64 * BITMAP, N_BUCKETS),
+    "SIZES": (SIZES, len(SIZE_NAMES)),
+    "LONG_WORD": (LONG_WORD, LONG),
+    "MULTIPLIER": (MULTIPLIER, int(WORD_MULTIPLIER)),
+    "FIRST_MULTIPLIER": (FIRST_MULTIPLIER, int(FIRST)),
+    "SECOND_MULTIPLIER": (SECOND_MULTIPLIER, int(SECOND)),
+}
+for _name, (_compiled, _defined) in WRITTEN_TWICE.items():
+    if _compiled != _defined:
+        raise ImportError(
+            f"classifier.compiled._scan was built for {_name} = {_compiled}, this version of tierwise has {_defined}; "
+            "install the package again"
+        )
 
 cdef struct Word:
     int32_t start

@@ -12,11 +12,11 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 import numpy as np
 
-from classifier.model import DENSE_CLIP, LOGIT_LIMIT, _SURE
+from classifier.model import DENSE_CLIP, LOGIT_LIMIT, LEAST_PROBABILITY
 
 cdef double dense_clip = DENSE_CLIP
 cdef double logit_limit = LOGIT_LIMIT
-cdef double sure = _SURE
+cdef double sure = LEAST_PROBABILITY
 
 cdef extern from *:
     """

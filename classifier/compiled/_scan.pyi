@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+WRITTEN_TWICE: dict[str, tuple[int, int]]  # by name, a constant as compiled and as defined in Python
+
 class Scanner:
     """Reads texts for one set of marks and keyword groups.
 
