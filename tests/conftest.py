@@ -1,6 +1,6 @@
 """Property-based tests draw the same examples in every run, however slow the machine.
 
-``pytest --hypothesis-profile=default`` draws new ones.
+``pytest --hypothesis-profile=default`` draws new ones, ``--hypothesis-profile=quick`` fewer.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tests.helpers.openai_server import OpenAIServer
 pytest_plugins = ["tests.helpers.stores"]
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("quick", settings.get_profile("repeatable"), max_examples=15)
 settings.load_profile("repeatable")
 
 

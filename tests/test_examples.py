@@ -17,6 +17,7 @@ OFFLINE = ("fill_store",)
 ONLINE = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in OFFLINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", ONLINE, ids=lambda path: path.stem)
 def test_an_example_answers(example, upstream, tmp_path):
     upstream.answer_with(lambda body: Reply("Moved to Thursday, said nobody's calendar."))
@@ -26,6 +27,7 @@ def test_an_example_answers(example, upstream, tmp_path):
     assert len(upstream.calls) >= 1
 
 
+@pytest.mark.slow
 def test_a_store_is_filled_without_a_model(tmp_path):
     done = run(ROOT / "examples" / "fill_store.py", tmp_path)
     assert (done.stderr, done.returncode) == ("", 0)

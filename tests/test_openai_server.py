@@ -153,6 +153,7 @@ def test_a_connection_serves_many_requests(upstream, client):
     assert len({call.headers["host"] for call in upstream.calls}) == 1
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once(upstream):
     count = 200
 

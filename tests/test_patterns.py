@@ -7,11 +7,13 @@ from tests.helpers.pattern_attacks import all_patterns, costly_text
 PATTERNS = {found.where: found for found in all_patterns()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", PATTERNS)
 def test_no_text_costs_a_pattern_more_than_linear_time(where):
     assert costly_text(PATTERNS[where].pattern, PATTERNS[where].whole) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern",
     [

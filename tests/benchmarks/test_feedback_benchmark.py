@@ -92,6 +92,7 @@ def test_a_cascade_begins_where_that_is_worth_most(world: World) -> None:
     assert 0 <= at_999 < at_98 < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_learns_round_by_round_and_by_seed(world: World, arm: str) -> None:
     found = run_arm(arm, world, LEARNERS, rounds=2, seed=1)

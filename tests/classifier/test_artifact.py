@@ -128,6 +128,7 @@ ARRAYS = DTYPES.flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(header=st.dictionaries(st.text(), JSON, max_size=4), tensors=st.dictionaries(st.text(), ARRAYS, max_size=4))
 def test_any_content_survives_the_round_trip(tmp_path_factory, header, tensors):
@@ -167,6 +168,7 @@ def test_other_content_has_another_digest(tmp_path, header, tensors):
 # Damage
 
 
+@pytest.mark.slow
 def test_every_single_bit_flip_is_noticed(tmp_path, whole):
     path = tmp_path / "a"
     for position in range(len(whole)):
@@ -406,6 +408,7 @@ def test_a_header_that_is_too_large_is_refused(tmp_path):
     assert "has a header of 16777218 bytes" in refusal(tmp_path, safetensors(b"{" + padding + b"}"))
 
 
+@pytest.mark.slow
 def test_ten_thousand_tensors_are_no_trouble(tmp_path):
     tensors = [(f"t{n:05}", "U8", [1], n, n + 1) for n in range(10_000)]
     (tmp_path / "a").write_bytes(forged(tensors=tensors, data=b"\1" * 10_000))

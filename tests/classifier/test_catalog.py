@@ -135,6 +135,7 @@ def test_labels_are_normalised(written, label):
     assert normalise_label(written) == label
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_changes_nothing(text):

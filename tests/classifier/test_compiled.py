@@ -46,6 +46,7 @@ def test_any_text_has_the_same_features_with_the_shipped_keywords(text):
     assert_equal(Request(text), DEFAULT)
 
 
+@pytest.mark.slow
 def test_every_character_is_read_the_same():
     characters = [chr(code) for code in range(0x110000)]
     for start in range(0, len(characters), 1000):

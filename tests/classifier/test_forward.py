@@ -161,6 +161,7 @@ def test_forests_that_lead_out_are_refused():
             forest_of(2, children, roots)
 
 
+@pytest.mark.slow
 @given(st.lists(any_request, max_size=5))
 def test_many_predictions_are_those_of_single_requests(linear, blend, requests):
     rows = FeatureExtractor(KEYWORDS, estimate_tokens, compiled=True).many(requests)

@@ -52,7 +52,7 @@ def decides(router: Router) -> None:
 
 def is_refused_or_decides(path: Path) -> str | None:
     """The message of a refusal, or None after decisions; anything else fails the test."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         router = Router(read_artifact(path))
         decides(router)
@@ -63,7 +63,7 @@ def is_refused_or_decides(path: Path) -> str | None:
         assert message.startswith(f"{path}: ")
         assert message.isprintable()
         assert len(message) < 900
-    assert time.perf_counter() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
     return message
 
 
@@ -73,6 +73,7 @@ def content(request: pytest.FixtureRequest) -> Artifact:
     return read_artifact(trained.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(5))
 def test_a_tampered_artifact_is_refused_in_one_line_or_decides(content: Artifact, tmp_path: Path, block: int) -> None:
     path, sound = tmp_path / "a.safetensors", 0
@@ -202,6 +203,7 @@ BOMBS: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_would_make_decisions_slow_is_refused_with_the_bound(content: Artifact, tmp_path: Path, name: str) -> None:
     header, tensors = read_artifact(content.source).header, dict(content.tensors)

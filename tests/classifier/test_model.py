@@ -62,11 +62,13 @@ def test_training_and_runtime_predict_the_same_with_the_linear_model(linear, lin
     assert_same_predictions(linear, linear_model, [request])
 
 
+@pytest.mark.slow
 @given(request=any_request)
 def test_training_and_runtime_predict_the_same_with_trees(blend, blend_model, request):
     assert_same_predictions(blend, blend_model, [request])
 
 
+@pytest.mark.slow
 def test_training_and_runtime_predict_the_same_for_requests_like_those_learned_from(
     linear, blend, linear_model, blend_model
 ):

@@ -465,6 +465,7 @@ def test_a_vocabulary_that_this_machine_lacks_is_replaced_with_a_warning(linear,
 # Sharing
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_router(blend):
     router = blend.router()
     requests, _, _ = made_table(60, 5)

@@ -101,6 +101,7 @@ def test_beyond_the_window_a_text_is_taken_to_go_on_as_it_was(language):
 RARE = {"Georgian", "Armenian", "Amharic", "Khmer", "Burmese"}
 
 
+@pytest.mark.slow
 @needs_vocabulary
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_estimate_is_near_the_exact_count_in_every_language(filled, language):

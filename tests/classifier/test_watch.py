@@ -389,6 +389,7 @@ def test_the_thread_takes_up_what_is_new(files: Files) -> None:
         assert watched.strategy == "always"
 
 
+@pytest.mark.slow
 def test_four_threads_decide_on_while_artifacts_come_and_go(files: Files) -> None:
     bad = list(broken(files).values())
     requests = [make_request(text) for text in TEXTS]

@@ -19,6 +19,7 @@ def sample() -> OutcomeTable:
     return read_tables([DATA / "sample.csv"])
 
 
+@pytest.mark.slow
 def test_the_script_makes_the_shipped_file_to_the_byte(tmp_path: Path) -> None:
     made = tmp_path / "sample.csv"
     subprocess.run([sys.executable, DATA / "make_sample.py", "--out", made], check=True)

@@ -136,6 +136,7 @@ def test_a_ranking_turned_round_leaves_the_mean() -> None:
     assert sigmoid(np.array([intercept]))[0] == pytest.approx(quality.mean(), abs=0.01)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**16), st.floats(0, 1), st.integers(2, 6))
 def test_calibration_never_turns_a_ranking_and_is_always_finite(draw: int, known: float, tiers: int) -> None:
     random = np.random.default_rng(draw)

@@ -114,6 +114,7 @@ def test_relative_and_absolute_agree_when_the_reference_never_fails() -> None:
         assert replace(one, relative=False) == other
 
 
+@pytest.mark.slow
 def test_upper_bounds_cover_the_loss_and_keep_to_the_target() -> None:
     reference, router = population(20_000, 3)
     loss = 1 - router[:, 1].mean() / reference.mean()
@@ -200,6 +201,7 @@ def test_the_error_is_shared_by_the_tasks_that_could_be_certified() -> None:
 UNIT = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1, allow_subnormal=False))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 40).flatmap(lambda rows: arrays(np.float64, (rows, 4), elements=UNIT)),
@@ -217,6 +219,7 @@ def test_any_scores_give_a_ladder_in_order(table: Scores, relative: bool, confid
         assert rung.rows_needed is None or rung.rows_needed > len(table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("rows", [1, 5, 3000])
 @pytest.mark.parametrize("relative", [True, False])

@@ -20,6 +20,7 @@ from training.certify.ledger import LEDGER
 __all__ = ["run"]
 
 
+@pytest.mark.slow
 def test_is_a_command_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training.commands.train", "absent.csv"]
     finished = subprocess.run(
@@ -70,6 +71,7 @@ def test_learns_writes_and_routes(run: Command, tmp_path: Path, outcomes_csv: Pa
     assert figures["rows"]["fit"] + figures["rows"]["choose"] + figures["rows"]["test"] == 1500
 
 
+@pytest.mark.slow
 def test_certifies_each_task_by_itself_where_asked(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--certify-per", "task", "--max-quality-loss", 0.05)
     assert result.returncode == 0, result.stderr
@@ -81,6 +83,7 @@ def test_certifies_each_task_by_itself_where_asked(run: Command, tmp_path: Path,
     assert router.route(prompt, max_tokens=300, task="poetry").tier == router.route(prompt).tier == "opus"
 
 
+@pytest.mark.slow
 def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     result = run(noise_csv)
     assert result.returncode == 0, result.stderr
@@ -91,6 +94,7 @@ def test_says_first_that_nothing_was_learned_and_ships_a_floor(run: Command, tmp
     assert Router.load(tmp_path / "models/router.safetensors").strategy in ("always", "length")
 
 
+@pytest.mark.slow
 def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     result = run(noise_csv, "--force")
     assert result.returncode == 0, result.stderr
@@ -98,10 +102,12 @@ def test_force_ships_the_learned_router_all_the_same(run: Command, tmp_path: Pat
     assert Router.load(tmp_path / "models/router.safetensors").strategy == "learned"
 
 
+@pytest.mark.slow
 def test_warns_when_nearly_everything_goes_to_one_tier(run: Command, tmp_path: Path, noise_csv: Path) -> None:
     assert "go to one tier" in run(noise_csv).stdout
 
 
+@pytest.mark.slow
 def test_compares_with_the_tier_that_is_used_today(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--today", "sonnet", "--monthly-spend", 1000, "--json", "figures.json")
     assert result.returncode == 0, result.stderr
@@ -109,6 +115,7 @@ def test_compares_with_the_tier_that_is_used_today(run: Command, tmp_path: Path,
     assert json.loads((tmp_path / "figures.json").read_text())["report"]["today"]["tier"] == "sonnet"
 
 
+@pytest.mark.slow
 def test_a_misspelt_tier_of_today_is_noticed_before_anything_is_learned(
     run: Command, tmp_path: Path, outcomes_csv: Path
 ) -> None:
@@ -118,6 +125,7 @@ def test_a_misspelt_tier_of_today_is_noticed_before_anything_is_learned(
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_ledger_that_cannot_be_written_is_said(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +136,7 @@ def test_a_ledger_that_cannot_be_written_is_said(
     assert "nobody counts this try" not in run(outcomes_csv).stdout
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     for name in ("one", "two"):
         assert run(outcomes_csv, "--seed", 7, "--out", f"{name}.safetensors").returncode == 0
@@ -136,6 +145,7 @@ def test_a_seed_gives_the_same_bytes(run: Command, tmp_path: Path, outcomes_csv:
     assert "date" not in read_artifact(tmp_path / "one.safetensors").header["training"]
 
 
+@pytest.mark.slow
 def test_reproducible_builds_set_the_date(
     run: Command, tmp_path: Path, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +154,7 @@ def test_reproducible_builds_set_the_date(
     assert read_artifact(tmp_path / "models/router.safetensors").header["training"]["date"] == "1970-01-02"
 
 
+@pytest.mark.slow
 def test_the_artifact_holds_no_prompt_and_no_path(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     assert run(outcomes_csv).returncode == 0
     content = (tmp_path / "models/router.safetensors").read_bytes()
@@ -226,6 +237,7 @@ def test_every_form_becomes_a_router(run: Command, tmp_path: Path, form: str) ->
     assert Router.load(tmp_path / "models/router.safetensors").predict_model("greet thing1")
 
 
+@pytest.mark.slow
 def test_missing_scores_are_missing(run: Command, tmp_path: Path) -> None:
     rows = outcome_rows(400)
     for number, row in enumerate(rows):
@@ -244,6 +256,7 @@ def test_several_files_at_once(run: Command, tmp_path: Path) -> None:
     assert "two.csv" in result.stdout
 
 
+@pytest.mark.slow
 def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--adequate-at", 0.8)
     assert result.returncode == 0, result.stderr
@@ -252,6 +265,7 @@ def test_adequacy_by_threshold(run: Command, tmp_path: Path, outcomes_csv: Path)
     assert model["adequacy_is_quality"]
 
 
+@pytest.mark.slow
 def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     assert run(outcomes_csv).returncode == 0
     before = (tmp_path / "models/router.safetensors").read_bytes()
@@ -314,6 +328,7 @@ def test_help_teaches_by_example(run: Command, tmp_path: Path) -> None:
         assert words in result.stdout
 
 
+@pytest.mark.slow
 def test_an_unwritable_place_is_one_line_and_exit_code_1(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     result = run(outcomes_csv, "--out", "file/router.safetensors")

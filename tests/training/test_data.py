@@ -121,6 +121,7 @@ def test_preferences_observe_two_tiers_a_row(tmp_path: Path) -> None:
     assert run.shipped.always == data.names[data.reference]
 
 
+@pytest.mark.slow
 def test_a_tier_never_seen_beside_the_reference_breaks_nothing(tmp_path: Path) -> None:
     rows = wide(
         160,
@@ -146,6 +147,7 @@ def test_rows_that_know_one_tier_only_are_used(tmp_path: Path) -> None:
     assert trained(data).shipped.strategy == "always"
 
 
+@pytest.mark.slow
 def test_two_to_six_tiers_of_equal_price_train(tmp_path: Path) -> None:
     for tiers in (2, 6):
         columns: dict[str, Any] = {}
@@ -178,11 +180,13 @@ def test_tasks_are_brought_to_the_menus_words(tmp_path: Path) -> None:
     assert data.matrix.tasks[:4] == ("summarization", "summarization", "my own task", None)
 
 
+@pytest.mark.slow
 def test_a_single_task_and_none_train(tmp_path: Path) -> None:
     for task in ("chat", ""):
         assert len(trained(prepared(tmp_path, wide(task=task))).results) > 3
 
 
+@pytest.mark.slow
 def test_constant_and_partly_free_costs_train(tmp_path: Path) -> None:
     partly_free = {"cost__haiku": lambda row: 0.0 if row % 4 else 0.01, "cost__opus": lambda row: float(row % 3 > 0)}
     for columns in ({"cost__haiku": 0.01, "cost__opus": 0.5}, partly_free, {"cost__haiku": 0.0, "cost__opus": 0.5}):

@@ -193,6 +193,7 @@ def test_a_router_that_knows_beats_the_mix_and_one_that_guesses_does_not() -> No
     assert not guess.better
 
 
+@pytest.mark.slow
 def test_guessing_seldom_passes_for_better_than_the_mix() -> None:
     found = [
         compare_to_mix(np.random.default_rng(seed).integers(2, size=150), outcomes(150, 2, seed), seed=seed).better
@@ -257,6 +258,7 @@ def test_a_seed_repeats_the_draws() -> None:
     assert not np.array_equal(redraw(values, groups, seed=4), redraw(values, groups, seed=5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 5])
 def test_intervals_cover_the_truth_about_as_often_as_they_say(size: int) -> None:
     random = np.random.default_rng(0)
@@ -269,6 +271,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(size: int) -> None
     assert 180 <= covered <= 199
 
 
+@pytest.mark.slow
 def test_intervals_of_savings_cover_the_truth() -> None:
     covered = 0
     for seed in range(100):

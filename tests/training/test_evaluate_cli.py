@@ -76,6 +76,7 @@ def test_a_table_that_it_was_trained_on_is_told(evaluate: Evaluate, outcomes_csv
     assert "the artifact was trained on outcomes.csv: these figures flatter it" in evaluate(outcomes_csv)[1]
 
 
+@pytest.mark.slow
 def test_other_settings_may_be_asked_for(evaluate: Evaluate, new_csv: Path) -> None:
     savings = {}
     for options in (

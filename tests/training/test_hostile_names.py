@@ -74,6 +74,7 @@ def test_every_command_is_tried_here() -> None:
     assert set(SCRIPTS) == {"train-router", "evaluate-router", "tierwise-models", "tierwise-outcomes"}
 
 
+@pytest.mark.slow
 def test_a_router_of_hostile_names_is_trained_kept_compared_and_asked(run: Run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "[bold]\x1b[2J.safetensors"
     quick = ("--fastest", "--tokens", "estimate", "--jobs", 1, "--force")

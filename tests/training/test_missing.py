@@ -43,6 +43,7 @@ def test_scores_missing_at_random_are_missing_by_chance(matrix: FeatureMatrix, s
     assert gap.by_chance
 
 
+@pytest.mark.slow
 def test_chance_is_seldom_refused(matrix: FeatureMatrix) -> None:
     random = np.random.default_rng(5)
     draws = [find_missing(matrix, without(random.random(800) < 0.2), GROUPS, TEXTS)[0] for _ in range(30)]

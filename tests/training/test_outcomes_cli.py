@@ -151,6 +151,7 @@ def test_a_span_of_time(command: Command, store: OutcomeStore) -> None:
     assert "--since yesterday: expected an ISO 8601 time" in err
 
 
+@pytest.mark.slow
 def test_a_router_is_trained_from_a_store(command: Command, store: OutcomeStore, tmp_path: Path) -> None:
     from training.commands.train import app
 

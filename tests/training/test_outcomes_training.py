@@ -53,6 +53,7 @@ def test_learns_from_a_store_and_keeps_a_candidate(run: Command, stored: str, tm
     assert json.loads((tmp_path / "figures.json").read_text())["outcomes"] == told
 
 
+@pytest.mark.slow
 def test_learns_from_a_store_beside_a_table_and_writes_where_asked(run: Command, stored: str, tmp_path: Path) -> None:
     write_csv(tmp_path / "table.csv", outcome_rows(300, 7))
     result = run("table.csv", "--outcomes", stored, "--out", "both.safetensors", "--report", "report.html")
@@ -62,6 +63,7 @@ def test_learns_from_a_store_beside_a_table_and_writes_where_asked(run: Command,
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -124,6 +126,7 @@ def in_service(
     return sqlite_url
 
 
+@pytest.mark.slow
 def test_a_better_router_comes_into_use_and_the_report_says_what_changes(
     run: Command, in_service: str, tmp_path: Path
 ) -> None:
@@ -155,6 +158,7 @@ def test_a_better_router_comes_into_use_and_the_report_says_what_changes(
     watched.close()
 
 
+@pytest.mark.slow
 def test_nothing_comes_into_use_unasked(run: Command, in_service: str, tmp_path: Path) -> None:
     before = current(MODELS)
     result = run("--outcomes", in_service, "--no-promote")

@@ -115,6 +115,7 @@ def test_rows_that_miss_a_score_by_chance_are_left_out(tmp_path: Path) -> None:
     assert not data.lost.any()
 
 
+@pytest.mark.slow
 def test_failures_that_were_not_scored_certify_nothing(tmp_path: Path) -> None:
     rows = outcome_rows(1500, seed=3)
     random = np.random.default_rng(2)

@@ -118,6 +118,7 @@ def test_a_task_whose_own_setting_is_safer_is_not_certified_for_the_one_in_force
     assert replace(rule, tasks={"one": own}, target=Target(0.05, per_task=True)).task_keeps("one") is True
 
 
+@pytest.mark.slow
 def test_by_task_each_follows_its_own_setting_and_all_others_the_reference() -> None:
     tasks = mixed_tasks(4000)
     rule = chosen(Target(0.05, per_task=True), 4000, tasks)

@@ -68,6 +68,7 @@ def test_a_run_says_what_it_came_to(trained_run: Run, tmp_path: Path) -> None:
     assert trained_run.ledger.is_file()
 
 
+@pytest.mark.slow
 def test_a_callback_hears_how_far_each_stage_is(outcomes_csv: Path, tmp_path: Path) -> None:
     heard: dict[str, list[tuple[int, int]]] = {}
     options = quick(tmp_path, counted=False)
@@ -85,6 +86,7 @@ def test_without_a_source_nothing_is_begun(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_outcomes_make_a_candidate(sqlite_url: str, open_store: Opener, tmp_path: Path) -> None:
     made(900).fill(open_store(sqlite_url))
     folder = tmp_path / "models"

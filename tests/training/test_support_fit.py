@@ -43,12 +43,14 @@ def artifact(tmp_path_factory: pytest.TempPathFactory, gapped: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_run_says_which_scores_are_missing_and_what_it_did(run: Command, gapped: Path) -> None:
     said = " ".join(run(gapped, "--fastest", "--jobs", 1).stdout.split())
     assert "rows have no score of haiku, mostly of requests with words such as" in said
     assert "not by chance. Requests like them go to opus" in said
 
 
+@pytest.mark.slow
 def test_a_tier_is_not_picked_where_it_was_not_observed(artifact: Path) -> None:
     router = Router.load(artifact)
     easy, hard = router.route(EASY, max_tokens=300), router.route(HARD, max_tokens=300)

@@ -438,6 +438,7 @@ assert not list(folder.rglob("*.draft"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_runs_that_are_killed_leave_what_was_in_use_in_use(trained: Path) -> None:
     variant(trained, 1)
@@ -486,6 +487,7 @@ assert seen == {(True, False), (True, True), (False, True)}, seen
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_switch_that_is_cut_at_any_line_is_done_or_not_done(trained: Path) -> None:
     promote(FOLDER, kept(trained, 1))

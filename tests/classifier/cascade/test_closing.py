@@ -66,6 +66,7 @@ def test_more_audits_than_may_wait_are_counted(router, upstream):
     assert left_out in (9, 10)  # 100 wait; the first one may be under way
 
 
+@pytest.mark.slow
 def test_a_process_ends_though_audits_hang(upstream):
     upstream.answer_with(HANGING)
     script = f"""

@@ -138,6 +138,7 @@ def test_exploring_stays_above_the_floor(router: Router) -> None:
 # With one
 
 
+@pytest.mark.slow
 def test_what_a_candidate_would_do_elsewhere_is_explored_within_the_share(router: Router, cheaper: Router) -> None:
     found = explorer(cheaper, explore=0.04)
     routes = [route for _ in range(10) for route in explored(found, router)][2000:]

@@ -76,6 +76,7 @@ def starts(router: Router, requests: Sequence[Request]) -> NDArray[np.int64]:
     return np.array([find_route(each, POLICY.odds).places[0] for each in decisions])
 
 
+@pytest.mark.slow
 def test_the_candidates_value_is_estimated_without_bias(router: Router, cheaper: Router) -> None:
     upstream = Upstream()
     rows, place = np.arange(ROWS), starts(cheaper, upstream.requests)

@@ -25,6 +25,7 @@ MALFORMED = [Fault.NOT_JSON, Fault.NO_CHOICES, Fault.WRONG_TYPE]
 BROKEN = [Fault.TRUNCATED, Fault.RESET_MIDWAY]
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_failure_is_answered_by_another_tier(kind, router, upstream, name):
@@ -136,6 +137,7 @@ def test_an_upstream_that_trickles_does_not_outlast_the_deadline(kind, router, u
     assert result.tier != "haiku"
 
 
+@pytest.mark.slow
 @both
 def test_a_tier_that_hangs_leaves_time_for_others(kind, router, upstream):
     upstream.answer_with(by_tier(opus=Reply(fault=Fault.HANG)))

@@ -40,17 +40,20 @@ def failed(outcome):
     return not outcome.documented or outcome.late > TOLERANCE
 
 
+@pytest.mark.slow
 @kinds
 def test_a_fault_of_one_tier_is_made_good_by_another(run, awaited):
     assert [each for each in run(PLAIN, stream=False, everywhere=False, awaited=awaited) if each.unanswered] == []
 
 
+@pytest.mark.slow
 @kinds
 def test_a_stream_that_fails_before_it_says_something_is_made_good_by_another(run, awaited):
     names = [*OPENING, "silent", "slow_headers", "status_500", "redirect_elsewhere", "page", "bomb_error", "large"]
     assert [each for each in run(names, stream=True, everywhere=False, awaited=awaited) if each.unanswered] == []
 
 
+@pytest.mark.slow
 @kinds
 def test_faults_of_every_tier_are_errors_that_callers_know(run, awaited):
     outcomes = run(set(PLAIN) - set(HARMLESS) - set(LARGE), stream=False, everywhere=True, awaited=awaited)
@@ -58,6 +61,7 @@ def test_faults_of_every_tier_are_errors_that_callers_know(run, awaited):
     assert {each.error.partition(":")[0] for each in outcomes if each.case.fault == "page"} == {"UnreadableAnswerError"}
 
 
+@pytest.mark.slow
 @kinds
 def test_a_stream_that_fails_midway_ends_in_time_with_an_error_that_callers_know(run, awaited):
     outcomes = run(MIDWAY, stream=True, everywhere=True, awaited=awaited)

@@ -73,6 +73,7 @@ def children(upstream, kind):
     return json.loads(ended.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_children_get_their_own_answers_and_draw_by_themselves(upstream, kind):
     found = children(upstream, kind)
@@ -81,6 +82,7 @@ def test_children_get_their_own_answers_and_draw_by_themselves(upstream, kind):
     assert len({name for each in found for name in each["ids"]}) == 60
 
 
+@pytest.mark.slow
 def test_a_transport_that_cannot_be_made_anew_is_refused_in_one_line(upstream):
     for each in children(upstream, "foreign"):
         assert "used before the process forked, and its http_client's Own cannot be made anew" in each["refused"]

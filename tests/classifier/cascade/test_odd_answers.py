@@ -92,6 +92,7 @@ def changes_of(data):
     return st.lists(st.tuples(st.sampled_from(list(places(data))), odd), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(changes_of(FULL))
 def test_a_completion_with_anything_in_any_place_is_read_or_refused(changes):
@@ -111,6 +112,7 @@ def test_a_completion_with_anything_in_any_place_is_read_or_refused(changes):
         assert (replayed.text, replayed.finish_reason) == (answer.text, answer.finish_reason)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.lists(changes_of(EVENT), min_size=1, max_size=4))
 def test_a_stream_with_anything_in_any_place_is_read(all_changes):

@@ -145,6 +145,7 @@ def test_what_an_audit_cannot_tell_is_not_told(kind, router, upstream, open_stor
         assert all(not outcome.feedback for outcome in kept(store))
 
 
+@pytest.mark.slow
 @both
 def test_an_audit_has_a_deadline_of_its_own(kind, router, upstream, open_store, sqlite_url):
     def respond(body):
@@ -212,6 +213,7 @@ def test_a_store_may_be_given_by_its_url(router, upstream, tmp_path, open_store)
 REQUESTS = 200
 
 
+@pytest.mark.slow
 def test_200_requests_at_once_are_all_answered_and_kept_once(router, upstream, open_store, url):
     """A third of the calls of every tier but the dearest fails, in all the ways there are."""
     faults = [Reply(GOOD, fault=each) for each in Fault if each is not Fault.HANG]

@@ -88,6 +88,7 @@ def test_every_name_exists_and_is_documented(name):
         assert not inspect.getdoc(thing).startswith(f"{name}(")
 
 
+@pytest.mark.slow
 def test_what_importing_the_gates_loads():
     code = "import classifier{}, json, sys; print(json.dumps(sorted(sys.modules)))"
     bare, gates = (

@@ -143,6 +143,7 @@ schemas = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(schemas, json_values)
 def test_what_is_bounded_says_what_jsonschema_says(schema, value):
     assert follows(schema, value) is jsonschema.Draft202012Validator(schema).is_valid(value)
@@ -185,6 +186,7 @@ def test_odd_values_and_members_raise_nothing(schema, text):
     assert 0 <= verdict_on_text(schema, text).score <= 1
 
 
+@pytest.mark.slow
 def test_a_schema_of_ones_own_that_cannot_be_checked_is_refused():
     with pytest.raises(ConfigError, match=r"MatchesSchema: .+; make it smaller"):
         MatchesSchema(shared(30))

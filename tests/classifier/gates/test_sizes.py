@@ -77,6 +77,7 @@ def test_an_answer_that_shows_nothing_for_long_is_empty():
     assert run_gate(NotEmpty(), answer("\n" * 10_000 + "x")).passed
 
 
+@pytest.mark.slow
 def test_only_so_many_calls_and_log_probabilities_are_read():
     given = answer("x", tool_calls=[("f", "{}")] * 100, logprobs=[-0.5] * 70_000)
     assert (len(given.tool_calls), len(given.token_logprobs)) == (64, 65_536)

@@ -21,6 +21,7 @@ def test_text_comes_back(text: str) -> None:
     assert unescape(written) == text
 
 
+@pytest.mark.slow
 @given(any_json)
 def test_json_comes_back_from_one_line_of_valid_json(value: object) -> None:
     written = dump_json(value)

@@ -61,6 +61,7 @@ def test_records_whose_work_fails_are_rescued_and_the_thread_goes_on(error: Base
     log.lane.close(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["put", "flush", "close"])
 @pytest.mark.parametrize("lives", [1, 3])
 def test_a_dead_thread_is_replaced_and_what_it_had_in_hand_is_rescued(by: str, lives: int) -> None:

@@ -94,6 +94,7 @@ def test_what_cannot_be_read_of_a_request_is_named_and_the_rest_written(
     assert sorted(ids(store)) == sorted(each.id for each in made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["prompt", "hash"])
 @pytest.mark.parametrize("name", [*SET_ASIDE, *SPOILT])
 def test_a_record_that_cannot_be_written_is_set_aside_without_what_it_must_not_tell(
@@ -127,6 +128,7 @@ def test_what_is_left_of_a_record_can_be_taken_up_by_hand(sqlite_url: str, tmp_p
     assert (found.decision.id, found.decision.messages, found.decision.chosen) == (odd.id, None, odd.chosen)
 
 
+@pytest.mark.slow
 def test_what_is_set_aside_is_bounded(
     sqlite_url: str, tmp_path: Path, open_store: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +240,7 @@ odd_fields = st.sampled_from(list(SPOILT.values()))
 records = st.one_of(st.builds(decision), parts.map(holding), odd_fields.map(lambda fields: decision(**fields)))
 
 
+@pytest.mark.slow
 @given(made=st.lists(records, max_size=12), mode=st.sampled_from(["prompt", "features", "hash"]))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_counters_add_up_to_what_was_given(

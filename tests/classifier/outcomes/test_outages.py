@@ -59,6 +59,7 @@ def test_a_server_begun_anew_between_two_records_is_no_outage(postgres: Postgres
     assert (store.counters.written, store.counters.spilled) == (2, 0)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_down_at_first_is_no_error(tmp_path: Path, open_store: Opener) -> None:
     programs = binaries()
     if programs is None:
@@ -86,6 +87,7 @@ def test_a_store_that_is_down_at_first_is_no_error(tmp_path: Path, open_store: O
         server.remove()
 
 
+@pytest.mark.slow
 def test_a_locked_file(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     store = open_store(sqlite_url)
     made = [decision() for _ in range(5)]
@@ -101,6 +103,7 @@ def test_a_locked_file(sqlite_url: str, tmp_path: Path, open_store: Opener) -> N
     assert sorted(ids(store)) == sorted(each.id for each in made)
 
 
+@pytest.mark.slow
 def test_a_locked_file_is_told_of_in_one_line(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     store = open_store(sqlite_url)
     store.write([decision()])
@@ -124,6 +127,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, open_store: Opener) -> 
     assert ids(store) == [made.id]
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> None:
     """The spill beside the file is as read-only; the user's own folder takes it."""
     code = """
@@ -154,6 +158,7 @@ def test_a_read_only_folder_in_a_program_without_privileges(tmp_path: Path) -> N
     assert len(list(state.rglob("*.jsonl"))) == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path) -> None:
     """A limit on file sizes stands in for a disk without room; the database and its log cannot grow."""
     code = """
@@ -190,6 +195,7 @@ def test_where_nothing_can_be_written_records_are_dropped_and_said_once(
     assert SECRET not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_full_queue_is_spilled(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     store = open_store(sqlite_url, queue_size=10, batch=5)
     made = [decision() for _ in range(201)]
@@ -206,6 +212,7 @@ def test_a_full_queue_is_spilled(sqlite_url: str, tmp_path: Path, open_store: Op
     assert sorted(ids(store)) == sorted(each.id for each in made)
 
 
+@pytest.mark.slow
 def test_what_neither_queue_holds_is_dropped_without_waiting(
     sqlite_url: str, tmp_path: Path, open_store: Opener
 ) -> None:
@@ -279,6 +286,7 @@ def test_what_a_dead_process_was_taking_up_is_taken_up(url: str, tmp_path: Path,
     assert made.id in ids(store)
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_folder_store_everything_once(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
     import sys
@@ -308,6 +316,7 @@ def own(store: OutcomeStore) -> list[str]:
     return [each.decision.id for each in store.outcomes() if each.decision.key == "own"]
 
 
+@pytest.mark.slow
 def test_deletion_reaches_what_waits(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     store = open_store(sqlite_url, retry_after=1000)
     gone, left = decision(), decision(prompt="harmless")

@@ -29,6 +29,7 @@ def telling(**fields: Any) -> Any:
     return decision(**{**given, "features": b"feature bytes", "attempts": tried, **fields})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["features", "hash"])
 @pytest.mark.parametrize("down", [False, True])
 def test_no_byte_of_the_prompt_is_kept(

@@ -32,11 +32,13 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [0, 3000])
 def test_kill_9_loses_nothing_that_was_flushed(url: str, tmp_path: Path, open_store: Opener, more: int) -> None:
     assert set(killed_after_flush(url, tmp_path, more)) <= set(ids(open_store(url)))
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_spilled(sqlite_url: str, tmp_path: Path, open_store: Opener) -> None:
     open_store(sqlite_url).write([decision()])
     with locked(tmp_path / "outcomes.db"):
@@ -65,6 +67,7 @@ def killed_after_flush(url: str, folder: Path, more: int) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_without_closing_loses_nothing(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
     import sys
@@ -79,6 +82,7 @@ def test_a_program_that_ends_without_closing_loses_nothing(url: str, tmp_path: P
     assert len(ids(open_store(url))) == 50
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_parent_and_child_record_after_a_fork(url: str, tmp_path: Path, open_store: Opener) -> None:
     code = """
@@ -116,6 +120,7 @@ def test_a_program_that_only_makes_a_store_leaves_nothing_behind(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_records_load_nothing_heavy() -> None:
     code = """
     import sys
@@ -131,6 +136,7 @@ def test_the_records_load_nothing_heavy() -> None:
     assert done.stdout.split() == ["set()", "set()"]
 
 
+@pytest.mark.slow
 def test_without_its_driver_postgres_is_refused_with_the_extra_to_install(tmp_path: Path) -> None:
     code = """
     import sys

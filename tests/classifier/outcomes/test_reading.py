@@ -59,6 +59,7 @@ def read_as_another(folder: Path, tmp_path: Path) -> list[str]:
     return done.stdout.split()[:-2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system knows no such permissions")
 def test_a_store_in_a_folder_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     with OutcomeStore(f"sqlite:///{folder / 'outcomes.db'}") as store:
@@ -68,6 +69,7 @@ def test_a_store_in_a_folder_that_cannot_be_written(folder: Path, tmp_path: Path
     assert read_as_another(folder, tmp_path) == ["20", "20", "20"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system knows no such permissions")
 def test_a_store_whose_program_was_killed_is_read_with_its_log(folder: Path, tmp_path: Path) -> None:
     with OutcomeStore(f"sqlite:///{tmp_path / 'outcomes.db'}") as store:

@@ -112,6 +112,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield store
 
 
+@pytest.mark.slow
 @given(decision=decisions)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_decision_comes_back(shared: OutcomeStore, decision: DecisionRecord) -> None:
@@ -122,6 +123,7 @@ def test_any_decision_comes_back(shared: OutcomeStore, decision: DecisionRecord)
     assert Outcome(decision) in found
 
 
+@pytest.mark.slow
 @given(record=decisions | judgements | st.builds(LateAttempt, decision=any_text, attempt=attempts))
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_record_comes_back_from_its_line(record: Any) -> None:
@@ -130,6 +132,7 @@ def test_any_record_comes_back_from_its_line(record: Any) -> None:
     assert from_line(line.encode()) == record
 
 
+@pytest.mark.slow
 @given(record=decisions, cut=st.integers(0, 10_000))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_a_line_that_is_cut_is_told_from_a_record(record: DecisionRecord, cut: int) -> None:

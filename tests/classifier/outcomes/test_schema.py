@@ -124,6 +124,7 @@ def test_an_older_version_becomes_what_is_made_today(
     assert structure(url) == structure(fresh)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", OLDER)
 def test_many_processes_may_begin_at_once(url: str, open_store: Opener, version: int) -> None:
     run_sql(url, OLDER[version])
@@ -203,6 +204,7 @@ def test_what_an_older_release_kept_in_the_clear_is_sealed(
     assert lying["old"].probabilities == (0.5,)  # its prompt is kept, too
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", ["no folder", "no key", "no file"])
 def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
     url: str,

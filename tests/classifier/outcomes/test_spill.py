@@ -76,6 +76,7 @@ def test_lines_are_left_out_on_request(tmp_path: Path) -> None:
     assert not (tmp_path / "broken.lines").exists()
 
 
+@pytest.mark.slow
 def test_adding_and_taking_at_once_loses_and_doubles_nothing(tmp_path: Path) -> None:
     taken: list[str] = []
     done = threading.Event()

@@ -21,6 +21,7 @@ from classifier.outcomes.records import first_id
 from tests.helpers.outcomes import SECRET, START, Opener, attempt, decision, everything, wait_for
 
 
+@pytest.mark.slow
 def test_eight_threads_record_everything_once(url: str, open_store: Opener) -> None:
     store = open_store(url)
     made = [[decision(START + timedelta(seconds=each), key=str(name)) for each in range(250)] for name in range(8)]

@@ -78,6 +78,7 @@ def log_of(router: Router, **change: Any) -> Observed:
     return changing_log(ROWS, 1, at=AT, artifact=router.artifact.digest, **change)
 
 
+@pytest.mark.slow
 def test_nothing_changed_is_exit_code_0(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router))
     code, out, err = command()
@@ -87,6 +88,7 @@ def test_nothing_changed_is_exit_code_0(command: Command, fill: Any, router: Rou
     assert "n / 20,000" in out
 
 
+@pytest.mark.slow
 def test_drift_is_exit_code_3_and_says_what_since_when_and_what_to_do(
     command: Command, fill: Any, router: Router
 ) -> None:
@@ -103,6 +105,7 @@ def test_drift_is_exit_code_3_and_says_what_since_when_and_what_to_do(
     assert "number of characters" in page  # which grew with the prompts
 
 
+@pytest.mark.slow
 def test_json_has_every_figure(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router, later_mix=(0.85, 0.15)), "features")
     code, out, _ = command("--json")
@@ -116,6 +119,7 @@ def test_json_has_every_figure(command: Command, fill: Any, router: Router) -> N
     assert {line["what"] for line in found["evidence"]} >= {"tasks", "novelty", "answers", "cost"}
 
 
+@pytest.mark.slow
 def test_hashes_alone_still_tell(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router, later_mix=(0.85, 0.15)), "hash")
     code, out, _ = command()
@@ -124,6 +128,7 @@ def test_hashes_alone_still_tell(command: Command, fill: Any, router: Router) ->
     assert "The store keeps hashes of requests" in out
 
 
+@pytest.mark.slow
 def test_todays_prices_are_compared_with_the_artifacts(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router))
     tier = router.tiers[0]
@@ -135,6 +140,7 @@ def test_todays_prices_are_compared_with_the_artifacts(command: Command, fill: A
     assert f"{tier.name}'s prices per 1M tokens are $99 in, $100 out; the artifact was trained with" in out
 
 
+@pytest.mark.slow
 def test_a_period_and_a_baseline_can_be_chosen(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router, later_mix=(0.85, 0.15)))
     begin = datetime.fromtimestamp(log_of(router).time[AT], UTC).isoformat()
@@ -192,6 +198,7 @@ def test_help_tells_the_exit_codes_and_examples(command: Command) -> None:
     assert "3 drift" in out
 
 
+@pytest.mark.slow
 def test_whole_periods_can_be_compared(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router, later_mix=(0.85, 0.15)))  # of 21 hours
     code, out, _ = command("--rhythm", "1d")

@@ -33,6 +33,7 @@ def test_bets_are_densities(edges: tuple[float, ...] | None) -> None:
         assert np.exp(gains).mean() == pytest.approx(1.0, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_as_promised() -> None:
     random = np.random.default_rng(0)
     bound, rows = 200.0, 100

@@ -24,6 +24,7 @@ def delay(drift: Drift) -> int:
     return drift.alarm - AT
 
 
+@pytest.mark.slow
 def test_false_alarms_are_at_most_one_in_20_000_requests() -> None:
     alarms = [monitor(changing_log(4000, seed)).alarm for seed in range(100, 115)]
     assert sum(alarm is not None for alarm in alarms) <= 3  # of 60,000 requests
@@ -131,6 +132,7 @@ def any_log(draw: st.DrawFn) -> Observed:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(any_log(), st.integers(1, 30))
 def test_any_log_can_be_watched(log: Observed, baseline: int) -> None:

@@ -95,6 +95,8 @@ def test_json_holds_no_number_that_is_none(drifted: DriftReport, early: DriftRep
         assert len(found["findings"]) == len(report.findings)
 
 
+@pytest.mark.browser
+@pytest.mark.slow
 @needs_browser
 def test_no_page_is_wider_than_its_window_and_no_label_overprints_another(
     drifted: DriftReport, early: DriftReport, tmp_path: Path

@@ -49,6 +49,7 @@ def contest(
     return challenge(observed_of(old, log_of(old, rows, seed, **shares)), old.menu, old, new, NEVER, rule=RULE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_better_challenger_takes_over(routers: dict[str, Router], seed: int) -> None:
     found = contest(routers, "opus", "learned", seed=seed)
@@ -57,6 +58,7 @@ def test_a_better_challenger_takes_over(routers: dict[str, Router], seed: int) -
     assert found.of("quality").difference.high > -0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_worse_challenger_does_not(routers: dict[str, Router], seed: int) -> None:
     """Cheap answers whose failures the gate lets pass; the better part of the hard requests is answered wrong."""
@@ -66,6 +68,7 @@ def test_a_worse_challenger_does_not(routers: dict[str, Router], seed: int) -> N
     assert found.of("start_quality").difference.value < found.of("quality").difference.value
 
 
+@pytest.mark.slow
 def test_an_equal_challenger_stays_with_the_reason(routers: dict[str, Router]) -> None:
     found = contest(routers, "learned", "twin")
     assert not found.promotion.promote
@@ -75,6 +78,7 @@ def test_an_equal_challenger_stays_with_the_reason(routers: dict[str, Router]) -
     assert found.of("quality").difference.value == 0.0
 
 
+@pytest.mark.slow
 def test_figures_agree_with_the_truth_within_their_intervals(routers: dict[str, Router]) -> None:
     """Quality of a first answer: every tier's score is known in the table that the log was made from."""
     hit = 0
@@ -89,6 +93,7 @@ def test_figures_agree_with_the_truth_within_their_intervals(routers: dict[str, 
     assert hit >= 6
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_doubt_about_the_gate(routers: dict[str, Router]) -> None:
     """Whole cascades, of which nothing tells but a gate that is hardly audited."""
     hit, widths = 0, []
@@ -143,6 +148,7 @@ def test_earlier_looks_are_not_taken_back(routers: dict[str, Router]) -> None:
     assert [look.quality_low for look in late.looks] == sorted(look.quality_low for look in late.looks)
 
 
+@pytest.mark.slow
 def test_stored_features_do_as_well_as_prompts(routers: dict[str, Router], sqlite_url: str, open_store: Opener) -> None:
     old, new = routers["opus"], routers["learned"]
     outcomes = log_of(old, 300)

@@ -47,6 +47,7 @@ def made_policy(seed: int, rows: int = 40, tiers: int = 3) -> NDArray[np.float64
     return np.random.default_rng(seed).dirichlet(np.ones(tiers), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "explore"), [(300, 0.05), (300, 0.2), (600, 0.02)])
 @pytest.mark.parametrize("nearby", [True, False])
 def test_intervals_cover_the_truth(rows: int, explore: float, nearby: bool) -> None:
@@ -67,6 +68,7 @@ def test_intervals_cover_the_truth(rows: int, explore: float, nearby: bool) -> N
     assert min(gains.values()) >= 0.93 * RUNS, gains
 
 
+@pytest.mark.slow
 def test_errors_are_smaller_than_by_plain_weighting_or_none() -> None:
     errors: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
     for seed in range(100):

@@ -209,6 +209,7 @@ def test_old_rows_count_less() -> None:
     assert (np.diff(labels.weights, axis=0) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half_life", [None, 10.0])
 def test_a_model_learned_from_a_log_expects_what_is_true(half_life: float | None) -> None:
     world = World(4_000, 7)

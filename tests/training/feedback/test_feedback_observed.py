@@ -48,6 +48,7 @@ def judged(score: float, number: int = 0, **fields: object) -> FeedbackRecord:
     return FeedbackRecord(**{**given, **fields})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_log_comes_back_from_a_store(sqlite_url: str, open_store: Opener) -> None:
     world = World(400, 0)
     log = world.log(0, explore=0.3, audit=0.2, feedback=0.3).observed
@@ -191,6 +192,7 @@ def test_what_older_releases_recorded_is_estimated() -> None:
     assert set(found.asked.checks) == {"simulated"}
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_exact_beside_older_rows() -> None:
     """Two ways to explore under one artifact: newer rows do not disturb the estimate for older ones."""
     world = World(4000, 8)

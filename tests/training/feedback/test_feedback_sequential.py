@@ -54,6 +54,7 @@ def looks(
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("differing", "loss"), [(1.0, 0.05), (0.5, 0.1), (0.1, 0.5)])
 def test_worse_challengers_are_hardly_ever_promoted(differing: float, loss: float) -> None:
     """Whose true quality lies below by the margin, at any of five looks."""

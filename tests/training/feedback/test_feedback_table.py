@@ -58,6 +58,7 @@ def test_rows_are_requests_with_labels_and_weights(world: Made) -> None:
     assert (np.isnan(table.costs) == ~signal.observed.tried[:, places]).all()
 
 
+@pytest.mark.slow
 def test_the_weights_put_means_right(world: Made) -> None:
     """Failures of a cheap tier are what a dearer one sees: its plain mean is off, the weighted one less so."""
     whole = made(6000, 3, explore=0.1)
@@ -105,6 +106,7 @@ def test_each_gate_is_believed_by_its_own_audits() -> None:
     assert any(note.startswith("gate 'blind': ") for note in found.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["prompt", "features", "hash"])
 def test_a_store_of_any_mode_trains_a_router(mode: str, world: Made, sqlite_url: str, open_store: Opener) -> None:
     store = open_store(sqlite_url, store=mode)
@@ -163,6 +165,7 @@ def test_a_tier_that_hardly_answered_is_left_out_and_named() -> None:
     assert "opus is left out" in kept.costs[-1]
 
 
+@pytest.mark.slow
 def test_tables_and_a_store_meet_by_model(world: Made, tmp_path: Path) -> None:
     rows = [
         {("score__cheap" if name == "score__haiku" else name): value for name, value in row.items()}
@@ -192,6 +195,7 @@ def test_tables_without_a_common_tier_are_refused(world: Made, tmp_path: Path) -
         table_of(signal_of(world), tables)
 
 
+@pytest.mark.slow
 def test_nothing_that_was_learned_is_as_late_as_what_is_tested(world: Made) -> None:
     """Prompts repeat: their later rows are neither learned from nor tested on."""
     outcomes = world.outcomes()
@@ -263,6 +267,7 @@ def test_the_menu_of_today_may_be_another(world: Made) -> None:
     assert [tier.name for tier in tiers] == list(TIERS)
 
 
+@pytest.mark.slow
 def test_old_outcomes_count_less_in_fitting(world: Made) -> None:
     """The world turns in the middle: easy requests become what haiku cannot do; a short half-life follows it."""
     rows = len(world.rows)

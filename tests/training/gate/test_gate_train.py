@@ -82,6 +82,7 @@ def test_nothing_is_certified_that_loses_too_much() -> None:
     assert first == path[2]
 
 
+@pytest.mark.slow
 @given(prompt=TEXTS, text=TEXTS, other=st.none() | TEXTS, place=st.integers(0, 1))
 def test_training_and_runtime_judge_alike(
     gated: WithGate, prompt: str, text: str, other: str | None, place: int
@@ -104,6 +105,7 @@ def test_training_and_runtime_judge_alike(
     assert verdict.score == pytest.approx(float(keep_score(judged)[0]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_command_shows_the_cascade(tmp_path: Path) -> None:
     table = write_rows(tmp_path / "answers.csv", answer_rows(600))
     figures = tmp_path / "figures.json"

@@ -35,6 +35,7 @@ def test_steps_are_the_certificates_with_the_test_rows_savings(learned_run: Run)
         assert step.certified or (step.saving, step.kept) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_floor_and_settings_by_task_have_no_ladder(learned_run: Run, floor_run: Run) -> None:
     training = learned_run.training
     by_task = replace(training.rule, target=replace(training.target, per_task=True))
@@ -81,6 +82,7 @@ def test_a_task_in_a_language_of_its_own_is_novel_and_goes_to_the_reference(lear
     assert found["foreign"].kept > 0.95
 
 
+@pytest.mark.slow
 def test_many_tasks_are_left_out_in_lots_and_rare_ones_not_at_all(learned_run: Run) -> None:
     training = learned_run.training
     labels = tuple(f"task {row % 20}" if row % 100 else f"rare {row}" for row in range(len(training.data)))

@@ -53,6 +53,7 @@ def found(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_first_and_in_one_sentence(found: dict[str, Challenge]) -> None:
     expected = {
         "better": ("good", "The challenger may take over: it saves $"),

@@ -17,6 +17,7 @@ from training.report.reliability import reliability
 from training.report.verdict import verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["learned_run", "floor_run", "bare_run", "hostile_run"])
 def test_choices_are_those_that_the_result_was_made_of(name: str, request: pytest.FixtureRequest) -> None:
     training = request.getfixturevalue(name).training

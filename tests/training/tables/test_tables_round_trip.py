@@ -135,6 +135,7 @@ def test_wide_comes_back_from_every_format(write: Callable[[Path, list[Record]],
     assert [source.row for source in table.sources] == list(range(1, len(records) + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", WRITERS)
 @given(records=wide_records(), shuffle=st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
@@ -185,6 +186,7 @@ scores_or_not = st.one_of(st.text(max_size=8), st.sampled_from(["0.5", "true", "
 anything = st.text(max_size=8)
 
 
+@pytest.mark.slow
 @given(rows=st.lists(st.tuples(anything, scores_or_not, anything), max_size=5))
 @settings(max_examples=200, deadline=None)
 def test_every_row_is_used_or_listed_once(rows: list[tuple[str, str, str]]) -> None:

@@ -67,6 +67,7 @@ def verdict(version: Version) -> Verdict | None:
     return next(each for each in versions(FOLDER) if each.name == version.name).note.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_better_candidate_comes_into_use(keep: Keep, seed: int) -> None:
     champion = promote(FOLDER, keep("opus"))
@@ -86,6 +87,7 @@ def test_a_better_candidate_comes_into_use(keep: Keep, seed: int) -> None:
     assert abs(noted.time - datetime.now(UTC)) < timedelta(hours=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_worse_candidate_stays_one_with_the_reasons(keep: Keep, seed: int) -> None:
     champion, candidate = promote(FOLDER, keep("opus")), keep("haiku")
@@ -99,6 +101,7 @@ def test_a_worse_candidate_stays_one_with_the_reasons(keep: Keep, seed: int) -> 
     assert noted.words == "not shown on 1,500 requests"
 
 
+@pytest.mark.slow
 def test_the_first_that_passes_is_promoted_and_all_are_noted(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     now = datetime.now(UTC)
@@ -113,6 +116,7 @@ def test_the_first_that_passes_is_promoted_and_all_are_noted(keep: Keep) -> None
     assert not verdict(worse).promote
 
 
+@pytest.mark.slow
 def test_repeated_looks_on_growing_rows(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     candidate = keep("learned")
@@ -169,6 +173,7 @@ def test_candidates_that_met_another_champion_are_pending_no_more(keep: Keep) ->
     assert pending(FOLDER) == []
 
 
+@pytest.mark.slow
 def test_the_first_version_is_left_to_people(trained: Path, keep: Keep) -> None:
     FOLDER.mkdir()
     always(trained, FOLDER / "router.safetensors", "opus")
@@ -187,6 +192,7 @@ def test_without_anything_the_shipped_artifact_is_in_use(keep: Keep) -> None:
     assert in_use(FOLDER).name == "default.safetensors"
 
 
+@pytest.mark.slow
 def test_a_damaged_candidate_is_passed_over(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     now = datetime.now(UTC)
@@ -238,6 +244,7 @@ def test_what_training_says_of_the_last_outcome_is_noted(trained: Path) -> None:
 # Several at once, and runs that are cut
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_clash(keep: Keep, sqlite_url: str, open_store: Opener) -> None:
     promote(FOLDER, keep("opus"))
     candidate = keep("learned")
@@ -317,6 +324,7 @@ assert outcomes == {(True, True), (True, False), (False, False)}, outcomes
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_contest_that_is_killed_leaves_what_was_in_use_or_has_switched(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))

@@ -87,6 +87,7 @@ def test_judging_promotes_and_says_what_changes(command: Command, folder: dict[s
     assert (code, out) == (0, f"{learned} stays in use: no candidate learned from outcomes is pending.\n")
 
 
+@pytest.mark.slow
 def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: str) -> None:
     options = ("judge", "--store", sqlite_url, "--margin", 0.05, "--no-promote")
     code, out, _ = command(*options, "--monthly-spend", 6500)
@@ -111,6 +112,7 @@ def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: 
     assert "quality at least" in shown
 
 
+@pytest.mark.slow
 def test_what_programs_read(command: Command, folder: dict[str, Version], sqlite_url: str) -> None:
     code, out, _ = command("judge", "--store", sqlite_url, "--margin", 0.05, "--json")
     assert code == 0
@@ -127,6 +129,7 @@ def test_what_programs_read(command: Command, folder: dict[str, Version], sqlite
     assert "thing" not in out
 
 
+@pytest.mark.slow
 def test_prompts_are_shown_only_where_asked(command: Command, folder: dict[str, Version], sqlite_url: str) -> None:
     command("judge", "--store", sqlite_url, "--no-promote", "--report", "challenge.html", "--show-prompts")
     assert "thing" in Path("challenge.html").read_text(encoding="utf-8")
@@ -141,6 +144,7 @@ def test_without_candidates_the_store_is_not_read(command: Command, trained: Pat
     assert "There is no candidate to judge." in Path("challenge.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_nothing_new_since_the_training(
     command: Command, folder: dict[str, Version], trained: Path, sqlite_url: str
 ) -> None:
@@ -153,6 +157,7 @@ def test_nothing_new_since_the_training(
     assert next(each for each in versions(FOLDER) if each.note.why == "late").note.verdict.rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
