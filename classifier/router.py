@@ -2,8 +2,8 @@
 
 ``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
 ``$TIERWISE_ARTIFACT`` names, in the working directory the version that ``models/current`` names (where
-``tierwise-models`` promotes) and ``models/router.safetensors`` (where ``train-router`` writes), the artifact that ships
-with the package. Make a `Router` of your own to have several; `Router.watch` makes one that picks up new artifacts.
+``tierwise models`` promotes) and ``models/router.safetensors`` (where ``train-router`` writes), the artifact that ships
+with the package. ``$TIERWISE_MODELS`` names another folder than ``models``. Make a `Router` of your own to have several; `Router.watch` makes one that picks up new artifacts.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from classifier.watch import WatchedRouter
 
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
+MODELS_VARIABLE = "TIERWISE_MODELS"
 MODELS = Path("models")
 TRAINED_ARTIFACT = MODELS / "router.safetensors"
 
@@ -423,8 +424,13 @@ def _predictions(expected: Expectations) -> Iterator[Prediction]:
     return map(Prediction, *columns, [tuple(np.flatnonzero(row).tolist()) for row in expected.unsupported])
 
 
-def find_artifact(folder: Path = Path()) -> Path:
-    """Where the shared router's artifact is: see this module's first lines; ``folder`` is the working directory.
+def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
+    """The artifact in use, which is the shared router's: see this module's first lines.
+
+    Parameters
+    ----------
+    folder : the working directory.
+    models : the folder of versions; None: the one that ``$TIERWISE_MODELS`` names, else ``models``.
 
     Raises
     ------
@@ -433,7 +439,8 @@ def find_artifact(folder: Path = Path()) -> Path:
     named = os.environ.get(ARTIFACT_VARIABLE)
     if named:
         return follow(folder / named)
-    places = (folder / MODELS / POINTER, folder / TRAINED_ARTIFACT)
+    kept = folder / (models or os.environ.get(MODELS_VARIABLE) or MODELS)
+    places = (kept / POINTER, kept / TRAINED_ARTIFACT.name)
     return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
 
 

@@ -19,8 +19,6 @@ from classifier.outcomes import OutcomeStore
 from classifier.router import Router
 from training.challenge.challenge import Challenge
 from training.challenge.contest import Contest
-from training.commands.judge import contest_json
-from training.commands.show_training import counted
 from training.drift.data import DriftReport
 from training.drift.look import look_for_drift
 from training.drift.page import drift_json
@@ -30,13 +28,13 @@ from training.feedback.lessons import Lessons, read_lessons
 from training.feedback.table import Kept, outcome_table
 from training.learners.weights import effective_rows, known_weights
 from training.pipeline import Training
+from training.progress import Progress, counted
+from training.report.changes_page import contest_json
 from training.report.markup import Html
 from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.tables import OutcomeTable
 from training.versions import Version, add_version, note_of
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

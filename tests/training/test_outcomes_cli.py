@@ -24,7 +24,9 @@ from classifier.outcomes import AttemptRecord, DecisionRecord, Outcome, OutcomeS
 from classifier.outcomes.lines import from_line, to_line
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
-from training.commands.outcomes import STORE_VARIABLE, age, main
+from training.commands.options import STORE_VARIABLE
+from training.commands.outcomes import main
+from training.commands.values import age
 from training.log.export import table_row, tier_scores
 from training.tables import read_tables
 

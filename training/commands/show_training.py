@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -19,15 +18,13 @@ from classifier.escapes import for_terminal
 from training.gate.trained import TrainedGate
 from training.learners.weights import weighted_mean
 from training.measure.evaluate import Result
-from training.pipeline import StageProgress, Training
+from training.pipeline import Training
 from training.prepare.data import RoutingData
+from training.progress import StageProgress
 from training.report.assumptions import assumptions, doubts, independent
 from training.report.ladder import ladder_steps
 from training.tables import OutcomeTable
 
-Item = TypeVar("Item")
-
-_COUNTED = 500
 _LISTED_TASKS = 8
 _LISTED_PROBLEMS = 8
 _FEW_TIERS = 4
@@ -51,14 +48,6 @@ def progress_bars(console: Console) -> Iterator[StageProgress]:
             bars.update(known[stage], completed=done, total=total)
 
         yield advance
-
-
-def counted(items: Iterable[Item], progress: Callable[[int, int], None] | None, total: int) -> Iterator[Item]:
-    """Items as they come, while a bar is told of every 500th; ``total`` is how many there should be."""
-    for number, item in enumerate(items, 1):
-        yield item
-        if progress is not None and number % _COUNTED == 0:
-            progress(number, max(number, total))
 
 
 def show_data(console: Console, data: RoutingData) -> None:

@@ -5,66 +5,22 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import joblib
 import typer
-from rich.markup import escape
 
-from classifier.artifact import read_artifact
-from classifier.catalog import load_menu
-from classifier.errors import InputError
-from classifier.gates.stored import inherit_gate
-from classifier.keywords import dump_keywords, load_keywords
-from classifier.pointer import POINTER
-from classifier.router import MODELS, TRAINED_ARTIFACT, Router
-from classifier.tokens import AUTO, resolve_tokens, token_counter
-from training.certify.ledger import LEDGER, enter_try
-from training.certify.rule import Target
-from training.challenge.contest import in_use
-from training.challenge.sequential import PromotionRule
-from training.commands.judge import hold_contest, promotion_rule, show_contest
-from training.commands.options import (
-    columns_of,
-    days,
-    expect_folder,
-    moment,
-    pairs,
-    price_pair,
-    run_command,
-    write_json,
-)
-from training.commands.show_store import show_store
-from training.commands.show_training import progress_bars, show_data, show_result
-from training.commands.terminal import Terminal
-from training.compile import compile_artifact, summary
-from training.drift.words import headline as drift_headline
-from training.feedback.labels import LabelOptions
-from training.gate.train import add_gate
-from training.learners.linear import LinearLearner
-from training.learners.presets import Effort, learners_for
-from training.learners.task_means import TaskMeansLearner
-from training.pipeline import train
-from training.prepare.adequacy import Adequacy
-from training.prepare.data import DataOptions, RoutingData, prepare
-from training.report import report_data, report_json, write_report
-from training.report.unseen import UnseenTask, leave_tasks_out
-from training.retrain import (
-    Retrained,
-    Store,
-    changed_world,
-    keep_candidate,
-    provenance,
-    read_store,
-    running_reference,
-)
-from training.tables import read_tables
+from training.commands.command import Command, prose, run_command
+from training.commands.options import MARGIN, MODELS, MODELS_VARIABLE
 
-_HELP = """
+if TYPE_CHECKING:
+    from classifier.router import Router
+    from training.certify.rule import Target
+    from training.prepare.data import DataOptions, RoutingData
+    from training.retrain import Retrained, Store
+
+HELP = prose("""
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
 
 [bold]Examples[/]
@@ -87,10 +43,10 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]train-router chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
-  [cyan]train-router --outcomes sqlite:///outcomes.db --half-life 30d[/]
+  [cyan]train-router --store sqlite:///outcomes.db --half-life 30d[/]
   Learn from what a cascade observed; keep the result as a candidate, and put it into use if it proves no worse.
 
-  [cyan]train-router --outcomes sqlite:///outcomes.db evals.csv --no-promote[/]
+  [cyan]train-router --store sqlite:///outcomes.db evals.csv --no-promote[/]
   From both; somebody decides later (tierwise-models judge, promote).
 
 [bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
@@ -105,7 +61,7 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   pairwise: prompt, model_a, model_b, winner
 
 [bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
-"""
+""")
 
 _TABLES = "Tables and their reading"
 _QUALITY = "What is good enough"
@@ -123,13 +79,13 @@ class CertifyPer(StrEnum):
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-@app.command(help=_HELP)
+@app.command(cls=Command, help=HELP)
 def train_router(
     tables: Annotated[list[Path] | None, typer.Argument(help="Outcome tables.", show_default=False)] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help=f"Where the artifact goes. Default: {TRAINED_ARTIFACT}; with --outcomes, among the versions only.",
+            help="Where the artifact goes. Default: models/router.safetensors; with --store, among the versions only.",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),
@@ -137,6 +93,7 @@ def train_router(
     outcomes: Annotated[
         str | None,
         typer.Option(
+            "--store",
             metavar="URL",
             help="An outcome store: sqlite:///FILE or postgresql://...",
             show_default=False,
@@ -161,7 +118,10 @@ def train_router(
     models: Annotated[
         Path,
         typer.Option(
-            metavar="FOLDER", help="Where versions are kept, and which of them is in use.", rich_help_panel=_OUTCOMES
+            metavar="FOLDER",
+            envvar=MODELS_VARIABLE,
+            help="Folder that keeps the versions.",
+            rich_help_panel=_OUTCOMES,
         ),
     ] = MODELS,
     margin: Annotated[
@@ -170,7 +130,7 @@ def train_router(
             help="Quality, in points of 0..1, that it may lose against the router in use and still count as no worse.",
             rich_help_panel=_OUTCOMES,
         ),
-    ] = PromotionRule().margin,
+    ] = MARGIN,
     no_promote: Annotated[
         bool,
         typer.Option("--no-promote", help="Put nothing into use, whatever the test says.", rich_help_panel=_OUTCOMES),
@@ -202,7 +162,10 @@ def train_router(
         ),
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the same figures to this file.", rich_help_panel=_OUTPUT)
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write the figures as JSON; - prints them.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
     force: Annotated[
         bool,
@@ -309,7 +272,7 @@ def train_router(
             "an encoding.",
             rich_help_panel=_TABLES,
         ),
-    ] = AUTO,
+    ] = "auto",
     keywords_file: Annotated[
         Path | None,
         typer.Option(
@@ -327,11 +290,67 @@ def train_router(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
-    """Train (typer shows `_HELP`)."""
+    """Train (typer shows `HELP`)."""
+    from dataclasses import replace
+    from functools import partial
+
+    import joblib
+    from rich.markup import escape
+
+    from classifier.artifact import read_artifact
+    from classifier.catalog import load_menu
+    from classifier.errors import InputError
+    from classifier.gates.stored import inherit_gate
+    from classifier.keywords import dump_keywords, load_keywords
+    from classifier.pointer import POINTER
+    from classifier.router import TRAINED_ARTIFACT, Router
+    from classifier.tokens import resolve_tokens, token_counter
+    from training.certify.ledger import LEDGER
+    from training.certify.rule import Target
+    from training.challenge.contest import in_use
+    from training.commands.judge import hold_contest, promotion_rule
+    from training.commands.show_contest import show_contest
+    from training.commands.show_store import show_store
+    from training.commands.show_training import progress_bars, show_data, show_result
+    from training.commands.terminal import Terminal, say_next
+    from training.commands.values import (
+        columns_of,
+        days,
+        expect_folder,
+        moment,
+        pairs,
+        price_pair,
+        printed,
+        store_url,
+        write_json,
+    )
+    from training.compile import compile_artifact, summary
+    from training.drift.words import headline as drift_headline
+    from training.feedback.labels import LabelOptions
+    from training.gate.train import add_gate
+    from training.learners.linear import LinearLearner
+    from training.learners.presets import Effort, learners_for
+    from training.learners.task_means import TaskMeansLearner
+    from training.pipeline import train
+    from training.prepare.adequacy import Adequacy
+    from training.prepare.data import DataOptions, prepare
+    from training.report import report_data, report_json, write_report
+    from training.report.unseen import UnseenTask, leave_tasks_out
+    from training.retrain import (
+        Retrained,
+        changed_world,
+        keep_candidate,
+        provenance,
+        read_store,
+        running_reference,
+    )
+    from training.tables import read_tables
+
     if fastest and best:
         raise InputError("--fastest and --best are given both, expected at most one of them")
     effort = Effort.FASTEST if fastest else Effort.BEST if best else Effort.BALANCED
-    console = Terminal()
+    console = Terminal(stderr=printed(json_file))
+    outcomes = store_url(outcomes, tables)
     _check_sources(tables, outcomes, since, half_life)
     expect_folder("--report", report)
     expect_folder("--json", json_file)
@@ -456,8 +475,9 @@ def train_router(
     if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
         console.print(
             f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
-            f"tierwise-models add {path} --promote[/]"
+            f"tierwise models add {path} --promote[/]"
         )
+    say_next(_next_step(path, retrained))
 
 
 def _as_a_try(
@@ -469,25 +489,39 @@ def _as_a_try(
     """
     if data.logged.all():
         return target
+    from dataclasses import asdict, replace
+
+    from training.certify.ledger import enter_try
+
     entered = enter_try(folder, data, {**asdict(replace(options, jobs=1)), **asdict(target), **chosen})
     return target if entered is None else replace(target, share=entered.share, attempt=entered.number)
+
+
+def _next_step(path: Path, retrained: Retrained | None) -> str:
+    """What usually follows."""
+    if retrained is None:
+        return f"tierwise models add {path} --promote"
+    promoted = retrained.contest.promoted is not None
+    return "tierwise models show" if promoted else "tierwise models judge, once more outcomes are in"
 
 
 def _command(outcomes: str | None, store: Store | None) -> str:
     """The command line, without a password in the store's URL."""
     given = [part if store is None else part.replace(str(outcomes), store.name) for part in sys.argv[1:]]
-    return shlex.join(["train-router", *given])
+    return shlex.join(["tierwise" if given[:1] == ["train"] else "train-router", *given])
 
 
 def _check_sources(tables: list[Path] | None, outcomes: str | None, since: str | None, half_life: str | None) -> None:
+    from classifier.errors import InputError
+
     if not tables and outcomes is None:
         raise InputError(
-            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the "
+            "found neither tables nor --store, expected one of them; name a table of outcomes or the "
             "URL of an outcome store"
         )
     for option, given in (("--since", since), ("--half-life", half_life)):
         if given is not None and outcomes is None:
-            raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
+            raise InputError(f"{option} is about outcomes of a router in use, found no --store; name their store")
 
 
 def main() -> None:

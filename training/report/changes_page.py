@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from training.challenge.challenge import Challenge
+from training.challenge.contest import Contest
 from training.report.challenge_words import headline, mood
 from training.report.markup import tag, user
 from training.report.page import plain, whole_page
@@ -52,6 +53,17 @@ def challenge_json(found: Challenge) -> dict[str, Any]:
     """A challenge as plain data, with the verdict in words."""
     figures: dict[str, Any] = plain(asdict(found))
     return {"verdict": mood(found)[1], "headline": headline(found), **figures}
+
+
+def contest_json(found: Contest) -> dict[str, Any]:
+    """A contest as plain data."""
+    return {
+        "champion": found.champion,
+        "promoted": None if found.promoted is None else found.promoted.name,
+        "pending": None if found.candidate is None else found.candidate.name,
+        "remarks": list(found.remarks),
+        "judged": [{"version": one.version.name, **challenge_json(one.challenge)} for one in found.judged],
+    }
 
 
 def _title(judged: Sequence[Named]) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifier.features import Features
 from classifier.request import Request
-from training.log.observed import Observed
 from training.tables.columns import Form
 from training.tables.problems import ProblemLog, RowProblem, Source
+
+if TYPE_CHECKING:
+    from training.log.observed import Observed
 
 
 @dataclass(frozen=True, slots=True)

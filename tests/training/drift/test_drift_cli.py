@@ -18,7 +18,8 @@ from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
 from classifier.router import Router, shipped_artifact
-from training.commands.outcomes import STORE_VARIABLE, main
+from training.commands.options import STORE_VARIABLE
+from training.commands.outcomes import main
 from training.log.observed import Observed
 from training.log.simulation import as_outcomes
 
