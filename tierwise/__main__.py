@@ -46,7 +46,7 @@ def outcomes() -> None:
 def _run(program: str, module: str, *arguments: object) -> NoReturn:
     """Run a module's ``main``, which ends the process or returns its exit code."""
     try:
-        for package in ("classifier", "training"):
+        for package in dict.fromkeys(("classifier", module.partition(".")[0])):
             expect_own(package)
         sys.exit(import_module(module).main(*arguments))
     except HiddenPackageError as error:

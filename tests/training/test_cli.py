@@ -320,5 +320,5 @@ def test_a_reference_that_costs_nothing_leaves_nothing_to_save(run: Command, tmp
 def test_without_any_source_the_command_names_itself_once(run: Command, tmp_path: Path) -> None:
     result = run()
     assert result.returncode == 2
-    assert only_line(result).startswith("train-router: found neither tables nor --outcomes, expected one of them;")
+    assert only_line(result).startswith("train-router: found neither tables nor --store, expected one of them;")
     assert list(tmp_path.iterdir()) == []

@@ -393,7 +393,7 @@ def test_ages() -> None:
 def test_help_teaches_by_example(command: Command, name: str) -> None:
     code, out, _ = command(name, "--help")
     assert code == 0
-    assert f"tierwise-outcomes {name}" in out.split("Example", 1)[1]
+    assert f"tierwise outcomes {name}" in out.split("Example", 1)[1]
 
 
 def test_a_csv_has_every_column_even_where_a_tier_is_seen_late(command: Command, store: OutcomeStore) -> None:

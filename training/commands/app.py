@@ -16,7 +16,7 @@ Learn which model tier is the cheapest adequate one for each request, and keep i
 [bold]Examples[/]
 
   [cyan]tierwise train evals.csv[/]
-  Learn from a table of outcomes; write an artifact that predict_model() finds.
+  Learn from a table of outcomes; predict_model() finds what it writes.
 
   [cyan]tierwise route "Prove that the square root of 2 is irrational."[/]
   Where would this request go, and why?

@@ -32,7 +32,7 @@ and "show" find it; the exit code is 0 whatever it is.
   Judge, promote or say why not, and write a page on what would change.
 
   [cyan]tierwise models judge --no-promote --monthly-spend 6500[/]
-  Only judge; show money by the month, where the version in use costs $6,500.
+  Only judge; show costs by the month, $6,500 for the version in use.
 """)
 
 

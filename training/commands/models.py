@@ -56,7 +56,7 @@ candidate: was never in use.
 
   [cyan]tierwise models list[/]
 
-  [cyan]tierwise models list --json - | jq -r '.[] | select(.state == "current") | .name'[/]
+  [cyan]tierwise models list --json - | jq -r '.[0].name'[/]
 """)
 _SHOW_HELP = prose("""
 Show one version: its note, its rule and certificates, tiers, prices, features, training, figures.
@@ -78,7 +78,7 @@ Keep a copy of an artifact as a candidate. An artifact is never kept twice.
   Keep it, and put it into use.
 
   [cyan]tierwise models add candidate.safetensors --learned-until 2026-11-24T03:00[/]
-  It learned from a store's outcomes up to then: "judge" may promote it by later ones.
+  It learned from outcomes up to then: "judge" may promote it by later ones.
 """)
 _PROMOTE_HELP = prose("""
 Put a version into use. It is read and checked first; the switch is one atomic step.
@@ -109,7 +109,7 @@ which one is right: tierwise evaluate looks at these. Prompts are shown only if 
 
   [cyan]tierwise models diff previous current[/]
 
-  [cyan]tierwise models diff current new.safetensors --table november.csv --sample 500[/]
+  [cyan]tierwise models diff current new.safetensors --table nov.csv --sample 500[/]
   A file that is not kept yet; some rows of a large table.
 """)
 _PRUNE_HELP = prose("""

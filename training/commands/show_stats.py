@@ -13,7 +13,7 @@ from classifier.outcomes import Stats
 from classifier.outcomes.stats import Audited, Passes, TierStats
 from training.commands.table import figures, names, show_table
 
-_FIGURES = ("chosen", "answered", "tried", "failed", "passed", "score", "$ a call", "$ expected", "seconds")
+_FIGURES = ("chosen", "answered", "tried", "failed", "passed", "score", "$/call", "$ expected", "seconds")
 _TIER_COLUMNS = (names("tier"), *map(figures, _FIGURES))
 
 

@@ -1,18 +1,17 @@
 """Tables in a terminal: as wide as they need, never so narrow that a figure or a name is cut.
 
-A table that does not fit has its headings broken into lines and its columns of words wrapped; where that is not enough,
-each row becomes a heading with a line a value under it::
+A table that does not fit has the headings of its figures broken into lines, its columns of words wrapped, and then its
+columns moved closer. Where all that is not enough, each row becomes a heading with its values under it::
 
     tier   chosen  answered  mean cost          haiku
-    haiku     812       790    $0.0012    ->      chosen: 812
-    opus      188       210    $0.0431            answered: 790
-                                                  mean cost: $0.0012
+    haiku     812       790    $0.0012    ->      chosen: 812  answered: 790
+    opus      188       210    $0.0431            mean cost: $0.0012
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -23,7 +22,7 @@ from rich.table import Table
 from classifier.escapes import lines_for_terminal
 
 _MARKED = "bold green"
-_GAP = 2
+_FORMS = ((False, 2), (True, 2), (True, 1))  # headings broken, spaces between columns
 _LONG_WORD = 24  # a longer word in a column of words is folded
 
 
@@ -66,60 +65,69 @@ def show_table(
     rows : a text a column each; square brackets are no markup. The first column is what a row is called.
     marked : numbers of the rows that stand out.
     """
+    if title or any(column.name for column in columns):
+        console.print()
     if title:
         console.print(escape(title), highlight=False)
-    kept = [place for place, column in enumerate(columns) if column.name or any(row[place] for row in rows)]
+    kept = [place for place, _ in enumerate(columns) if not place or any(row[place] for row in rows)]
     columns, rows = [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
-    room = console.width - _GAP * (len(columns) - 1)
-    for headings in ([column.name for column in columns], [_broken(column.name) for column in columns]):
-        if sum(map(_least_width, columns, headings, zip(*rows, strict=True))) <= room:
-            console.print(_table(columns, headings, rows, marked), highlight=False)
+    for broken, gap in _FORMS:
+        shown = [_broken(column) for column in columns] if broken else columns
+        if _least(shown, rows, gap) <= console.width:
+            console.print(_table(shown, rows, marked, gap), highlight=False)
             return
-    _show_stacked(console, columns, rows, marked)
+    for number, row in enumerate(rows):
+        _show_stacked(console, columns, row, _MARKED if number in marked else "bold")
 
 
-def _broken(heading: str) -> str:
-    return heading.replace(" ", "\n")
+def _broken(column: Column) -> Column:
+    return replace(column, name=column.name.replace(" ", "\n")) if column.right else column
 
 
-def _least_width(column: Column, heading: str, cells: Sequence[str]) -> int:
-    """Cells of the terminal that a column takes at the least."""
-    shown = [heading.split("\n"), *([cell.split() if column.wrapped else [cell] for cell in cells])]
-    longest = max((_width(part) for parts in shown for part in parts), default=0)
-    return min(longest, max(_LONG_WORD, _width(heading))) if column.wrapped else longest
+def _least(columns: Sequence[Column], rows: Sequence[Sequence[str]], gap: int) -> int:
+    """Cells of the terminal that a table takes at the least."""
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return sum(map(_least_width, columns, cells)) + gap * (len(columns) - 1)
+
+
+def _least_width(column: Column, cells: Sequence[str]) -> int:
+    """The same of a column."""
+    heading = max(map(_width, column.name.split("\n")))
+    parts = (part for cell in cells for part in (cell.split() if column.wrapped else [cell]))
+    longest = max(map(_width, parts), default=0)
+    return max(heading, min(longest, _LONG_WORD) if column.wrapped else longest)
 
 
 def _width(text: str) -> int:
     return cell_len(lines_for_terminal(text))
 
 
-def _table(
-    columns: Sequence[Column], headings: Sequence[str], rows: Sequence[Sequence[str]], marked: Collection[int]
-) -> Table:
-    headed = any(headings)
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], marked: Collection[int], gap: int) -> Table:
+    headed = any(column.name for column in columns)
     table = Table(box=SIMPLE_HEAD if headed else None, show_header=headed, show_edge=False, pad_edge=False)
-    table.padding = (0, _GAP, 0, 0)
-    for column, heading, cells in zip(columns, headings, zip(*rows, strict=True), strict=True):
+    table.padding = (0, gap - headed, 0, 0)  # the box parts columns by one space of its own
+    for place, column in enumerate(columns):
         table.add_column(
-            escape(heading),
+            escape(column.name),
             justify="right" if column.right else "left",
             no_wrap=not column.wrapped,
             overflow="fold",
-            min_width=_least_width(column, heading, cells),
-            vertical="top",
+            min_width=_least_width(column, [row[place] for row in rows]),
         )
     for number, row in enumerate(rows):
         table.add_row(*map(escape, row), style=_MARKED if number in marked else None)
     return table
 
 
-def _show_stacked(
-    console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]], marked: Collection[int]
-) -> None:
-    for number, (first, *others) in enumerate(rows):
-        style = _MARKED if number in marked else "bold"
-        console.print(escape(first), style=style, highlight=False, soft_wrap=True)
-        for column, text in zip(columns[1:], others, strict=True):
-            if text:
-                named = f"{column.name}: {text}" if column.name else text
-                console.print(f"  {escape(named)}", highlight=False, soft_wrap=True)
+def _show_stacked(console: Console, columns: Sequence[Column], row: Sequence[str], style: str) -> None:
+    """A row as a heading and its values, short ones side by side, words on lines of their own."""
+    console.print(escape(row[0]), style=style, highlight=False, soft_wrap=True)
+    line = ""
+    for column, text in zip(columns[1:], row[1:], strict=True):
+        named = f"  {column.name}: {text}" if column.name else f"  {text}"
+        if line and (column.wrapped or _width(line + named) > console.width):
+            console.print(escape(line), highlight=False, soft_wrap=True)
+            line = ""
+        line += named if text else ""
+    if line:
+        console.print(escape(line), highlight=False, soft_wrap=True)

@@ -188,7 +188,7 @@ def test_an_empty_store_is_bad_input(command: Command, fill: Any) -> None:
 def test_help_tells_the_exit_codes_and_examples(command: Command) -> None:
     code, out, _ = command("--help")
     assert code == 0
-    assert "tierwise-outcomes drift" in out.split("Examples", 1)[1]
+    assert "tierwise outcomes drift" in out.split("Examples", 1)[1]
     assert "3 drift" in out
 
 

@@ -104,10 +104,10 @@ def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: 
     assert listed["opus"]["verdict"] is None
     people = command("list")[1]
     assert "learned; passed on 1,200 requests" in people
-    assert "haiku; not shown on 1,200 requests" in people
+    assert "haiku; not proven on 1,200 requests" in people
     shown = command("show", folder["haiku"].name)[1]
-    assert f"against {folder['opus'].name}: not shown on 1,200 requests" in shown
-    assert "- not shown to be no worse" in shown
+    assert f"against {folder['opus'].name}: not proven on 1,200 requests" in shown
+    assert "- not proven at least as good" in shown
     assert "quality at least" in shown
 
 
