@@ -3,8 +3,8 @@
 ``predict_model`` and ``route`` use one shared `Router`, loaded at the first call from, in this order: the file that
 ``$TIERWISE_ARTIFACT`` names, in the working directory the version that ``models/current`` names (where
 ``tierwise models`` promotes) and ``models/router.safetensors`` (where ``train-router`` writes), the artifact that ships
-with the package. ``$TIERWISE_MODELS`` names another folder than ``models``. Make a `Router` of your own to have several;
-`Router.watch` makes one that picks up new artifacts.
+with the package. ``$TIERWISE_MODELS`` names another folder than ``models``. Make a `Router` of your own to have
+several; `Router.watch` makes one that picks up new artifacts.
 """
 
 from __future__ import annotations

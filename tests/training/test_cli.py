@@ -252,6 +252,9 @@ def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Pa
     [
         (["absent.csv"], ["absent.csv"]),
         (["outcomes", "--reference", "gpt-9"], ["--reference", "gpt-9", "haiku", "opus"]),
+        (["outcomes", "--reference", "opsu"], ['(did you mean "opus"?)']),
+        (["outcomes", "--price", "sonet=1,2"], ['(did you mean "sonnet"?)']),
+        (["outcomes", "--column", "promtp=question"], ['(did you mean "prompt"?)']),
         (["outcomes", "--price", "haiku=cheap"], ["--price haiku", "IN,OUT"]),
         (["outcomes", "--price", "nothing=1,2"], ["nothing", "haiku"]),
         (["outcomes", "--tier", "haiku"], ["--tier", "NAME=MODEL"]),

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that looks most like this one, whatever the case; None: none looks like it."""
-    spelled = {each.casefold(): each for each in known}
-    found = get_close_matches(name.casefold(), spelled, n=1)
-    return spelled[found[0]] if found else None
+_CLOSE = 0.75
+_CHARS = 80  # comparing takes the square of a text's length
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause for an error, such as ", did you mean opus?"; empty where no known name looks like this one.
+    """A clause for an error, with the known name that looks most like this one; empty where none does.
 
-    >>> did_you_mean("sonet", ["haiku", "sonnet", "opus"])
-    ', did you mean sonnet?'
+    >>> did_you_mean("Sonet", ["haiku", "sonnet", "opus"])
+    ' (did you mean "sonnet"?)'
     """
-    found = nearest(name, known)
-    return "" if found is None else f", did you mean {found}?"
+    spelled = {each.casefold(): each for each in known if len(each) <= _CHARS}
+    found = get_close_matches(name.casefold(), spelled, 1, _CLOSE) if len(name) <= _CHARS else []
+    return f' (did you mean "{spelled[found[0]]}"?)' if found else ""
