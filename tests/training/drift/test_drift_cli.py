@@ -95,7 +95,7 @@ def test_drift_is_exit_code_3_and_says_what_since_when_and_what_to_do(
     assert (code, err) == (3, "")
     assert "the mix of tasks has changed: code generation from 49% to 17%, chat from 51% to 83%" in out
     assert "since about 2026-01-01" in out
-    assert "retrain: train-router --outcomes URL" in out
+    assert "retrain: tierwise train --store URL" in out
     assert SECRET not in out
     page = Path("drift.html").read_text()
     assert "the mix of tasks has changed" in page
