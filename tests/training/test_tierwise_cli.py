@@ -25,7 +25,7 @@ from training.challenge.contest import in_use
 from training.challenge.sequential import PromotionRule
 from training.commands import models as models_command
 from training.commands import options, outcomes
-from training.commands.app import app, main
+from training.commands.app import main, tierwise_app
 from training.commands.command import prose
 from training.drift.monitor import BASELINE, LEVEL
 from training.versions import Verdict, add_version, current, promote, versions
@@ -79,11 +79,11 @@ def test_help_loads_nothing_that_work_needs() -> None:
     code = f"""
 import contextlib, io, sys
 sys.argv = ["tierwise"]
-from training.commands.app import app
+from training.commands.app import tierwise_app
 for arguments in [[], *{[*EVERY, ["models"], ["outcomes"]]!r}]:
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        app([*arguments, "--help"], prog_name="tierwise", standalone_mode=False)
+        tierwise_app()([*arguments, "--help"], prog_name="tierwise", standalone_mode=False)
     assert "Usage: " + " ".join(["tierwise", *arguments]) in shown.getvalue(), arguments
 print(sorted({HEAVY!r} & {{name.partition(".")[0] for name in sys.modules}}))
 """
@@ -102,7 +102,7 @@ def test_help_is_wrapped_once(command: Command, arguments: list[str]) -> None:
 
 
 def test_examples_fit_into_80_columns() -> None:
-    texts = [app.info.help, models_command.app.info.help, outcomes.app.info.help]
+    texts = [tierwise_app().info.help, models_command.app.info.help, outcomes.app.info.help]
     texts += [entry.help for group in (models_command.app, outcomes.app) for entry in group.registered_commands]
     for text in texts:
         lines = [line for line in str(text).splitlines() if line.startswith("  ")]
@@ -123,7 +123,7 @@ def test_what_is_repeated_for_a_quick_start_is_as_the_runtime_has_it() -> None:
 
 def test_an_option_is_spelled_alike_everywhere() -> None:
     older = {"--folder", "--outcomes", "--model"}
-    for group in (app, models_command.app, outcomes.app):
+    for group in (tierwise_app(), models_command.app, outcomes.app):
         for entry in group.registered_commands:
             assert entry.callback is not None
             hints = get_type_hints(entry.callback, include_extras=True).values()

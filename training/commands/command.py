@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
+from typer.main import get_command
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # the base that typer takes from click, its own copy or another
 _OLDER = {"--folder": "--models", "--outcomes": "--store", "--model": "--artifact"}
@@ -55,36 +56,38 @@ def prose(text: str) -> str:
     )
 
 
-def run_command(app: typer.Typer, program: str, name: str | None = None) -> None:
+def run_command(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; bad input is one line and exit code 2, any other failure of ours 1.
 
     Parameters
     ----------
-    program : what was typed to start it.
-    name : what errors begin with; None: the program.
+    program : what was typed to start it, which errors and usage name.
+    arguments : what was typed after that; None: all that this process was given.
     """
-    if sys.argv[1:] == ["--version"]:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
         _show_version(program)
     try:
-        sys.exit(_exit_code(app, program))
+        sys.exit(_exit_code(app, program, given))
     except Exception as error:
         line, code = _line_of(error)
         if line is None:
             raise
-        _fail(f"{name or program}: {line}", code)
+        _fail(f"{program}: {line}", code)
 
 
-def _show_version(program: str) -> None:
+def _show_version(program: str) -> NoReturn:
     from classifier.version import __version__
 
     print(f"{program} {__version__}")
     raise SystemExit(0)
 
 
-def _exit_code(app: typer.Typer, program: str) -> int:
+def _exit_code(app: typer.Typer, program: str, arguments: Sequence[str]) -> int:
     """Run a command; what typer says of a wrong argument is escaped first."""
     try:
-        code: int | None = app(prog_name=program, standalone_mode=False)
+        command, program, arguments = _innermost(get_command(app), program, arguments)
+        code: int | None = command.main(list(arguments), prog_name=program, standalone_mode=False)
         return code or 0
     except _UsageError as error:
         from typer import rich_utils
@@ -101,6 +104,14 @@ def _exit_code(app: typer.Typer, program: str) -> int:
         return 1
 
 
+def _innermost(command: Any, program: str, arguments: Sequence[str]) -> tuple[Any, str, Sequence[str]]:
+    """The command that a group's arguments begin with, so that its help need not wait for the group's options."""
+    inner = getattr(command, "commands", {}).get(arguments[0]) if arguments else None
+    if inner is None:
+        return command, program, arguments
+    return _innermost(inner, f"{program} {arguments[0]}", arguments[1:])
+
+
 def _line_of(error: Exception) -> tuple[str | None, int]:
     """What to say of a failure, and the exit code; None: it is a fault of the program, and shown as such."""
     from classifier.errors import InputError, RouterError
@@ -113,7 +124,7 @@ def _line_of(error: Exception) -> tuple[str | None, int]:
     return None, 1
 
 
-def _fail(line: str, code: int) -> None:
+def _fail(line: str, code: int) -> NoReturn:
     from classifier.escapes import for_terminal
     from training.commands.terminal import Terminal
 
