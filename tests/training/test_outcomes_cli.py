@@ -323,7 +323,7 @@ def test_what_waits_is_taken_up(command: Command, store: OutcomeStore) -> None:
     folder.mkdir()
     (folder / "1.jsonl").write_text(to_line(decision(1)) + "nonsense\n" + to_line(decision(2)))
     assert "3 records wait on this machine" in command("stats")[1]
-    assert "Took up 2 records that waited." in command("import", "--spilled")[1]
+    assert "Stored 2 records that waited." in command("import", "--spilled")[1]
     assert store.count() == 3
     assert store.spilled() == 0
 

@@ -306,6 +306,9 @@ def test_the_variable_for_the_artifact_goes_before_the_folder(
     assert in_use(folder) == find_artifact() == kept.path
     monkeypatch.setenv("TIERWISE_ARTIFACT", str(trained))
     assert in_use(folder) == find_artifact() == trained
+    code, out, _ = command("models", "promote", kept.name)
+    assert code == 0
+    assert f"Warning: $TIERWISE_ARTIFACT names {trained}" in out
 
 
 def _answering(answers: object) -> Callable[..., bool]:

@@ -288,6 +288,7 @@ def main() -> None:
 
 def _promote(models: Path, version: Version, why: str, *, yes: bool) -> None:
     from classifier.errors import ArtifactError, InputError
+    from classifier.router import ARTIFACT_VARIABLE, find_artifact
     from training.commands.terminal import say, say_next
     from training.versions import promote
     from training.versions.cautions import cautions
@@ -300,6 +301,9 @@ def _promote(models: Path, version: Version, why: str, *, yes: bool) -> None:
     except ArtifactError as error:
         raise InputError(str(error)) from error
     say(f"In use: {version.name}.")
+    used = find_artifact(models=models)
+    if used != version.path:
+        say(f"Warning: ${ARTIFACT_VARIABLE} names {used}, which routes wherever that is set; unset it there.")
     say_next("restart what routes, unless it uses Router.watch(), which loads the version within seconds")
 
 

@@ -213,7 +213,7 @@ def import_records(
         for path in files or []:
             _import_file(store, path, console, partial(progress, path.name))
     if spilled:
-        console.print(f"Took up {store.take_up():,} records that waited.")
+        console.print(f"Stored {store.take_up():,} records that waited.")
     say_next("tierwise outcomes stats")
 
 
