@@ -1,10 +1,11 @@
-"""What starting costs: importing the runtime, loading an artifact, and the memory of both.
+"""What starting costs: importing the runtime, loading an artifact, the memory of both, and a command's --help.
 
     python benchmarks/startup.py [--artifact FILE] [--runs 7] [--json FILE]
 
 Every figure is the median of fresh interpreters. numpy, which the runtime needs, is shown by itself; the modules that
 take most of an import are those of ``python -X importtime``. Memory is the peak resident size, as Linux reports it,
-beyond that of a bare interpreter.
+beyond that of a bare interpreter. A command's ``--help`` is compared with ``import typer, rich`` and with the help of a
+typer command that has one option and does nothing: all are started in turn, so that what slows one slows the others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -33,6 +35,19 @@ status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(imported - start, loaded - imported, int(status["VmHWM"].split()[0]) / 1024)
 """
 _MODULES = 10
+_IMPORTS = ("-c", "import typer, rich")
+_ONE_OPTION = (
+    "-c",
+    """
+import typer
+app = typer.Typer(rich_markup_mode="rich")
+@app.command(help="Do nothing.")
+def nothing(file: str = typer.Option("", help="A file.")):
+    pass
+app(["--help"])
+""",
+)
+_HELPS = ("", "train", "evaluate", "models", "models promote", "models judge", "outcomes", "outcomes stats", "route")
 
 
 def run(imports: str, load: str, runs: int) -> tuple[float, float, float]:
@@ -54,6 +69,30 @@ def slowest_modules() -> list[tuple[str, float]]:
     rows = [line.removeprefix("import time:").split("|") for line in done.stderr.splitlines()[1:]]
     times = [(name.strip(), int(own) / 1000) for own, _, name in rows]
     return sorted(times, key=lambda row: -row[1])[:_MODULES]
+
+
+def help_starts(runs: int) -> dict[str, float]:
+    """Median seconds of each command's ``--help``, and of what it is compared with."""
+    commands = {"import typer, rich": _IMPORTS, "a command of one option": _ONE_OPTION}
+    commands |= {" ".join(("tierwise", *part.split())): ("-m", "tierwise", *part.split(), "--help") for part in _HELPS}
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, arguments in commands.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def show_helps(console: Console, starts: dict[str, float]) -> None:
+    """A row a command, with its ratio to both of the others."""
+    imports, bare, *commands = starts.items()
+    table = Table("--help of", "ms", f"/ {imports[0]}", f"/ {bare[0]}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, seconds in (imports, bare, *commands):
+        table.add_row(name, f"{seconds * 1000:.0f}", f"{seconds / imports[1]:.2f}", f"{seconds / bare[1]:.2f}")
+    console.print(table)
 
 
 def main() -> None:
@@ -86,8 +125,11 @@ def main() -> None:
     console.print(table)
     modules = slowest_modules()
     console.print(", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in modules))
+    starts = help_starts(arguments.runs)
+    show_helps(console, starts)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"figures": figures, "modules": dict(modules)}, indent=1) + "\n")
+        found = {"figures": figures, "modules": dict(modules), "help": starts}
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

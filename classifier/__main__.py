@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from classifier.catalog import STRATEGIES
@@ -20,12 +21,40 @@ class _Parser(argparse.ArgumentParser):
         super().error(for_terminal(message))
 
 
-def main() -> int:
-    """Route the request that the arguments describe; exit code 2 where that cannot be done."""
+PROGRAM = "python -m classifier"
+
+
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Route the request that the arguments describe; exit code 2 where that cannot be done.
+
+    Parameters
+    ----------
+    arguments : None: those of this process.
+    program : what was typed to start it, which help and errors name.
+    """
+    given = _parser(program).parse_args(arguments)
+    prompt = sys.stdin.read() if given.prompt == "-" else given.prompt
+    try:
+        router = Router.load(
+            given.artifact, strategy=given.strategy, max_quality_loss=given.max_quality_loss, budget=given.budget
+        )
+        decision = router.route(prompt, max_tokens=given.max_tokens, task=given.task)
+    except RouterError as error:
+        print(for_terminal(f"{program}: {error}"), file=sys.stderr)
+        return 2
+    print(for_terminal(decision.model))
+    print(for_terminal(decision.reason))
+    for tier, probability in decision.probabilities.items():
+        print(for_terminal(f"  P({tier} is adequate) = {probability:.2f}"))
+    print(decision.explain())
+    return 0
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m classifier",
+        prog=program,
         description="Route one request and say why.",
-        epilog='example: python -m classifier "Prove that the square root of 2 is irrational." --max-tokens 500',
+        epilog=f'example: {program} "Prove that the square root of 2 is irrational." --max-tokens 500',
     )
     parser.add_argument("prompt", help="the request's text; - reads it from standard input")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="limit on the answer's tokens")
@@ -35,25 +64,7 @@ def main() -> int:
     wish = parser.add_mutually_exclusive_group()
     wish.add_argument("--max-quality-loss", type=float, metavar="X", help="quality that may be lost: 0.05 is 5%%")
     wish.add_argument("--budget", type=float, metavar="X", help="mean cost as a share of the reference's: 0.4 is 40%%")
-    arguments = parser.parse_args()
-    prompt = sys.stdin.read() if arguments.prompt == "-" else arguments.prompt
-    try:
-        router = Router.load(
-            arguments.artifact,
-            strategy=arguments.strategy,
-            max_quality_loss=arguments.max_quality_loss,
-            budget=arguments.budget,
-        )
-        decision = router.route(prompt, max_tokens=arguments.max_tokens, task=arguments.task)
-    except RouterError as error:
-        print(for_terminal(f"python -m classifier: {error}"), file=sys.stderr)
-        return 2
-    print(for_terminal(decision.model))
-    print(for_terminal(decision.reason))
-    for tier, probability in decision.probabilities.items():
-        print(for_terminal(f"  P({tier} is adequate) = {probability:.2f}"))
-    print(decision.explain())
-    return 0
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Where artifacts are: the one that `classifier.predict_model` uses, and the one that ships with the package.
 
 The first of these that is there is in use: the file that ``$TIERWISE_ARTIFACT`` names; in the working directory the
-version that ``models/current`` names (where ``tierwise-models`` promotes) and ``models/router.safetensors`` (where
-``train-router`` writes); the artifact that ships with the package.
+version that ``models/current`` names (where ``tierwise models`` promotes) and ``models/router.safetensors`` (where
+``train-router`` writes); the artifact that ships with the package. ``$TIERWISE_MODELS`` names another folder than
+``models``.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from pathlib import Path
 from classifier.pointer import POINTER, follow
 
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
+MODELS_VARIABLE = "TIERWISE_MODELS"
 MODELS = Path("models")
 TRAINED_ARTIFACT = MODELS / "router.safetensors"
 
 
-def find_artifact(folder: Path = Path()) -> Path:
-    """The artifact in use, see this module's first lines; ``folder`` is the working directory.
+def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
+    """The artifact in use, see this module's first lines.
+
+    Parameters
+    ----------
+    folder : the working directory.
+    models : the folder of versions; None: the one that ``$TIERWISE_MODELS`` names, else ``models``.
 
     Raises
     ------
@@ -27,7 +34,8 @@ def find_artifact(folder: Path = Path()) -> Path:
     named = os.environ.get(ARTIFACT_VARIABLE)
     if named:
         return follow(folder / named)
-    places = (folder / MODELS / POINTER, folder / TRAINED_ARTIFACT)
+    kept = folder / (models or os.environ.get(MODELS_VARIABLE) or MODELS)
+    places = (kept / POINTER, kept / TRAINED_ARTIFACT.name)
     return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
 
 

@@ -5,7 +5,7 @@ stand in for the models' answers, and a gate is simulated: it passes 95% of the 
 Neither a model nor the network is needed:
 
     python examples/fill_store.py
-    train-router --outcomes sqlite:///outcomes.db --report report.html
+    train-router --store sqlite:///outcomes.db --report report.html
 """
 
 from __future__ import annotations

@@ -35,6 +35,6 @@ def test_patterns_that_backtrack_are_found(pattern):
 
 
 def test_patterns_are_found_wherever_they_stand():
-    assert {"classifier.gates.normalise._PHRASE", "training.commands.options._AGE"} <= set(PATTERNS)
+    assert {"classifier.gates.normalise._PHRASE", "training.commands.values._AGE"} <= set(PATTERNS)
     assert any(where.startswith("data/make_sample.py") for where in PATTERNS)
     assert any(where.startswith("classifier/gates/normalise.py") for where in PATTERNS)  # a literal in a function

@@ -282,6 +282,9 @@ def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Pa
     [
         (["absent.csv"], ["absent.csv"]),
         (["outcomes", "--reference", "gpt-9"], ["--reference", "gpt-9", "haiku", "opus"]),
+        (["outcomes", "--reference", "opsu"], ['(did you mean "opus"?)']),
+        (["outcomes", "--price", "sonet=1,2"], ['(did you mean "sonnet"?)']),
+        (["outcomes", "--column", "promtp=question"], ['(did you mean "prompt"?)']),
         (["outcomes", "--price", "haiku=cheap"], ["--price haiku", "IN,OUT"]),
         (["outcomes", "--price", "nothing=1,2"], ["nothing", "haiku"]),
         (["outcomes", "--tier", "haiku"], ["--tier", "NAME=MODEL"]),
@@ -351,5 +354,5 @@ def test_a_reference_that_costs_nothing_leaves_nothing_to_save(run: Command, tmp
 def test_without_any_source_the_command_names_itself_once(run: Command, tmp_path: Path) -> None:
     result = run()
     assert result.returncode == 2
-    assert only_line(result).startswith("train-router: found neither tables nor --outcomes, expected one of them;")
+    assert only_line(result).startswith("train-router: found neither tables nor --store, expected one of them;")
     assert list(tmp_path.iterdir()) == []

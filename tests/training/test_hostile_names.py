@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Run a command in an empty folder: its exit code and all that it printed, nothing of which is obeyed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
-    for name in ("TIERWISE_CONFIG", "TIERWISE_ARTIFACT", "TIERWISE_STORE"):
+    for name in ("TIERWISE_CONFIG", "TIERWISE_ARTIFACT", "TIERWISE_OUTCOMES", "TIERWISE_MODELS"):
         monkeypatch.delenv(name, raising=False)
 
     def finish(command: str, *arguments: object) -> tuple[int, str]:
@@ -71,7 +71,7 @@ def prices() -> list[str]:
 
 
 def test_every_command_is_tried_here() -> None:
-    assert set(SCRIPTS) == {"train-router", "evaluate-router", "tierwise-models", "tierwise-outcomes"}
+    assert set(SCRIPTS) == {"tierwise", "train-router", "evaluate-router", "tierwise-models", "tierwise-outcomes"}
 
 
 @pytest.mark.slow
@@ -115,6 +115,11 @@ def test_a_router_of_hostile_names_is_trained_kept_compared_and_asked(run: Run, 
         ("train-router", "x.csv", "--seed", HOSTILE),
         ("evaluate-router", f"gone{HOSTILE}", "x.csv"),
         ("evaluate-router", "a", "b", f"--{HOSTILE}"),
+        ("tierwise", HOSTILE),
+        ("tierwise", "train", f"gone{HOSTILE}.csv"),
+        ("tierwise", "models", "show", HOSTILE),
+        ("tierwise", "route", "x", "--strategy", HOSTILE),
+        ("tierwise", "route", "x", "--artifact", f"gone{HOSTILE}"),
         ("tierwise-models", HOSTILE),
         ("tierwise-models", "promote", HOSTILE),
         ("tierwise-models", "show", HOSTILE, HOSTILE),

@@ -66,7 +66,7 @@ def listed(command: Command) -> dict[str, dict[str, Any]]:
 def test_nothing_is_kept_at_first(command: Command) -> None:
     code, out, err = command("list")
     assert (code, err) == (0, "")
-    assert "tierwise-models add models/router.safetensors" in out
+    assert "tierwise models add models/router.safetensors" in out
     assert json.loads(command("list", "--json")[1]) == []
 
 
@@ -74,8 +74,11 @@ def test_keep_promote_and_roll_back(command: Command) -> None:
     code, out, err = command("add", "learned.safetensors", "--why", "the first")
     assert (code, err) == (0, "")
     (version,) = versions(FOLDER)
-    assert out == f"Kept as {version.name} (candidate).\n"
-    assert command("promote", "latest") == (0, f"In use: {version.name}.\n", "")
+    assert out == f"Kept as {version.name} (candidate).\nNext: tierwise models promote {version.name}\n"
+    code, out, err = command("promote", "latest")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"In use: {version.name}."
+    assert out.splitlines()[-1].startswith("Next: restart what routes")
     code, out, _ = command("add", "always.safetensors", "--promote", "--why", "the second")
     assert code == 0
     assert Router.load().strategy == "always"
@@ -85,7 +88,8 @@ def test_keep_promote_and_roll_back(command: Command) -> None:
     }
     second = current(FOLDER)
     code, out, err = command("rollback", "--why", "too [bold]plain")
-    assert (code, out, err) == (0, f"In use: {version.name}, instead of {second.name}.\n", "")
+    said = f"In use: {version.name}, instead of {second.name}.\nNext: tierwise models list\n"
+    assert (code, out, err) == (0, said, "")
     assert Router.load().strategy == "learned"
     assert listed(command)["too [bold]plain"]["state"] == "withdrawn"
 
@@ -240,4 +244,4 @@ def test_a_folder_that_another_command_changes_is_told_of(command: Command, monk
 def test_help_teaches_by_example(command: Command, name: str) -> None:
     code, out, _ = command(name, "--help")
     assert code == 0
-    assert f"tierwise-models {name}" in out.split("Example", 1)[1]
+    assert f"tierwise models {name}" in out.split("Example", 1)[1]

@@ -24,7 +24,9 @@ from classifier.outcomes.lines import from_line, to_line
 from classifier.request import Request
 from classifier.tokens import estimate_tokens
 from tests.helpers.tables import PRICES, outcome_rows
-from training.commands.outcomes import STORE_VARIABLE, age, main
+from training.commands.options import STORE_VARIABLE
+from training.commands.outcomes import main
+from training.commands.values import age
 from training.log.export import table_row, tier_scores
 from training.tables import read_tables
 
@@ -322,7 +324,7 @@ def test_what_waits_is_taken_up(command: Command, store: OutcomeStore) -> None:
     folder.mkdir()
     (folder / "1.jsonl").write_text(to_line(decision(1)) + "nonsense\n" + to_line(decision(2)))
     assert "3 records wait on this machine" in command("stats")[1]
-    assert "Took up 2 records that waited." in command("import", "--spilled")[1]
+    assert "Stored 2 records that waited." in command("import", "--spilled")[1]
     assert store.count() == 3
     assert store.spilled() == 0
 
@@ -392,7 +394,7 @@ def test_ages() -> None:
 def test_help_teaches_by_example(command: Command, name: str) -> None:
     code, out, _ = command(name, "--help")
     assert code == 0
-    assert f"tierwise-outcomes {name}" in out.split("Example", 1)[1]
+    assert f"tierwise outcomes {name}" in out.split("Example", 1)[1]
 
 
 def test_a_csv_has_every_column_even_where_a_tier_is_seen_late(command: Command, store: OutcomeStore) -> None:

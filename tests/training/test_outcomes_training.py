@@ -67,7 +67,7 @@ def test_learns_from_a_store_beside_a_table_and_writes_where_asked(run: Command,
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "neither tables nor --outcomes"),
+        ((), "neither tables nor --store"),
         (("table.csv", "--half-life", "30d"), "--half-life is about outcomes"),
         (("table.csv", "--since", "2026-01-01"), "--since is about outcomes"),
         (("--outcomes", "sqlite:///absent.db"), "absent.db"),

@@ -134,3 +134,8 @@ def test_every_ladder_makes_a_sound_menu(ladder: list[Tier]) -> None:
     assert set(menu.task_table) == set(MENU.task_table)
     for tier in menu.tiers[len(ladder) :]:
         assert tier in MENU.tiers
+
+
+def test_a_misspelt_tier_of_the_menu_is_recognised() -> None:
+    with pytest.raises(InputError, match=r'no price for hiaku \(did you mean "haiku"\?\), mine: the table has'):
+        match_tiers(["hiaku", "mine", "opus"], MENU, models={}, prices={}, costs_known=[False] * 3)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from classifier.catalog import Menu
 from classifier.errors import ArtifactError, RouterError
-from classifier.locate import TRAINED_ARTIFACT, shipped_artifact
+from classifier.locate import ARTIFACT_VARIABLE, find_artifact
 from classifier.outcomes import Outcome, OutcomeStore
 from classifier.pointer import CANDIDATE as TRIED
-from classifier.pointer import POINTER, VERSIONS, clear_candidate, find_candidate, follow, write_candidate
+from classifier.pointer import VERSIONS, clear_candidate, find_candidate, write_candidate
 from classifier.router import Router
 from training.challenge.challenge import Challenge, challenge
 from training.challenge.sequential import PromotionRule
@@ -88,14 +88,13 @@ def nothing_pending(folder: Path) -> Contest:
 
 
 def in_use(folder: Path) -> Path:
-    """The artifact in use: where ``predict_model`` finds it, were the folder its working directory's ``models``.
+    """The artifact in use where versions are kept in a folder: see `classifier.router.find_artifact`.
 
     Raises
     ------
     ArtifactError : what says so is damaged.
     """
-    places = (folder / POINTER, folder / TRAINED_ARTIFACT.name)
-    return next((follow(place) for place in places if place.is_file()), shipped_artifact())
+    return find_artifact(models=folder)
 
 
 def hold_contest(folder: Path, store: OutcomeStore, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
@@ -170,7 +169,12 @@ def contest(
     passed = next((one for one in judged if one.challenge.promotion.promote), None)
     promoted = None
     if passed is not None and champion is None:
-        remarks.append(f"no version is in use yet; put it into use with: tierwise-models promote {passed.version.name}")
+        remarks.append(f"no version is in use yet; put it into use with: tierwise models promote {passed.version.name}")
+    elif passed is not None and champion is not None and path != champion.path:
+        remarks.append(
+            f"${ARTIFACT_VARIABLE} names the artifact in use, {path}, so no version is put into its place; unset it to "
+            "follow the folder's versions"
+        )
     elif passed is not None and champion is not None and promoting:
         promoted = _promote(folder, passed, champion)
     return Contest(name, tuple(judged), promoted, _try_newest(folder), tuple(remarks))

@@ -257,7 +257,7 @@ def _reasons(
     )
     if not differing:
         yield "challenger and champion agree on every row"
-    yield f"{'no worse' if low > -rule.margin else 'not shown to be no worse'}: {found}"
+    yield f"{'at least as good' if low > -rule.margin else 'not proven at least as good'}: {found}"
     if needed is not None:
         yield f"about {needed:,} rows like these would show it"
     if low > 0:

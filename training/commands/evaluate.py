@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from classifier.catalog import STRATEGIES
-from training.commands.options import columns_of, expect_folder, pairs, price_pair, run_command
+from training.commands.command import Command, prose, run_command
+from training.commands.options import STRATEGIES, Column, JsonFile
 
-_HELP = """
+HELP = prose("""
 Say what an existing artifact does on new outcomes: cost, quality, and whether its promise holds.
 
 [bold]Examples[/]
@@ -28,13 +28,13 @@ Say what an existing artifact does on new outcomes: cost, quality, and whether i
 chooses from. Rows that it was trained on flatter it.
 
 [bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
-"""
+""")
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
 # As many parameters as the command has options: typer reads them from here.
-@app.command(help=_HELP)
+@app.command(cls=Command, help=HELP)
 def evaluate_router(
     artifact: Annotated[Path, typer.Argument(help="An artifact that train-router wrote.", show_default=False)],
     tables: Annotated[list[Path], typer.Argument(help="Outcome tables.", show_default=False)],
@@ -52,7 +52,7 @@ def evaluate_router(
     monthly_spend: Annotated[
         float | None, typer.Option(min=0, help="USD spent a month without routing; shown beside every figure.")
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the same figures to this file.")] = None,
+    json_file: JsonFile = None,
     adequate_at: Annotated[
         float | None,
         typer.Option(
@@ -67,18 +67,16 @@ def evaluate_router(
         list[str] | None,
         typer.Option(metavar="NAME=IN,OUT", help="A tier's prices, USD per 1M tokens.", show_default=False),
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="OURS=YOURS", help="Another name for a column.", show_default=False),
-    ] = None,
+    column: Column = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a table with any bad row instead of skipping it.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap intervals.")] = 0,
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
-    """Evaluate (typer shows `_HELP`)."""
+    """Evaluate (typer shows `HELP`)."""
     from training.commands.show_evaluation import evaluate_and_show
+    from training.commands.values import columns_of, expect_folder, pairs, price_pair
     from training.prepare.adequacy import Adequacy
     from training.replay import EvaluateOptions
 

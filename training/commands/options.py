@@ -1,170 +1,50 @@
-"""What the commands share: their options' text to values, and how they end."""
+"""The options that commands share, spelled alike everywhere.
+
+    --store URL      the outcome store          $TIERWISE_OUTCOMES
+    --models FOLDER  where versions are kept    $TIERWISE_MODELS
+    --json FILE      figures for programs; "-" prints them
+
+`training.commands.values` makes values of what is given. ``$TIERWISE_ARTIFACT`` and ``$TIERWISE_CONFIG`` are read where
+an artifact or a menu is looked for, whatever the command.
+"""
 
 from __future__ import annotations
 
-import re
-import sys
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import typer
-from typer import rich_utils
 
-from classifier.errors import InputError, RouterError
-from classifier.escapes import for_terminal, json_text, lines_for_terminal
-from classifier.files import atomic_write
-from training.commands.terminal import Terminal
-from training.tables import Columns
+STORE_VARIABLE = "TIERWISE_OUTCOMES"
+MODELS_VARIABLE = "TIERWISE_MODELS"
 
-_UsageError: Any = typer.BadParameter.__mro__[1]  # the base that typer takes from click, its own copy or another
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+# The runtime's defaults, written here so that ``--help`` need not load it; a test holds them to what they repeat.
+STORE = "sqlite:///outcomes.db"
+MODELS = Path("models")
+MARGIN = 0.02
+CONFIDENCE = 0.95
+BASELINE = 500
+LEVEL = 1 / 20_000
+STRATEGIES = ("learned", "length", "task")
 
-
-def run_command(app: typer.Typer, name: str) -> None:
-    """Run a command; bad input is one line and exit code 2, any other failure of ours 1."""
-    try:
-        sys.exit(_exit_code(app))
-    except InputError as error:
-        _fail(name, error, 2)
-    except RouterError as error:
-        _fail(name, error, 1)
-    except OSError as error:
-        _fail(name, f"{error.filename or 'file'}: {error.strerror or error}; check the path and its permissions", 1)
-
-
-def _exit_code(app: typer.Typer) -> int:
-    """Run a command; what typer says of a wrong argument is escaped first."""
-    try:
-        code: int | None = app(standalone_mode=False)
-        return code or 0
-    except _UsageError as error:
-        error.message = lines_for_terminal(error.message)
-        rich_utils.rich_format_error(error)
-        return int(error.exit_code)
-    except typer.Abort:
-        rich_utils.rich_abort_error()
-        return 1
-
-
-def _fail(name: str, error: object, code: int) -> None:
-    line = for_terminal(f"{name}: {error}")
-    Terminal(stderr=True, soft_wrap=True).print(line, style="bold red", markup=False, highlight=False)
-    raise SystemExit(code)
-
-
-def pairs(option: str, given: list[str] | None, form: str) -> dict[str, str]:
-    """The values of an option of the form NAME=VALUE that may be given several times.
-
-    Raises
-    ------
-    InputError : one is not of this form, or a name is given twice.
-    """
-    found: dict[str, str] = {}
-    for text in given or []:
-        # A tier's or model's name may hold "=" no more than once is split: the first one parts name and value.
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise InputError(f"{option} {text}: expected {form}")
-        if name.strip() in found:
-            raise InputError(f"{option} {name.strip()}: given twice, expected once")
-        found[name.strip()] = value.strip()
-    return found
-
-
-def price_pair(name: str, text: str) -> tuple[float, float]:
-    """Prices in and out, USD per 1M tokens, from "IN,OUT".
-
-    Raises
-    ------
-    InputError : it is anything else.
-    """
-    parts = text.split(",")
-    try:
-        amounts = [float(part) for part in parts]
-    except ValueError:
-        amounts = []
-    if len(amounts) != 2 or not all(0 <= amount < float("inf") for amount in amounts):
-        raise InputError(
-            f"--price {name}={text}: expected IN,OUT, two prices in USD per 1M tokens, such as {name}=0.6,1.8"
-        )
-    return amounts[0], amounts[1]
-
-
-def columns_of(given: list[str] | None) -> Columns:
-    """The column names to look for, some renamed by "OURS=YOURS".
-
-    Raises
-    ------
-    InputError : there is no such column.
-    """
-    renamed = pairs("--column", given, "OURS=YOURS, such as prompt=question")
-    names = list(Columns.__dataclass_fields__)
-    for name in renamed:
-        if name not in names:
-            raise InputError(f"--column {name}: no such column here; expected one of: {', '.join(names)}")
-    return replace(Columns(), **renamed)
-
-
-def age(option: str, text: str) -> timedelta:
-    """The duration that a text such as "90d" means.
-
-    Raises
-    ------
-    InputError : it is none.
-    """
-    found = _AGE.fullmatch(text.strip().lower())
-    try:
-        if found:
-            return timedelta(**{_UNITS[found[2]]: float(found[1])})
-    except OverflowError:
-        pass
-    raise InputError(f"{option} {text}: expected a number and a unit (s, m, h, d, w), such as 90d")
-
-
-def days(option: str, text: str) -> float:
-    """The same in days.
-
-    Raises
-    ------
-    InputError : it is none, or no time at all.
-    """
-    found = age(option, text) / timedelta(days=1)
-    if not found > 0:
-        raise InputError(f"{option} {text}: expected a time above 0, such as 30d")
-    return found
-
-
-def moment(option: str, text: str | None) -> datetime | None:
-    """The time that an ISO 8601 text means, UTC where it does not say; None for None.
-
-    Raises
-    ------
-    InputError : it is none.
-    """
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{option} {text}: expected an ISO 8601 time such as 2026-03-01 or 2026-03-01T12:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def expect_folder(option: str, path: Path | None) -> None:
-    """Refuse a file to be written where there is no folder for it, before the work is done.
-
-    Raises
-    ------
-    InputError : there is none.
-    """
-    if path is not None and not path.parent.is_dir():
-        raise InputError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
-
-
-def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write figures to a file that appears whole or not at all."""
-    with atomic_write(path) as draft:
-        draft.write_text(json_text(figures) + "\n", encoding="utf-8")
+StoreUrl = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="URL", envvar=STORE_VARIABLE, help="The outcome store: sqlite:///FILE or postgresql://..."
+    ),
+]
+Models = Annotated[
+    Path, typer.Option("--models", metavar="FOLDER", envvar=MODELS_VARIABLE, help="Folder that keeps the versions.")
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the figures as JSON; - prints them.", show_default=False),
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OURS=YOURS", help="Another name for a column.", show_default=False),
+]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="From this time on (ISO 8601, UTC).", show_default=False)
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.", show_default=False)]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from training.commands.table import figures, names, show_table
 from training.drift.data import DriftReport, TierView
 from training.drift.words import amount, headline, how_far, moment, moved_far, promise, when
 from training.report.data import RangedFigure
 
 _LISTED = 6
+_FIGURES = ("answers", "passed", "usual", "adequate: expected", "seen", "cost / expected", "before")
+_COLUMNS = (names("tier"), *map(figures, _FIGURES))
 
 
 def show_drift(console: Console, report: DriftReport) -> None:
@@ -29,23 +30,18 @@ def show_drift(console: Console, report: DriftReport) -> None:
         for line in filter(None, (when(finding), f"what to do: {'; '.join(finding.remedy)}")):
             console.print(f"  {escape(line)}", highlight=False)
     if any(tier.answers or tier.cost for tier in report.tiers):
-        console.print(_tiers(report))
+        show_table(
+            console,
+            _COLUMNS,
+            [(tier.name, *_cells(tier)) for tier in report.tiers],
+            title=f"Lately: from request {report.split + 1:,} on",
+        )
     for moved in moved_far(report)[:_LISTED]:
         means = f": {amount(moved, moved.before)} before, {amount(moved, moved.after)} lately" if moved.unit else ""
         console.print(f"Moved {how_far(moved)} (PSI {moved.psi:.2f}): {escape(moved.what + means)}", highlight=False)
     for note in report.notes:
         console.print(f"[yellow]{escape(note[:1].upper() + note[1:])}[/]", highlight=False)
     console.print(escape(promise(report)), highlight=False)
-
-
-def _tiers(report: DriftReport) -> Table:
-    table = Table(box=SIMPLE_HEAD, title=f"Lately: from request {report.split + 1:,} on", title_justify="left")
-    table.add_column("Tier")
-    for name in ("answers", "passed", "usual", "adequate: expected", "seen", "cost / expected", "before"):
-        table.add_column(name, justify="right")
-    for tier in report.tiers:
-        table.add_row(escape(tier.name), *_cells(tier))
-    return table
 
 
 def _cells(tier: TierView) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from training.commands.options import write_json
 from training.commands.show_training import comparison_table, progress_bars, show_data
+from training.commands.table import figures, names, show_table
 from training.commands.terminal import Terminal
+from training.commands.values import printed, write_json
+from training.measure.evaluate import Result
 from training.replay import EvaluateOptions, Evaluation, PromiseCheck, evaluate_router
 from training.report.assumptions import gap_seen
 
@@ -24,7 +25,7 @@ def evaluate_and_show(
     monthly_spend: float | None,
 ) -> None:
     """Evaluate, show what came of it, and write the figures where they are wanted; errors as `evaluate_router`."""
-    console = Terminal()
+    console = Terminal(stderr=printed(json_file))
     with progress_bars(console) as progress:
         found = evaluate_router(artifact, tables, options, progress=progress)
     show_data(console, found.data)
@@ -35,8 +36,8 @@ def evaluate_and_show(
 
 def show_evaluation(console: Console, found: Evaluation, monthly_spend: float | None) -> None:
     """The verdict first, then every way of routing, the tasks, the calibration."""
-    result, names = found.result, found.data.names
-    reference = names[found.data.reference]
+    result, tiers = found.result, found.data.names
+    reference = tiers[found.data.reference]
     console.print()
     for name in found.seen:
         console.print(f"[bold yellow]Warning:[/] the artifact was trained on {escape(name)}: these figures flatter it.")
@@ -48,7 +49,7 @@ def show_evaluation(console: Console, found: Evaluation, monthly_spend: float | 
     )
     for gap in found.data.missing:
         if not gap.by_chance:
-            said = f"{gap_seen(gap, names[gap.tier])}What was picked without a score counts as lost."
+            said = f"{gap_seen(gap, tiers[gap.tier])}What was picked without a score counts as lost."
             console.print(f"[bold yellow]Warning:[/] {escape(said)}")
     if found.kept is not None:
         console.print(escape(_promise(found.kept)))
@@ -59,15 +60,15 @@ def show_evaluation(console: Console, found: Evaluation, monthly_spend: float | 
             f"[{found.mix.interval.low:+.3f}, {found.mix.interval.high:+.3f}] in quality."
         )
     )
-    console.print(comparison_table(found.results, result, names, monthly_spend))
+    console.print(comparison_table(found.results, result, tiers, monthly_spend))
     if found.tasks:
-        console.print(_task_table(found))
+        _show_tasks(console, found)
     errors = ", ".join(f"{name} {error:.3f} ({chance:.3f})" for name, (error, chance) in found.calibration.items())
     console.print(escape(f"Calibration error of the expected score (ECE; by chance alone): {errors}"))
     console.print(f"Unlike the training rows, so left to the reference by the learned rule: {found.novel:.1%}")
     if found.elsewhere:
         console.print(
-            f"{found.elsewhere:,} rows went to a tier that the table does not have; {escape(names[-1])} stands for it"
+            f"{found.elsewhere:,} rows went to a tier that the table does not have; {escape(tiers[-1])} stands for it"
         )
     if found.lost:
         console.print(f"{found.lost:,} unobserved scores, missing not by chance, count as lost in these figures")
@@ -86,11 +87,14 @@ def _promise(kept: PromiseCheck) -> str:
     )
 
 
-def _task_table(found: Evaluation) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("task", "rows", "saved", "kept", "shares %"):
-        table.add_column(name, justify="left" if name == "task" else "right", no_wrap=name != "task")
-    for name, rows, result in found.tasks:
-        shares = "/".join(f"{share * 100:.0f}" for share in result.shares)
-        table.add_row(escape(name), f"{rows:,}", f"{result.saving:.1%}", f"{result.kept:.1%}", shares)
-    return table
+def _show_tasks(console: Console, found: Evaluation) -> None:
+    rows = [
+        (name, f"{count:,}", f"{result.saving:.1%}", f"{result.kept:.1%}", _shares(result))
+        for name, count, result in found.tasks
+    ]
+    columns = (names("task"), *map(figures, ("rows", "saved", "kept", "shares %")))
+    show_table(console, columns, rows)
+
+
+def _shares(result: Result) -> str:
+    return "/".join(f"{share * 100:.0f}" for share in result.shares)

@@ -16,11 +16,11 @@ from rich.markup import escape
 
 from classifier.locate import MODELS, TRAINED_ARTIFACT
 from classifier.pointer import POINTER
-from training.commands.judge import show_contest
-from training.commands.options import write_json
+from training.commands.show_contest import show_contest
 from training.commands.show_store import show_store
 from training.commands.show_training import progress_bars, show_data, show_result
-from training.commands.terminal import Terminal
+from training.commands.terminal import Terminal, say_next
+from training.commands.values import printed, write_json
 from training.drift.words import headline as drift_headline
 from training.report.today import today_place
 from training.run import Inputs, Run, TrainOptions, learn_from, read_inputs
@@ -51,11 +51,13 @@ class Outputs:
 
 def train_and_show(tables: Sequence[Path], outcomes: str | None, options: TrainOptions, outputs: Outputs) -> None:
     """Train, show what came of it, write what is wanted; errors as those of `training.run.train_router`."""
-    console = Terminal()
+    console = Terminal(stderr=printed(outputs.figures))
     run = _trained(console, tables, outcomes, options, outputs.today)
     _show(console, run, outputs)
     _write(console, run, outputs)
     _show_artifact(console, run)
+    if not printed(outputs.figures):
+        say_next(_next_step(run))
 
 
 def _trained(
@@ -111,12 +113,20 @@ def _show_artifact(console: Console, run: Run) -> None:
     if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
         console.print(
             f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
-            f"tierwise-models add {path} --promote[/]"
+            f"tierwise models add {path} --promote[/]"
         )
+
+
+def _next_step(run: Run) -> str:
+    """What usually follows."""
+    if run.retrained is None:
+        return f"tierwise models add {run.artifact} --promote"
+    promoted = run.retrained.contest.promoted is not None
+    return "tierwise models show" if promoted else "tierwise models judge, once more outcomes are in"
 
 
 def _command(inputs: Inputs) -> str:
     """The command line, without a password in the store's URL."""
     store = inputs.store
     given = [part if store is None else part.replace(store.url, store.name) for part in sys.argv[1:]]
-    return shlex.join(["train-router", *given])
+    return shlex.join(["tierwise" if given[:1] == ["train"] else "train-router", *given])

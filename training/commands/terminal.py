@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from classifier.escapes import lines_for_terminal
@@ -23,3 +24,13 @@ class Terminal(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """The text as rich shows it, escaped."""
         return super().render_str(lines_for_terminal(text), **options)
+
+
+def say(text: str) -> None:
+    """Print a line that no terminal's width breaks; square brackets are no markup."""
+    Terminal(soft_wrap=True).print(escape(text), highlight=False)
+
+
+def say_next(step: str) -> None:
+    """The last line of a command that went well: the command, or the deed, that usually follows."""
+    Terminal(soft_wrap=True).print(f"[dim]Next:[/] {escape(step)}", highlight=False)

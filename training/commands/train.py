@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from classifier.errors import InputError
-from classifier.locate import MODELS, TRAINED_ARTIFACT
-from classifier.tokens import AUTO
-from training.commands.options import columns_of, days, expect_folder, moment, pairs, price_pair, run_command
+from training.commands.command import Command, prose, run_command
+from training.commands.options import MARGIN, MODELS, MODELS_VARIABLE
 
-_HELP = """
+HELP = prose("""
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
 
 [bold]Examples[/]
@@ -36,10 +34,10 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]train-router chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
-  [cyan]train-router --outcomes sqlite:///outcomes.db --half-life 30d[/]
+  [cyan]train-router --store sqlite:///outcomes.db --half-life 30d[/]
   Learn from what a cascade observed; keep the result as a candidate, and put it into use if it proves no worse.
 
-  [cyan]train-router --outcomes sqlite:///outcomes.db evals.csv --no-promote[/]
+  [cyan]train-router --store sqlite:///outcomes.db evals.csv --no-promote[/]
   From both; somebody decides later (tierwise-models judge, promote).
 
 [bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
@@ -54,7 +52,7 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   pairwise: prompt, model_a, model_b, winner
 
 [bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
-"""
+""")
 
 _TABLES = "Tables and their reading"
 _QUALITY = "What is good enough"
@@ -73,13 +71,13 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 
 # As many parameters as the command has options: typer reads them from here.
-@app.command(help=_HELP)
+@app.command(cls=Command, help=HELP)
 def train_router(
     tables: Annotated[list[Path] | None, typer.Argument(help="Outcome tables.", show_default=False)] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help=f"Where the artifact goes. Default: {TRAINED_ARTIFACT}; with --outcomes, among the versions only.",
+            help="Where the artifact goes. Default: models/router.safetensors; with --store, among the versions only.",
             show_default=False,
             rich_help_panel=_OUTPUT,
         ),
@@ -87,6 +85,7 @@ def train_router(
     outcomes: Annotated[
         str | None,
         typer.Option(
+            "--store",
             metavar="URL",
             help="An outcome store: sqlite:///FILE or postgresql://...",
             show_default=False,
@@ -111,7 +110,10 @@ def train_router(
     models: Annotated[
         Path,
         typer.Option(
-            metavar="FOLDER", help="Where versions are kept, and which of them is in use.", rich_help_panel=_OUTCOMES
+            metavar="FOLDER",
+            envvar=MODELS_VARIABLE,
+            help="Folder that keeps the versions.",
+            rich_help_panel=_OUTCOMES,
         ),
     ] = MODELS,
     margin: Annotated[
@@ -120,7 +122,7 @@ def train_router(
             help="Quality, in points of 0..1, that it may lose against the router in use and still count as no worse.",
             rich_help_panel=_OUTCOMES,
         ),
-    ] = 0.02,
+    ] = MARGIN,
     no_promote: Annotated[
         bool,
         typer.Option("--no-promote", help="Put nothing into use, whatever the test says.", rich_help_panel=_OUTCOMES),
@@ -161,7 +163,10 @@ def train_router(
         ),
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the same figures to this file.", rich_help_panel=_OUTPUT)
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write the figures as JSON; - prints them.", rich_help_panel=_OUTPUT
+        ),
     ] = None,
     force: Annotated[
         bool,
@@ -268,7 +273,7 @@ def train_router(
             "an encoding.",
             rich_help_panel=_TABLES,
         ),
-    ] = AUTO,
+    ] = "auto",
     keywords_file: Annotated[
         Path | None,
         typer.Option(
@@ -286,15 +291,17 @@ def train_router(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
-    """Train (typer shows `_HELP`)."""
+    """Train (typer shows `HELP`)."""
     from training.certify.rule import Target
     from training.commands.judge import promotion_rule
     from training.commands.show_run import Outputs, train_and_show
+    from training.commands.values import columns_of, days, expect_folder, moment, pairs, price_pair, store_url
     from training.feedback.labels import LabelOptions
     from training.learners.presets import Effort
     from training.prepare.adequacy import Adequacy
     from training.run import TrainOptions
 
+    outcomes = store_url(outcomes, tables)
     _check(tables, outcomes, {"--since": since, "--half-life": half_life}, fastest=fastest, best=best)
     for option, path in (("--report", report), ("--json", json_file), ("--keep-estimator", keep_estimator)):
         expect_folder(option, path)
@@ -327,16 +334,18 @@ def train_router(
 def _check(
     tables: list[Path] | None, outcomes: str | None, of_outcomes: dict[str, str | None], *, fastest: bool, best: bool
 ) -> None:
+    from classifier.errors import InputError
+
     if fastest and best:
         raise InputError("--fastest and --best are given both, expected at most one of them")
     if not tables and outcomes is None:
         raise InputError(
-            "found neither tables nor --outcomes, expected one of them; name a table of outcomes or the URL of an "
+            "found neither tables nor --store, expected one of them; name a table of outcomes or the URL of an "
             "outcome store"
         )
     for option, given in of_outcomes.items():
         if given is not None and outcomes is None:
-            raise InputError(f"{option} is about outcomes of a router in use, found no --outcomes; name their store")
+            raise InputError(f"{option} is about outcomes of a router in use, found no --store; name their store")
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from training.report.data import RangedFigure
 NO_TASK = "(no task)"
 _LISTED = 3
 
-_RETRAIN = "retrain: train-router --outcomes URL"
+_RETRAIN = "retrain: tierwise train --store URL"
 _REMEDIES = {
     "requests": (_RETRAIN,),
     "quality": ("look whether the provider has changed the model, or somebody the gate", _RETRAIN),

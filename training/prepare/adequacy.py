@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import InputError
+from training.tables.nearest import did_you_mean
 
 # Scores are often means of others; equal ones may part in their last bits.
 _ROUNDING = 1e-12
@@ -70,7 +71,10 @@ def pick_reference(scores: NDArray[np.float64], tiers: tuple[str, ...], wanted: 
     """
     if wanted is not None:
         if wanted not in tiers:
-            raise InputError(f"--reference '{wanted}' is not a tier of the data; expected one of: {', '.join(tiers)}")
+            raise InputError(
+                f"--reference '{wanted}' is not a tier of the data{did_you_mean(wanted, tiers)}; "
+                f"expected one of: {', '.join(tiers)}"
+            )
         return tiers.index(wanted)
     rows, total = (~np.isnan(scores)).sum(axis=0), np.nansum(scores, axis=0)
     half = _Z * np.sqrt(total * (rows - total) / np.maximum(rows, 1) + _Z**2 / 4)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Menu, Tier, normalise_label, with_tiers
 from classifier.errors import InputError
+from training.tables.nearest import did_you_mean
 
 
 def match_tiers(
@@ -40,7 +41,10 @@ def match_tiers(
     for option, given in (("--tier", models), ("--price", prices)):
         for name in given:
             if name not in names:
-                raise InputError(f"{option} {name}: the data has no such tier; its tiers are: {', '.join(names)}")
+                raise InputError(
+                    f"{option} {name}: the data has no such tier{did_you_mean(name, names)}; "
+                    f"its tiers are: {', '.join(names)}"
+                )
     tiers = [_match(name, menu, models.get(name), prices.get(name)) for name in names]
     _refuse_twins(names, tiers)
     priceless = [
@@ -49,9 +53,11 @@ def match_tiers(
         if not known and (tier.input_price is None or tier.output_price is None)
     ]
     if priceless:
+        known = [tier.name for tier in menu.tiers]
+        unknown = ", ".join(name + did_you_mean(name, known) for name in priceless)
         raise InputError(
-            f"no price for {', '.join(priceless)}: the table has tiers {', '.join(names)}, the menu has "
-            f"{', '.join(tier.name for tier in menu.tiers)}; add cost__<tier> columns, "
+            f"no price for {unknown}: the table has tiers {', '.join(names)}, the menu has "
+            f"{', '.join(known)}; add cost__<tier> columns, "
             f"give --price {priceless[0]}=IN,OUT (USD per 1M tokens), name it in router.toml, "
             f"or map it with --tier {priceless[0]}=MODEL"
         )

@@ -67,9 +67,9 @@ def headline(found: Challenge, monthly_spend: float | None = None) -> str:
     if mood(found)[0] == "stop":
         return f"The challenger is worse: its answers are {_lower(found)}, where {score(found.rule.margin)} is allowed."
     if promotion.quality_low > -found.rule.margin:
-        return "The challenger is no worse, but not shown to be cheaper or better."
+        return "The challenger is at least as good, but not proven cheaper or better."
     lower = f"its quality may be {score(-promotion.quality_low)} lower, where {score(found.rule.margin)} is allowed"
-    return f"The challenger is not shown to be no worse: {lower}."
+    return f"The challenger is not proven at least as good: {lower}."
 
 
 def basis(found: Challenge) -> str:

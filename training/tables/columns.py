@@ -111,14 +111,23 @@ def close_names(columns: Sequence[str], names: Columns) -> list[str]:
         if tier:
             hints.append(f'column "{_safe(column)}": there is no score__{tier} beside it')
             continue
-        almost = _ALMOST_PER_TIER.match(column)
-        if almost:
-            meant = f"{almost[1].lower()}__{column[almost.end() :]}"
-        else:
-            meant = next(iter(difflib.get_close_matches(column.strip().lower(), known, 1, _CLOSE)), "")
+        meant = _meant(column, known)
         if meant and meant not in columns:
             hints.append(f'column "{_safe(column)}": did you mean "{meant}"?')
     return hints
+
+
+def _meant(column: str, known: Sequence[str]) -> str:
+    """The name that a column was probably meant to have: one that is known, or that of a tier's column."""
+    almost = _ALMOST_PER_TIER.match(column)
+    if almost:
+        return f"{almost[1].lower()}__{column[almost.end() :]}"
+    prefix, parted, tier = column.partition("__")
+    if parted and tier:
+        kinds = [each.removesuffix("__") for each in PER_TIER]
+        found = difflib.get_close_matches(prefix.strip().lower(), kinds, 1, _CLOSE)
+        return f"{found[0]}__{tier}" if found else ""
+    return next(iter(difflib.get_close_matches(column.strip().lower(), known, 1, _CLOSE)), "")
 
 
 def check_names(names: Columns) -> None:

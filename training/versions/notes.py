@@ -41,7 +41,7 @@ class Verdict:
     @property
     def words(self) -> str:
         """The verdict in few words."""
-        return f"{'passed' if self.promote else 'not shown'} on {self.rows:,} requests"
+        return f"{'passed' if self.promote else 'not proven'} on {self.rows:,} requests"
 
 
 @dataclass(frozen=True, slots=True)

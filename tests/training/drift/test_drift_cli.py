@@ -19,7 +19,8 @@ from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
 from classifier.router import Router
-from training.commands.outcomes import STORE_VARIABLE, main
+from training.commands.options import STORE_VARIABLE
+from training.commands.outcomes import main
 from training.log.observed import Observed
 from training.log.simulation import as_outcomes
 
@@ -97,7 +98,7 @@ def test_drift_is_exit_code_3_and_says_what_since_when_and_what_to_do(
     assert (code, err) == (3, "")
     assert "the mix of tasks has changed: code generation from 49% to 17%, chat from 51% to 83%" in out
     assert "since about 2026-01-01" in out
-    assert "retrain: train-router --outcomes URL" in out
+    assert "retrain: tierwise train --store URL" in out
     assert SECRET not in out
     page = Path("drift.html").read_text()
     assert "the mix of tasks has changed" in page
@@ -194,7 +195,7 @@ def test_an_empty_store_is_bad_input(command: Command, fill: Any) -> None:
 def test_help_tells_the_exit_codes_and_examples(command: Command) -> None:
     code, out, _ = command("--help")
     assert code == 0
-    assert "tierwise-outcomes drift" in out.split("Examples", 1)[1]
+    assert "tierwise outcomes drift" in out.split("Examples", 1)[1]
     assert "3 drift" in out
 
 

@@ -41,7 +41,7 @@ def test_a_mix_of_tasks_is_told_with_its_shares() -> None:
     assert abs(finding.since_row - AT) < 100
     assert report.split == finding.since_row
     assert moved_far(report)[0].what == "task"
-    assert finding.remedy == ("retrain: train-router --outcomes URL",)
+    assert finding.remedy == ("retrain: tierwise train --store URL",)
 
 
 @pytest.mark.parametrize(("drop", "words", "low", "high"), [(0.25, "fewer", 0.55, 0.72), (-0.2, "more", 0.85, 1.0)])

@@ -143,7 +143,7 @@ def test_without_exploration_nothing_speaks_for_a_large_change() -> None:
     found = looks(1000, 0.9, 0, explore=0.0)[-1]
     assert not found.promote
     assert found.quality_low < -0.3
-    assert any(reason.startswith("not shown to be no worse") for reason in found.reasons)
+    assert any(reason.startswith("not proven at least as good") for reason in found.reasons)
     assert found.rows_needed is None
 
 

@@ -59,7 +59,7 @@ def test_the_verdict_comes_first_and_in_one_sentence(found: dict[str, Challenge]
         "better": ("good", "The challenger may take over: it saves $"),
         "worse": ("stop", "The challenger is worse: its answers are "),
         "same": ("caution", "The challenger begins where the champion does, on all of 1,000 requests."),
-        "thin": ("caution", "The challenger is not shown to be no worse: its quality may be "),
+        "thin": ("caution", "The challenger is not proven at least as good: its quality may be "),
         "none": ("caution", "The challenger cannot be judged yet"),
     }
     for name, (colour, words) in expected.items():
@@ -72,7 +72,7 @@ def test_the_verdict_comes_first_and_in_one_sentence(found: dict[str, Challenge]
 
 def test_a_challenger_that_is_no_worse_but_no_better_is_said_so(found: dict[str, Challenge]) -> None:
     level = replace(found["better"], promotion=replace(found["better"].promotion, promote=False))
-    assert headline(level) == "The challenger is no worse, but not shown to be cheaper or better."
+    assert headline(level) == "The challenger is at least as good, but not proven cheaper or better."
 
 
 @pytest.mark.parametrize("name", NAMES)

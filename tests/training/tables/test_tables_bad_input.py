@@ -221,6 +221,8 @@ def test_no_score_columns_lists_columns_and_forms(tmp_path: Path) -> None:
         (["promt", "score__a"], 'column "promt": did you mean "prompt"?'),
         (["Prompt", "score__a"], 'column "Prompt": did you mean "prompt"?'),
         (["prompt", "score_haiku"], 'column "score_haiku": did you mean "score__haiku"?'),
+        (["prompt", "scroe__haiku"], 'column "scroe__haiku": did you mean "score__haiku"?'),
+        (["prompt", "scores__haiku"], 'column "scores__haiku": did you mean "score__haiku"?'),
         (["prompt", "Score: gpt-4"], 'column "Score: gpt-4": did you mean "score__gpt-4"?'),
         (["prompt", "cost__haiku"], 'column "cost__haiku": there is no score__haiku beside it'),
         (["prompt", "model_a", "model_b", "winer"], 'column "winer": did you mean "winner"?'),

@@ -97,8 +97,8 @@ def test_a_worse_candidate_stays_one_with_the_reasons(keep: Keep, seed: int) -> 
     assert current(FOLDER).name == champion.name
     noted = verdict(candidate)
     assert not noted.promote
-    assert any(reason.startswith("not shown to be no worse") for reason in noted.reasons)
-    assert noted.words == "not shown on 1,500 requests"
+    assert any(reason.startswith("not proven at least as good") for reason in noted.reasons)
+    assert noted.words == "not proven on 1,500 requests"
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_the_first_version_is_left_to_people(trained: Path, keep: Keep) -> None:
     assert verdict(candidate).promote
     assert found.promoted is None
     assert found.remarks == (
-        f"no version is in use yet; put it into use with: tierwise-models promote {candidate.name}",
+        f"no version is in use yet; put it into use with: tierwise models promote {candidate.name}",
     )
     assert not (FOLDER / "current").exists()
 

@@ -31,7 +31,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     """The command in this process; exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("TIERWISE_ARTIFACT", "TIERWISE_CONFIG", "TIERWISE_OUTCOMES"):
+    for name in ("TIERWISE_ARTIFACT", "TIERWISE_CONFIG", "TIERWISE_OUTCOMES", "TIERWISE_MODELS"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -105,11 +105,25 @@ def test_only_judging(command: Command, folder: dict[str, Version], sqlite_url: 
     assert listed["opus"]["verdict"] is None
     people = command("list")[1]
     assert "learned; passed on 1,200 requests" in people
-    assert "haiku; not shown on 1,200 requests" in people
+    assert "haiku; not proven on 1,200 requests" in people
     shown = command("show", folder["haiku"].name)[1]
-    assert f"against {folder['opus'].name}: not shown on 1,200 requests" in shown
-    assert "- not shown to be no worse" in shown
+    assert f"against {folder['opus'].name}: not proven on 1,200 requests" in shown
+    assert "- not proven at least as good" in shown
     assert "quality at least" in shown
+
+
+@pytest.mark.slow
+def test_nothing_is_promoted_where_a_variable_names_what_is_in_use(
+    command: Command, folder: dict[str, Version], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERWISE_ARTIFACT", "opus.safetensors")
+    code, out, _ = command("judge", "--store", sqlite_url, "--margin", 0.05)
+    assert code == 0
+    assert out.startswith(f"In use stays opus.safetensors: {folder['learned'].name} passed, but was not promoted.\n")
+    assert "$TIERWISE_ARTIFACT names the artifact in use, opus.safetensors, so no version is put into its place" in out
+    assert current(FOLDER).name == folder["opus"].name
+    monkeypatch.setenv("TIERWISE_ARTIFACT", "models/current")
+    assert command("judge", "--store", sqlite_url, "--margin", 0.05)[1].startswith(f"In use: {folder['learned'].name}")
 
 
 @pytest.mark.slow

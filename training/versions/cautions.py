@@ -1,0 +1,56 @@
+"""What somebody should know before a version takes the place of the one in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from classifier.artifact import read_artifact
+from classifier.errors import ArtifactError
+from classifier.locate import find_artifact, shipped_artifact
+from classifier.router import Router
+from training.versions.facts import facts
+from training.versions.store import Version
+
+_MENU = ("tiers", "prices", "limits")
+
+
+def cautions(folder: Path, version: Version) -> list[str]:
+    """Reasons to think twice, a clause each: the verdict on the version, and what it changes besides its decisions.
+
+    Nothing is compared with the artifact that ships with the package, which nobody chose, nor with one that cannot be
+    read, which is better replaced.
+
+    Raises
+    ------
+    ArtifactError : the version cannot be used.
+    """
+    found = list(_verdicts(version))
+    router, before = Router(read_artifact(version.path)), _in_use(folder)
+    return found if before is None else [*found, *_changes(before, router)]
+
+
+def _verdicts(version: Version) -> Iterator[str]:
+    verdict = version.note.verdict
+    if verdict is not None and not verdict.promote:
+        yield f"it was judged against {verdict.against} and {verdict.words}"
+
+
+def _in_use(folder: Path) -> Router | None:
+    """A router of the artifact in use, whatever router.toml says; None: the shipped one, or one that is broken."""
+    try:
+        path = find_artifact(models=folder)
+        return None if path == shipped_artifact() else Router(read_artifact(path))
+    except ArtifactError:
+        return None
+
+
+def _changes(before: Router, after: Router) -> Iterator[str]:
+    if before.rule.reference != after.rule.reference:
+        yield f"its reference is {after.rule.reference}, that of the version in use is {before.rule.reference}"
+    old, new = facts(before), facts(after)
+    changed = {
+        name for part in _MENU for name in {**old[part], **new[part]} if old[part].get(name) != new[part].get(name)
+    }
+    if changed:
+        yield f"its menu differs from the one in use: {', '.join(sorted(changed))}"
