@@ -1,19 +1,20 @@
-"""A training run as an artifact: header and tensors, written in one piece."""
+"""A training run as an artifact: header and tensors, written in one piece, and kept as a version."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from classifier.artifact import write_artifact
+from classifier.artifact import read_artifact, write_artifact
 from classifier.catalog import menu_to_header
 from classifier.errors import RouterError
 from classifier.features import FEATURE_VERSION
@@ -27,8 +28,12 @@ from classifier.router import Router
 from classifier.rule import Rule, dump_rule
 from classifier.support import dump_support
 from classifier.version import __version__
+from training.feedback.labels import LabelOptions
+from training.feedback.store import ReadStore
 from training.gate.answers import table_answers
+from training.learners.weights import effective_rows, known_weights
 from training.training import TrainedGate, Training, shipped_menu
+from training.versions import Version, add_version, note_of
 
 _PROOF_ROWS = 100
 _PROOF_TOLERANCE = 1e-4
@@ -195,3 +200,61 @@ def _prove_gate(gate: LearnedGate, training: Training, trained: TrainedGate) -> 
                     f"the artifact's gate judges other than the one it was made from (row {row + 1}); "
                     "nothing was written; please report this with the versions installed"
                 )
+
+
+def learned_until(training: Training) -> datetime | None:
+    """The time of the latest logged row that something was learned from; None where no row was logged.
+
+    What was logged after it may judge the artifact.
+    """
+    data, split = training.data, training.split
+    rows = np.concatenate([split.fit, split.choose])
+    logged = rows[data.logged[rows]]
+    if not len(logged):
+        return None
+    return datetime.fromtimestamp(float(data.table.timestamps[logged].max()), UTC)
+
+
+def keep_candidate(training: Training, folder: Path, compiled: Callable[[Path], str]) -> Version:
+    """Write an artifact and keep it among the versions of a folder, as a candidate.
+
+    A run that is cut leaves nothing there but a draft, which ``tierwise-models prune`` removes.
+
+    Parameters
+    ----------
+    compiled : writes the artifact to a path.
+
+    Raises
+    ------
+    RouterError : another command is changing the folder.
+    """
+    with TemporaryDirectory() as place:
+        path = Path(place) / "candidate.safetensors"
+        compiled(path)
+        until = learned_until(training)
+        why = "" if until is None else f"outcomes up to {until:%Y-%m-%d %H:%M} UTC"
+        origin = [Path(file.path).name if file.form != "outcomes" else file.path for file in training.data.table.files]
+        note = note_of(read_artifact(path), why=why, origin=origin, learned_until=until)
+        if training.rule.estimated is not None:  # a quality that is mostly expected is no figure to list
+            note = replace(note, figures={name: value for name, value in note.figures.items() if name == "saving"})
+        return add_version(folder, path, note)
+
+
+def provenance(store: ReadStore, training: Training, options: LabelOptions) -> dict[str, Any]:
+    """What an artifact says of the outcomes that it was learned from."""
+    until, data = learned_until(training), training.data
+    known = known_weights(np.where(data.logged[:, None], data.quality, np.nan), data.weights)
+    return {
+        "outcomes": {
+            "store": store.name,
+            "decisions": store.decisions,
+            "learned_until": None if until is None else until.isoformat(),
+            "labels": store.signal.sources,
+            "effective_rows_for_choosing": {
+                name: effective_rows(column) for name, column in zip(data.names, known.T, strict=True)
+            },
+            "half_life_days": options.half_life,
+            "largest_weight_for_choosing": options.clip,
+            "by_task_only": store.kept.by_task,
+        }
+    }

@@ -20,10 +20,16 @@ from classifier.router import Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.certify.ledger import LEDGER, enter_try
 from training.certify.rule import Target
-from training.challenge.contest import hold_contest, in_use
+from training.challenge.challenge import Challenge
+from training.challenge.contest import Contest, hold_contest, in_use
 from training.challenge.sequential import PromotionRule
-from training.compile import compile_artifact, summary
+from training.compile import compile_artifact, keep_candidate, provenance, summary
+from training.drift.check import check_drift
+from training.drift.data import DriftReport
+from training.drift.page import drift_json
+from training.drift.section import drift_section
 from training.feedback.labels import LabelOptions
+from training.feedback.store import ReadStore, read_store
 from training.gate.train import add_gate
 from training.learners.learner import Learner
 from training.learners.linear import LinearLearner
@@ -34,12 +40,15 @@ from training.prepare.adequacy import Adequacy
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.progress import Progress, StageProgress
 from training.report import ReportData, report_data, report_json, write_report
+from training.report.changes_page import contest_json
+from training.report.markup import Html
+from training.report.sections import Heading
+from training.report.sections.changes import changes_section
 from training.report.summary import summary_html
 from training.report.unseen import UnseenTask, leave_tasks_out
-from training.retrain import ReadStore, Retrained, changed_world, keep_candidate, provenance, read_store
-from training.retrain import running_reference as reference_in_use
 from training.tables import Columns, read_tables
 from training.training import Training
+from training.versions import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,44 @@ class Inputs:
     outcomes: str | None = None
     store: ReadStore | None = None
     running: Router | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retrained:
+    """What a run on outcomes came to.
+
+    Attributes
+    ----------
+    version : the new candidate.
+    contest : of it, and of the others that are pending, with what is in use.
+    drift : what has changed since that began to decide; None: the store does not show it deciding.
+    """
+
+    version: Version
+    contest: Contest
+    drift: DriftReport | None
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """What came of the new candidate's."""
+        return next((one.challenge for one in self.contest.judged if one.version.name == self.version.name), None)
+
+    def sections(self, monthly_spend: float | None) -> list[tuple[Heading, Html]]:
+        """What the report says of it."""
+        found = []
+        if self.challenge is not None:
+            found.append((Heading("changes", "What changes"), changes_section(self.challenge, monthly_spend)))
+        if self.drift is not None:
+            found.append((Heading("drift", "Has the world changed?"), drift_section(self.drift)))
+        return found
+
+    def figures(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "version": self.version.name,
+            "contest": contest_json(self.contest),
+            "drift": None if self.drift is None else drift_json(self.drift),
+        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -295,7 +342,7 @@ def read_inputs(
             progress=said("outcomes"),
         )
         table = store.table
-        preparing = replace(preparing, reference=options.reference or reference_in_use(running, store))
+        preparing = replace(preparing, reference=options.reference or _reference_in_use(running, store))
     assert table is not None
     data = prepare(table, menu, keywords, preparing, progress=said("features"))
     return Inputs(data, menu, keywords, preparing, outcomes, store, running)
@@ -340,7 +387,7 @@ def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress
             promoting=options.promote,
             prompts=_shows_prompts(options, inputs),
         )
-        retrained = Retrained(kept, found, changed_world(inputs.store, inputs.running))
+        retrained = Retrained(kept, found, _changed_world(inputs.store, inputs.running))
     read = read_artifact(path)
     return Run(options, inputs, training, path, read.digest, read.header["training"].get("date"), retrained)
 
@@ -397,3 +444,16 @@ def _provenance(options: TrainOptions, inputs: Inputs, training: Training) -> di
 
 def _shows_prompts(options: TrainOptions, inputs: Inputs) -> bool:
     return inputs.store is None if options.show_prompts is None else options.show_prompts
+
+
+def _reference_in_use(running: Router, store: ReadStore) -> str | None:
+    """The reference of the router in use, where the store knows enough of it; None: the data shall say."""
+    return running.rule.reference if running.rule.reference in store.table.tiers else None
+
+
+def _changed_world(store: ReadStore, running: Router) -> DriftReport | None:
+    """What has changed since the router in use began to decide; None where the store does not show it deciding."""
+    try:
+        return check_drift(store.signal.observed, running, strict=True)
+    except InputError:
+        return None

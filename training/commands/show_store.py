@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from training.retrain import ReadStore
+from training.feedback.store import ReadStore
 
 
 def show_store(console: Console, store: ReadStore) -> None:
