@@ -15,6 +15,7 @@ NAMES = ("small", "medium", "large")
 PRICES = np.array([0.001, 0.005, 0.03])
 
 
+# One parameter a kind of change, each with a default.
 def changing_log(
     rows: int,
     seed: int,

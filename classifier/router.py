@@ -111,6 +111,7 @@ class Router:
         options = LoadOptions(menu_to_overlay(menu), strategy, max_quality_loss, budget)
         return WatchedRouter(path, options, interval, on_change)
 
+    # As many parameters as a request and a call have: what chat completions take, and three wishes.
     def route(
         self,
         prompt: str | None = None,

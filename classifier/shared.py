@@ -35,6 +35,7 @@ def set_shared_router(router: Router | None) -> None:
         _shared = router
 
 
+# As many parameters as `Router.route` has, so that editors show them.
 def route(
     prompt: str | None = None,
     *,

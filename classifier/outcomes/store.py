@@ -61,6 +61,7 @@ class OutcomeStore:
     Nothing is opened before it is needed: a store that is down is no error here.
     """
 
+    # One parameter an option of the store, all but the first with a default.
     def __init__(
         self,
         url: str = DEFAULT_URL,

@@ -29,7 +29,7 @@ from training.commands import options, outcomes
 from training.commands.app import main, tierwise_app
 from training.commands.command import prose
 from training.drift.monitor import BASELINE, LEVEL
-from training.versions import Verdict, add_version, current, promote, versions
+from training.versions import PromotionVerdict, add_version, current, promote, versions
 from training.versions.cautions import cautions
 from training.versions.store import note_verdict
 
@@ -267,7 +267,7 @@ def test_what_is_warned_of_before_a_promotion(command: Command, trained: Path) -
     always = changed(trained, "always.safetensors", rule={**rule, "strategy": "always", "always": "haiku"})
     other = add_version(folder, always)
     assert cautions(folder, other) == []
-    verdict = Verdict(datetime(2026, 11, 24, tzinfo=UTC), "the old one", promote=False, rows=900)
+    verdict = PromotionVerdict(datetime(2026, 11, 24, tzinfo=UTC), "the old one", promote=False, rows=900)
     note_verdict(folder, other, verdict)
     judged = next(version for version in versions(folder) if version.name == other.name)
     assert cautions(folder, judged) == ["it was judged against the old one and not proven on 900 requests"]

@@ -25,7 +25,7 @@ from training.challenge.sequential import PromotionRule
 from training.feedback.gate_truth import gate_truth
 from training.log.observed import Observed, latest_gate, observe
 from training.versions.files import locked
-from training.versions.notes import Verdict, moment_of
+from training.versions.notes import PromotionVerdict, moment_of
 from training.versions.store import CANDIDATE, Version, current, note_verdict, promote, versions
 from training.versions.switches import read_switches
 
@@ -193,7 +193,7 @@ def _try_newest(folder: Path) -> Version | None:
     return tried
 
 
-def verdict_of(found: Challenge, against: str) -> Verdict:
+def verdict_of(found: Challenge, against: str) -> PromotionVerdict:
     """What is noted of a challenge."""
     promotion = found.promotion
     figures = {"quality_at_least": promotion.quality_low, "saving_at_least": promotion.saving_low}
@@ -203,7 +203,7 @@ def verdict_of(found: Challenge, against: str) -> Verdict:
             difference = compared.difference
             ends = {"": difference.value, "_low": difference.low, "_high": difference.high}
             figures |= {measure + end: value for end, value in ends.items()}
-    return Verdict(
+    return PromotionVerdict(
         time=datetime.now(UTC),
         against=against,
         promote=promotion.promote,

@@ -33,6 +33,7 @@ and "show" find it; the exit code is 0 whatever it is.
 """)
 
 
+# As many parameters as the command has options: typer reads them from here.
 def judge(
     models: Models = MODELS,
     url: StoreUrl = STORE,

@@ -269,6 +269,7 @@ def delete(
         say(f"{decision}: {'deleted' if there else 'not stored, and will not be'}")
 
 
+# As many parameters as the command has options: typer reads them from here.
 @app.command(cls=Command, help=_DRIFT_HELP)
 def drift(
     url: StoreUrl = STORE,

@@ -9,7 +9,7 @@ from training.drift.words import amount, headline, moved_far, promise, when
 from training.report.charts import value_bar
 from training.report.data import RangedFigure
 from training.report.figures import count, fixed, percent, percent_range, points, usd
-from training.report.markup import Column, Html, join, note, prose, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, note, prose, table, tag, user
 from training.report.sections.cells import capital, with_range
 
 _MOVED = 12
@@ -93,21 +93,21 @@ def _adequacy(report: DriftReport) -> Html | None:
     if charts is None:
         return None
     columns = [
-        Column("Tier"),
-        Column("Answers", "number"),
-        Column("Passed before", "number"),
-        Column("Lately", "number"),
+        HtmlColumn("Tier"),
+        HtmlColumn("Answers", "number"),
+        HtmlColumn("Passed before", "number"),
+        HtmlColumn("Lately", "number"),
     ]
-    columns += [Column("Usual", "number"), Column("Expected adequacy", "number"), Column("Seen", "number")]
-    columns.append(Column("Off before", "number"))
+    columns += [HtmlColumn("Usual", "number"), HtmlColumn("Expected adequacy", "number"), HtmlColumn("Seen", "number")]
+    columns.append(HtmlColumn("Off before", "number"))
     tasks = table(
         "Each tier's answers to each task lately",
         [
-            Column("Tier"),
-            Column("Task"),
-            Column("Answers", "number"),
-            Column("Expected", "number"),
-            Column("Seen", "number"),
+            HtmlColumn("Tier"),
+            HtmlColumn("Task"),
+            HtmlColumn("Answers", "number"),
+            HtmlColumn("Expected", "number"),
+            HtmlColumn("Seen", "number"),
         ],
         [
             (
@@ -148,7 +148,7 @@ def _costs(report: DriftReport) -> Html | None:
     charts = _over_time(report, "cost", _COST)
     if not report.prices:
         return charts
-    columns = [Column("Tier"), Column("Trained with", "number"), Column("Today", "number")]
+    columns = [HtmlColumn("Tier"), HtmlColumn("Trained with", "number"), HtmlColumn("Today", "number")]
     rows = [(user(each.tier), *_prices(each)) for each in report.prices]
     return join(charts, table("USD per 1M tokens, input and output", columns, rows))
 
@@ -166,7 +166,12 @@ def _requests(report: DriftReport) -> Html | None:
         return None
     far = len(moved_far(report))
     listed = report.moved[: max(min(far, _MOVED), 5)]
-    columns = [Column("Feature"), Column("Before", "number"), Column("Lately", "number"), Column("PSI", "bar")]
+    columns = [
+        HtmlColumn("Feature"),
+        HtmlColumn("Before", "number"),
+        HtmlColumn("Lately", "number"),
+        HtmlColumn("PSI", "bar"),
+    ]
     rows = [
         (
             each.what,
@@ -190,8 +195,12 @@ def _requests(report: DriftReport) -> Html | None:
 def _gate(report: DriftReport) -> Html | None:
     if not report.gate:
         return None
-    columns = [Column("Tier"), Column("False passes before", "number"), Column("Lately", "number")]
-    columns += [Column("False fails before", "number"), Column("Lately", "number"), Column("Audits", "number")]
+    columns = [HtmlColumn("Tier"), HtmlColumn("False passes before", "number"), HtmlColumn("Lately", "number")]
+    columns += [
+        HtmlColumn("False fails before", "number"),
+        HtmlColumn("Lately", "number"),
+        HtmlColumn("Audits", "number"),
+    ]
     return join(
         prose(
             "What audits say of verdicts: false passes are passed answers that are inadequate, false fails are answers "

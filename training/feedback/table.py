@@ -142,11 +142,13 @@ def outcome_table(
     }
     own_names = [names[place] for place in kept_tiers]
     table = _table(observed, labels, source, rows, kept_tiers, own_names, features, half_life)
-    if tables is None:
-        return table, kept
-    if not set(table.tiers) & elsewhere:
+    return (table if tables is None else _beside(tables, table)), kept
+
+
+def _beside(tables: OutcomeTable, table: OutcomeTable) -> OutcomeTable:
+    if not set(table.tiers) & set(tables.tiers):
         raise InputError(NOTHING_SHARED.format(store=", ".join(table.tiers), tables=", ".join(tables.tiers)))
-    return join_tables(tables, table), kept
+    return join_tables(tables, table)
 
 
 def _of_this_kind(kept: Features | bytes, columns: int) -> Features | bool:

@@ -60,6 +60,7 @@ _GAP_SHARES = (0.5, 0.8)
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "polars")
 
 
+# One parameter a wish of the report, each with a default.
 def report_data(
     training: Training,
     keywords: KeywordGroups,

@@ -59,7 +59,7 @@ def user(text: str) -> Html:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class HtmlColumn:
     """A table's column; ``kind`` is "text", "number" or "bar"."""
 
     title: str
@@ -67,7 +67,7 @@ class Column:
 
 
 def table(
-    caption: str, columns: Sequence[Column], rows: Iterable[Sequence[object]], *, marked: Container[int] = ()
+    caption: str, columns: Sequence[HtmlColumn], rows: Iterable[Sequence[object]], *, marked: Container[int] = ()
 ) -> Html:
     """A table whose first column names its rows; wide ones scroll inside their frame.
 

@@ -15,7 +15,7 @@ anywhere leaves what was in use in use. Whoever changes the folder holds its loc
 
 from training.versions.diff import Change, diff
 from training.versions.facts import facts
-from training.versions.notes import Note, Verdict, note_of
+from training.versions.notes import Note, PromotionVerdict, note_of
 from training.versions.store import (
     Version,
     add_version,
@@ -34,9 +34,9 @@ __all__ = [
     "Change",
     "Move",
     "Note",
+    "PromotionVerdict",
     "Switch",
     "Traffic",
-    "Verdict",
     "Version",
     "View",
     "add_version",

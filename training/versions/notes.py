@@ -16,7 +16,7 @@ _CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PromotionVerdict:
     """What came of the last time that a candidate was judged.
 
     Attributes
@@ -66,7 +66,7 @@ class Note:
     figures: Mapping[str, float] = field(default_factory=dict)
     why: str = ""
     learned_until: datetime | None = None
-    verdict: Verdict | None = None
+    verdict: PromotionVerdict | None = None
 
 
 def note_of(
@@ -143,10 +143,10 @@ def load_note(path: Path, time: datetime) -> Note:
         return Note(time)
 
 
-def _verdict(fields: Any) -> Verdict | None:
+def _verdict(fields: Any) -> PromotionVerdict | None:
     if fields is None:
         return None
-    return Verdict(
+    return PromotionVerdict(
         time=datetime.fromisoformat(fields["time"]).astimezone(UTC),
         against=one_line(str(fields["against"])),
         promote=bool(fields["promote"]),

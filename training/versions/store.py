@@ -17,7 +17,7 @@ from classifier.pointer import CANDIDATE as TRIED
 from classifier.pointer import POINTER, VERSIONS, find_candidate, follow
 from classifier.router import Router
 from training.versions.files import locked
-from training.versions.notes import Note, Verdict, dump_note, load_note, note_of
+from training.versions.notes import Note, PromotionVerdict, dump_note, load_note, note_of
 from training.versions.switches import NAME, PROMOTE, ROLLBACK, Switch, promoted, read_switches, reason, switch_to
 
 CURRENT, PREVIOUS, EARLIER, WITHDRAWN, CANDIDATE = "current", "previous", "earlier", "withdrawn", "candidate"
@@ -153,7 +153,7 @@ def promote(folder: Path, version: Version, *, why: str = "", instead_of: Versio
     return _named(folder, version.name)
 
 
-def note_verdict(folder: Path, version: Version, verdict: Verdict) -> None:
+def note_verdict(folder: Path, version: Version, verdict: PromotionVerdict) -> None:
     """Note what came of judging a version; one that was removed meanwhile is passed over.
 
     Raises

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.page import Page
-from training.report.markup import Column, Html, join, printable, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, printable, table, tag, user
 
 
 @given(st.text())
@@ -41,7 +41,9 @@ def test_a_users_text_cannot_turn_its_surroundings_round() -> None:
 
 
 def test_a_table_names_its_rows_and_columns() -> None:
-    page = Page(table("Fruit", [Column("name"), Column("count", "number")], [("apple", 1), ("pear", 2)], marked={1}))
+    page = Page(
+        table("Fruit", [HtmlColumn("name"), HtmlColumn("count", "number")], [("apple", 1), ("pear", 2)], marked={1})
+    )
     assert [cell["scope"] for cell in page.all("th")] == ["col", "col", "row", "row"]
     assert [row.get("class") for row in page.all("tr")] == [None, None, "marked"]
     assert page.all("div")[0] == {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Fruit"}

@@ -26,7 +26,7 @@ from training.challenge.contest import MOST, Contest, contest, in_use, pending
 from training.challenge.sequential import PromotionRule
 from training.log.observed import observe
 from training.versions import Version, add_version, current, note_of, promote, prune, rollback, versions
-from training.versions.notes import Verdict, dump_note, load_note
+from training.versions.notes import PromotionVerdict, dump_note, load_note
 from training.versions.store import note_verdict
 
 FOLDER = Path("models")
@@ -63,7 +63,7 @@ def judge(rows: int = 1500, seed: int = 0, **options: bool) -> Contest:
     return contest(FOLDER, observed_of(router, log_of(router, rows, seed)), router.menu, rule=RULE, **options)
 
 
-def verdict(version: Version) -> Verdict | None:
+def verdict(version: Version) -> PromotionVerdict | None:
     return next(each for each in versions(FOLDER) if each.name == version.name).note.verdict
 
 
@@ -217,12 +217,12 @@ def test_a_version_removed_meanwhile_has_no_note(keep: Keep) -> None:
     version = keep("opus")
     version.path.unlink()
     version.path.with_suffix(".json").unlink()
-    note_verdict(FOLDER, version, Verdict(BEGIN, "x", True))
+    note_verdict(FOLDER, version, PromotionVerdict(BEGIN, "x", True))
     assert list((FOLDER / "versions").glob("*.json")) == []
 
 
 def test_verdicts_survive_in_notes(tmp_path: Path) -> None:
-    found = Verdict(BEGIN, "x", True, ("because",), 10, 3, {"quality": 0.5})
+    found = PromotionVerdict(BEGIN, "x", True, ("because",), 10, 3, {"quality": 0.5})
     note = replace(load_note(tmp_path / "none.json", BEGIN), verdict=found, learned_until=BEFORE)
     path = tmp_path / "note.json"
     path.write_bytes(dump_note(note))
@@ -266,7 +266,7 @@ def test_another_champion_meanwhile_ends_it(keep: Keep, monkeypatch: pytest.Monk
     keep("learned")
     real = note_verdict
 
-    def meanwhile(folder: Path, version: Version, noted: Verdict) -> None:
+    def meanwhile(folder: Path, version: Version, noted: PromotionVerdict) -> None:
         real(folder, version, noted)
         promote(folder, other)
 

@@ -19,7 +19,7 @@ from training.report.challenge_words import (
 )
 from training.report.charts import value_bar
 from training.report.figures import UNKNOWN, count, percent, plural, points, score, usd
-from training.report.markup import Column, Html, join, note, prose, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, note, prose, table, tag, user
 
 _LISTED = 12
 _REMEDIES = 3
@@ -104,12 +104,12 @@ def _differences(quality: Compared, money: ChallengeMoney) -> Html:
 def _estimates(found: Challenge) -> Html:
     assert found.values is not None
     columns = [
-        Column("Measure"),
-        Column("Estimator"),
-        Column("Champion", "number"),
-        Column("Challenger", "number"),
-        Column("Difference", "number"),
-        Column("Effective requests", "number"),
+        HtmlColumn("Measure"),
+        HtmlColumn("Estimator"),
+        HtmlColumn("Champion", "number"),
+        HtmlColumn("Challenger", "number"),
+        HtmlColumn("Difference", "number"),
+        HtmlColumn("Effective requests", "number"),
     ]
     rows: list[tuple[object, ...]] = []
     for measure, title in _MEASURES:
@@ -150,12 +150,12 @@ def _moves(found: Challenge) -> Html | None:
     if not found.moves:
         return None
     columns = [
-        Column("From \u2192 to"),
-        Column("Task"),
-        Column("Requests", "number"),
-        Column("Share", "bar"),
-        Column("Seen before", "bar"),
-        Column("Seen after", "bar"),
+        HtmlColumn("From \u2192 to"),
+        HtmlColumn("Task"),
+        HtmlColumn("Requests", "number"),
+        HtmlColumn("Share", "bar"),
+        HtmlColumn("Seen before", "bar"),
+        HtmlColumn("Seen after", "bar"),
     ]
     rows = [
         (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from training.report.data import FileNotes, ProblemKind, ReportData, TierSummary
 from training.report.figures import UNKNOWN, count, percent, plural, score, usd
-from training.report.markup import Column, Html, join, note, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, note, table, tag, user
 
 _LISTED_PROBLEMS = 20
 
@@ -70,12 +70,12 @@ def _problems(problems: tuple[ProblemKind, ...]) -> Html:
     if not problems:
         return note("Every row and cell could be used.")
     columns = [
-        Column("File"),
-        Column("Column"),
-        Column("Found"),
-        Column("Expected"),
-        Column("Count", "number"),
-        Column("Rows"),
+        HtmlColumn("File"),
+        HtmlColumn("HtmlColumn"),
+        HtmlColumn("Found"),
+        HtmlColumn("Expected"),
+        HtmlColumn("Count", "number"),
+        HtmlColumn("Rows"),
     ]
     rows = [
         (
@@ -101,12 +101,12 @@ def _row_numbers(kind: ProblemKind) -> str:
 
 def _files(files: tuple[FileNotes, ...]) -> Html:
     columns = [
-        Column("File"),
-        Column("Form"),
-        Column("Rows read", "number"),
-        Column("Rows left out", "number"),
-        Column("Repeats averaged", "number"),
-        Column("Columns ignored"),
+        HtmlColumn("File"),
+        HtmlColumn("Form"),
+        HtmlColumn("Rows read", "number"),
+        HtmlColumn("Rows left out", "number"),
+        HtmlColumn("Repeats averaged", "number"),
+        HtmlColumn("Columns ignored"),
     ]
     rows = [
         (
@@ -124,13 +124,13 @@ def _files(files: tuple[FileNotes, ...]) -> Html:
 
 def _tiers(tiers: tuple[TierSummary, ...], reference: str) -> Html:
     columns = [
-        Column("Tier"),
-        Column("Model"),
-        Column("USD per 1,000", "number"),
-        Column("Mean score", "number"),
-        Column("Adequate", "number"),
-        Column("Rows observed", "number"),
-        Column("Costs from"),
+        HtmlColumn("Tier"),
+        HtmlColumn("Model"),
+        HtmlColumn("USD per 1,000", "number"),
+        HtmlColumn("Mean score", "number"),
+        HtmlColumn("Adequate", "number"),
+        HtmlColumn("Rows observed", "number"),
+        HtmlColumn("Costs from"),
     ]
     rows = [
         (

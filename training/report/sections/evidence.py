@@ -6,7 +6,7 @@ from training.report.charts import cost_quality, tier_key, value_bar
 from training.report.data import CurveData, ReportData, RouteSummary
 from training.report.figures import count, percent, plural, score, usd
 from training.report.ladder import LadderStep
-from training.report.markup import Column, Html, join, note, prose, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, note, prose, table, tag, user
 from training.report.sections.cells import tier_shares, with_range
 
 
@@ -33,12 +33,12 @@ def curve(data: ReportData) -> Html:
 def comparison(data: ReportData) -> Html:
     """Every way of routing beside what is shipped."""
     columns = [
-        Column("Way of routing"),
-        Column("USD a month" if data.money.unit == "a month" else "USD per 1,000", "number"),
-        Column("Cost saved", "number"),
-        *([] if data.today is None else [Column(f"Saved against {data.today.tier}", "number")]),
-        Column("Quality kept", "number"),
-        Column("Requests per tier", "bar"),
+        HtmlColumn("Way of routing"),
+        HtmlColumn("USD a month" if data.money.unit == "a month" else "USD per 1,000", "number"),
+        HtmlColumn("Cost saved", "number"),
+        *([] if data.today is None else [HtmlColumn(f"Saved against {data.today.tier}", "number")]),
+        HtmlColumn("Quality kept", "number"),
+        HtmlColumn("Requests per tier", "bar"),
     ]
     rows = [
         (
@@ -69,13 +69,13 @@ def ladder(data: ReportData) -> Html:
     if not data.ladder:
         return Html()
     columns = [
-        Column("Quality lost, at most"),
-        Column("Certified"),
-        Column("Cost saved", "number"),
-        Column("", "bar"),
-        Column("Cost", "number"),
-        Column("Quality kept", "number"),
-        Column("Rows needed", "number"),
+        HtmlColumn("Quality lost, at most"),
+        HtmlColumn("Certified"),
+        HtmlColumn("Cost saved", "number"),
+        HtmlColumn("", "bar"),
+        HtmlColumn("Cost", "number"),
+        HtmlColumn("Quality kept", "number"),
+        HtmlColumn("Rows needed", "number"),
     ]
     promised = {number for number, step in enumerate(data.ladder) if step.target == data.target}
     return join(

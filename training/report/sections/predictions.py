@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.report.charts import reliability_chart
 from training.report.data import Confusion, Reliability, ReportData
 from training.report.figures import count, percent, percent_range, plural
-from training.report.markup import Column, Html, join, note, prose, table, tag, user
+from training.report.markup import Html, HtmlColumn, join, note, prose, table, tag, user
 from training.report.sections.cells import FEW_TIERS
 
 
@@ -31,7 +31,7 @@ def confusion(data: ReportData) -> Html:
     found = data.confusion
     if found is None:
         return Html()
-    columns = [Column("Cheapest adequate tier"), *(Column(f"chose {name}", "number") for name in data.names)]
+    columns = [HtmlColumn("Cheapest adequate tier"), *(HtmlColumn(f"chose {name}", "number") for name in data.names)]
     rows = [
         (user(name), *(_cell(found.counts[needed], needed, chosen) for chosen in range(len(data.names))))
         for needed, name in enumerate(data.names)
@@ -58,10 +58,10 @@ def _chart(found: Reliability) -> Html:
 
 def _bins(found: Reliability) -> Html:
     columns = [
-        Column("Predicted"),
-        Column("Observed", "number"),
-        Column("95% interval", "number"),
-        Column("Rows", "number"),
+        HtmlColumn("Predicted"),
+        HtmlColumn("Observed", "number"),
+        HtmlColumn("95% interval", "number"),
+        HtmlColumn("Rows", "number"),
     ]
     rows = (
         (percent(each.predicted), percent(each.observed.value), percent_range(each.observed), count(each.rows))

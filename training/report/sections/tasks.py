@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.report.charts import tier_key
 from training.report.data import ReportData
 from training.report.figures import count, percent, plural
-from training.report.markup import Column, Html, join, note, prose, table, user
+from training.report.markup import Html, HtmlColumn, join, note, prose, table, user
 from training.report.sections.cells import capital, tier_shares, with_range
 
 _CERTIFIED = {True: "yes", False: "no", None: "too few rows"}
@@ -18,12 +18,12 @@ def tasks(data: ReportData) -> Html:
         return Html()
     certificates = any(task.certified is not None for task in data.tasks)
     columns = [
-        Column("Task"),
-        Column("Test rows", "number"),
-        Column("Requests per tier", "bar"),
-        Column("Quality kept", "number"),
-        Column("Cost saved", "number"),
-        *([Column("Certified")] if certificates else []),
+        HtmlColumn("Task"),
+        HtmlColumn("Test rows", "number"),
+        HtmlColumn("Requests per tier", "bar"),
+        HtmlColumn("Quality kept", "number"),
+        HtmlColumn("Cost saved", "number"),
+        *([HtmlColumn("Certified")] if certificates else []),
     ]
     rows = [
         (
@@ -53,11 +53,11 @@ def unseen_tasks(data: ReportData) -> Html:
     if not data.unseen_tasks:
         return Html()
     columns = [
-        Column("Task left out"),
-        Column("Rows", "number"),
-        Column("Quality kept", "number"),
-        Column("Cost saved", "number"),
-        Column("Novel", "number"),
+        HtmlColumn("Task left out"),
+        HtmlColumn("Rows", "number"),
+        HtmlColumn("Quality kept", "number"),
+        HtmlColumn("Cost saved", "number"),
+        HtmlColumn("Novel", "number"),
     ]
     rows = [
         (user(task.name), count(task.rows), percent(task.kept), percent(task.saving), percent(task.novel, 0))
