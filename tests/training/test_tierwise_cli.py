@@ -19,9 +19,9 @@ import typer
 
 from classifier.artifact import read_artifact, write_artifact
 from classifier.catalog import STRATEGIES
-from classifier.locate import MODELS, find_artifact
+from classifier.locate import MODELS, MODELS_VARIABLE, find_artifact
 from classifier.outcomes.store import DEFAULT_URL
-from classifier.router import MODELS_VARIABLE, Router
+from classifier.router import Router
 from training.challenge.contest import in_use
 from training.challenge.sequential import PromotionRule
 from training.commands import models as models_command

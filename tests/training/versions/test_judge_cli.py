@@ -119,7 +119,7 @@ def test_nothing_is_promoted_where_a_variable_names_what_is_in_use(
     monkeypatch.setenv("TIERWISE_ARTIFACT", "opus.safetensors")
     code, out, _ = command("judge", "--store", sqlite_url, "--margin", 0.05)
     assert code == 0
-    assert out.startswith(f"In use stays opus.safetensors: {folder['learned'].name} passed, but was not promoted.\n")
+    assert out.startswith(f"opus.safetensors stays in use: {folder['learned'].name} passed, but was not promoted.\n")
     assert "$TIERWISE_ARTIFACT names the artifact in use, opus.safetensors, so no version is put into its place" in out
     assert current(FOLDER).name == folder["opus"].name
     monkeypatch.setenv("TIERWISE_ARTIFACT", "models/current")
