@@ -21,5 +21,5 @@ with Cascade(OpenAI(), gate=gate, start="cheapest", store="sqlite:///outcomes.db
     print(response.choices[0].message.content)
     cascade.record_feedback(outcome_id(response), score=1.0)  # what the reader thought of it, when you know
 
-# tierwise-outcomes stats                                            what was asked, kept, escalated and paid
-# train-router --store sqlite:///outcomes.db                        a router that has learned from it
+# tierwise outcomes stats                          what was asked, kept, escalated and paid
+# train-router --store sqlite:///outcomes.db       a router that has learned from it
