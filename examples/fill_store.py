@@ -33,10 +33,11 @@ def main() -> None:
     parser.add_argument("--store", default="sqlite:///outcomes.db", help="its URL (%(default)s)")
     parser.add_argument("--explore", type=float, default=0.1, help="share of requests that explore (%(default)s)")
     parser.add_argument("--audit", type=float, default=0.05, help="share of answers that are audited (%(default)s)")
+    parser.add_argument("--rows", type=int, help="of the table, from its beginning (default: all)")
     given = parser.parse_args()
     router, table = Router.load(), read_tables([SAMPLE])
     places = [table.tiers.index(tier.name) for tier in router.learned_tiers]
-    known = np.flatnonzero(~np.isnan(table.scores[:, places]).any(axis=1))
+    known = np.flatnonzero(~np.isnan(table.scores[:, places]).any(axis=1))[: given.rows]
     requests = [table.requests[row] for row in known]
     decisions, odds = router.route_many(requests), usual_odds(router)
     observed = simulate_log(
