@@ -13,9 +13,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.background import AUDITS_WAITING
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
 from classifier.cascade.fork import renew_in_child
+from classifier.cascade.options import Options
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Options, Settings, own_client, own_clients
+from classifier.cascade.settings import Settings, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
 from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
 

@@ -18,7 +18,7 @@ from classifier.loaded import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How a cascade treats its requests; `classifier.cascade.settings.Options` says what each field means."""
+    """How a cascade treats its requests; `classifier.cascade.options.Options` says what each field means."""
 
     gate: Gate
     odds: Odds = field(default_factory=GateRates)

@@ -18,9 +18,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.background import Background
 from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
+from classifier.cascade.options import Options
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Options, Settings, own_client, own_clients
+from classifier.cascade.settings import Settings, own_client, own_clients
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
 
@@ -42,7 +43,7 @@ class Cascade:
         client : any ``openai.OpenAI``; its ``base_url``, key and HTTP client's settings are used, its retries are not:
             another tier is asked instead. It stays as it is.
         clients : by tier name, for tiers that are reached through another client.
-        options : see `classifier.cascade.settings.Options`.
+        options : see `classifier.cascade.options.Options`.
 
         Raises
         ------

@@ -6,6 +6,7 @@ from openai.types.chat import ChatCompletion
 
 from classifier import NoFeasibleTierError
 from classifier.cascade import Budget, Cascade, GateRates, outcome_id
+from classifier.cascade.options import Options
 from classifier.errors import BudgetExceededError, InputError
 from classifier.gates import Agreement, Check, Gate, Judge, MeanLogprob, Verdict
 from tests.helpers.cascades import BAD, GOOD, KEY, MESSAGES, ask, asked, by_tier, good_gate
@@ -250,6 +251,10 @@ def test_what_is_left_of_a_budget_does_not_pay_for_escalation(kind, router, upst
     ("options", "message"),
     [
         ({"strat": "cheapest"}, "'strat' is no option of a cascade; expected one of: router, gate"),
+        ({"explor": 0.1}, r"'explor' is no option .*; did you mean explore\?"),
+        ({"explore": float("nan")}, "explore is nan; expected a share"),
+        ({"close_timeout": -1}, "close_timeout is -1; expected seconds"),
+        ({"explore_directed": 1}, "explore_directed is 1; expected a part from 0 to below 1"),
         ({"gate": lambda answer: True}, "gate: found function, expected Gate or None"),
         ({"gate": Judge}, "gate: found the class Judge, expected Gate or None"),
         ({"budget": 5}, "budget: found int, expected Budget or None"),
@@ -271,6 +276,12 @@ def test_options_are_checked(router, options, message):
         Cascade(
             OpenAI(base_url="http://127.0.0.1:1", api_key=KEY), **{"router": router, "gate": good_gate(), **options}
         )
+
+
+def test_help_says_what_each_option_means():
+    told = Options.__doc__ or ""
+    for name in Options.__annotations__:
+        assert f"\n{name} : " in told
 
 
 @both
