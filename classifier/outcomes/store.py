@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -66,7 +67,7 @@ class OutcomeStore:
         self,
         url: str = DEFAULT_URL,
         *,
-        store: str = PROMPT,
+        keep: str = PROMPT,
         store_responses: bool = False,
         queue_size: int = 10_000,
         batch: int = 500,
@@ -74,13 +75,14 @@ class OutcomeStore:
         retention_days: float | None = None,
         retry_after: float = 1.0,
         key: str | None = None,
+        store: str | None = None,
     ) -> None:
         """Make a store.
 
         Parameters
         ----------
         url : ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``postgresql://user@host/database``.
-        store : "prompt", "features" or "hash": what is kept of a request, see `classifier.outcomes.privacy`.
+        keep : "prompt", "features" or "hash": what is kept of a request, see `classifier.outcomes.privacy`.
         store_responses : keep the answers, too; only with "prompt".
         queue_size : records that may wait for the thread that writes, and as many for the one that spills.
         batch : records written in one transaction, at most.
@@ -90,15 +92,19 @@ class OutcomeStore:
         retry_after : seconds until a store that was down is asked again; doubles up to a minute.
         key : of what the store hides, 64 hexadecimal digits, one for all programs that share the store; None:
             ``$TIERWISE_STORE_KEY``, else a file of the user's own, see `classifier.outcomes.keys`.
+        store : the old name of ``keep``.
 
         Raises
         ------
         InputError : an argument is wrong. NoStoreError : a folder, or another thing that is no file, lies at the path.
         """
-        if store not in MODES:
-            raise InputError(f"store: found {store!r}, expected one of {', '.join(MODES)}")
-        if store_responses and store != PROMPT:
-            raise InputError(f'store_responses: found it with store="{store}", expected it with store="prompt" only')
+        if store is not None:
+            warnings.warn(f"OutcomeStore(store={store!r}) is now OutcomeStore(keep={store!r})", DeprecationWarning, 2)
+            keep = store
+        if keep not in MODES:
+            raise InputError(f"keep: found {keep!r}, expected one of {', '.join(MODES)}")
+        if store_responses and keep != PROMPT:
+            raise InputError(f'store_responses: found it with keep="{keep}", expected it with keep="prompt" only')
         for name, number in {"queue_size": queue_size, "batch": batch, "retry_after": retry_after}.items():
             if not number > 0:
                 raise InputError(f"{name}: found {number}, expected a number above 0")
@@ -110,14 +116,14 @@ class OutcomeStore:
             raise NoStoreError(f"{self.name}: {wrong}")
         folders = (Path(spill).absolute(),) if spill is not None else _spill_folders(self._database)
         self._writer = Writer(
-            WriterOptions(url, store, store_responses, queue_size, batch, folders, retention_days, retry_after),
+            WriterOptions(url, keep, store_responses, queue_size, batch, folders, retention_days, retry_after),
             self._keys,
         )
-        self.mode = store
+        self.mode = keep
         self._told_of_key = False
 
     def __repr__(self) -> str:
-        return f"OutcomeStore({self._database.shown!r}, store={self.mode!r})"
+        return f"OutcomeStore({self._database.shown!r}, keep={self.mode!r})"
 
     def __enter__(self) -> Self:
         return self

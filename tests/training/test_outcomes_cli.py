@@ -211,7 +211,7 @@ def test_a_judges_cost_is_not_a_tiers() -> None:
 
 @pytest.mark.parametrize(("mode", "name"), [("features", "out.csv"), ("hash", "out.parquet"), ("hash", "out.jsonl")])
 def test_a_store_without_prompts_has_nothing_to_export(command: Command, mode: str, name: str) -> None:
-    with OutcomeStore(store=mode) as store:
+    with OutcomeStore(keep=mode) as store:
         store.record(decision())
     code, out, err = command("export", name)
     assert (code, out) == (2, "")
@@ -264,7 +264,7 @@ def test_only_their_owner_can_read_exports(command: Command, store: OutcomeStore
 
 def test_sealed_features_leave_and_come_back_sealed(command: Command) -> None:
     found = extract(Request("translate thing0"), load_keywords(), estimate_tokens)
-    with OutcomeStore(store="features") as store:
+    with OutcomeStore(keep="features") as store:
         store.record(decision(features=found))
     assert command("export", "all.jsonl", "--records")[0] == 0
     (line,) = Path("all.jsonl").read_text().splitlines()

@@ -66,7 +66,7 @@ class KeptRequests:
             found.append(
                 f"all {self.tasks:,} requests were kept as hashes: learned is how good the tiers are at each task, and "
                 "no more, so requests of one task all go to one tier, and none counts as novel; record with "
-                'OutcomeStore(store="features") to learn from what is in requests without keeping their text'
+                'OutcomeStore(keep="features") to learn from what is in requests without keeping their text'
             )
         elif self.tasks:
             found.append(

@@ -161,7 +161,7 @@ def _nothing(written: Written) -> str:
     if written.without_prompt and not written.without_score:
         return (
             f"export: prompts were not kept of any of the {written.without_prompt:,} decisions, expected some to learn "
-            'from; record with OutcomeStore(store="prompt"), or use --records'
+            'from; record with OutcomeStore(keep="prompt"), or use --records'
         )
     if written.without_prompt or written.without_score:
         return (

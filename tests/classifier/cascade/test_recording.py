@@ -79,7 +79,7 @@ def test_failures_are_kept_by_their_kind(kind, router, upstream, open_store, url
 
 
 def test_what_is_kept_of_the_request_is_what_the_store_is_told(router, upstream, open_store, sqlite_url):
-    store = open_store(sqlite_url, store="features")
+    store = open_store(sqlite_url, keep="features")
     ask("sync", upstream, {"router": router, "store": store})
     (outcome,) = kept(store)
     assert outcome.decision.messages is None

@@ -100,7 +100,7 @@ def test_what_cannot_be_read_of_a_request_is_named_and_the_rest_written(
 def test_a_record_that_cannot_be_written_is_set_aside_without_what_it_must_not_tell(
     sqlite_url: str, tmp_path: Path, open_store: Opener, caplog: pytest.LogCaptureFixture, name: str, mode: str
 ) -> None:
-    store = open_store(sqlite_url, store=mode)
+    store = open_store(sqlite_url, keep=mode)
     odd = holding(SET_ASIDE[name]) if name in SET_ASIDE else decision(**SPOILT[name])
     good = [decision(prompt="harmless") for _ in range(2)]
     for each in (good[0], odd, good[1]):
@@ -247,7 +247,7 @@ def test_counters_add_up_to_what_was_given(
     tmp_path_factory: pytest.TempPathFactory, made: list[Any], mode: str
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
-    with OutcomeStore(f"sqlite:///{folder / 'o.db'}", store=mode, batch=4, retry_after=0.01) as store:
+    with OutcomeStore(f"sqlite:///{folder / 'o.db'}", keep=mode, batch=4, retry_after=0.01) as store:
         for each in made:
             store.record(each)
             assert is_balanced(store.counters)

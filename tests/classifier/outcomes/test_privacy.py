@@ -35,7 +35,7 @@ def telling(**fields: Any) -> Any:
 def test_no_byte_of_the_prompt_is_kept(
     sqlite_url: str, tmp_path: Path, open_store: Opener, mode: str, down: bool
 ) -> None:
-    store = open_store(sqlite_url, store=mode)
+    store = open_store(sqlite_url, keep=mode)
     store.record(decision())
     assert store.flush(60)
     if down:
@@ -59,7 +59,7 @@ def record_all(store: Any) -> None:
 
 def test_before_the_store_was_ever_reached_the_prompt_stays_out_too(tmp_path: Path, open_store: Opener) -> None:
     (tmp_path / "file").write_text("in the way")
-    store = open_store(f"sqlite:///{tmp_path / 'file' / 'o.db'}", store="hash")
+    store = open_store(f"sqlite:///{tmp_path / 'file' / 'o.db'}", keep="hash")
     record_all(store)
     assert store.spilled() == 2
     assert SECRET.encode() not in everything(tmp_path)
@@ -85,7 +85,7 @@ def test_prompts_are_kept_where_asked_and_answers_where_asked_too(url: str, open
 
 
 def test_equal_requests_have_equal_hashes_within_one_store_only(url: str, tmp_path: Path, open_store: Opener) -> None:
-    first, second = open_store(url, store="hash"), open_store(url, store="prompt")
+    first, second = open_store(url, keep="hash"), open_store(url, keep="prompt")
     for store in (first, second):
         store.record(decision(prompt=SECRET))
         store.record(decision(prompt=None, messages=MESSAGES))
@@ -93,7 +93,7 @@ def test_equal_requests_have_equal_hashes_within_one_store_only(url: str, tmp_pa
         assert store.flush(60)
     hashes = [each.decision.prompt_hash for each in first.outcomes()]
     assert sorted(map(hashes.count, set(hashes))) == [2, 4]
-    other = open_store(f"sqlite:///{tmp_path / 'other.db'}", store="hash")
+    other = open_store(f"sqlite:///{tmp_path / 'other.db'}", keep="hash")
     other.record(decision(prompt=SECRET))
     assert other.flush(60)
     assert not {each.decision.prompt_hash for each in other.outcomes()} & set(hashes)
@@ -169,7 +169,7 @@ def buckets_in(data: bytes) -> set[int]:
 def test_words_are_not_recovered_from_a_stores_bytes(
     url: str, tmp_path: Path, open_store: Opener, router: Router, mode: str
 ) -> None:
-    store = open_store(url, store=mode)
+    store = open_store(url, keep=mode)
     recorded(store, router)
     (found,) = store.outcomes(opened=False)
     lying = b"".join(part for part in (found.decision.features, found.decision.sealed) if isinstance(part, bytes))
@@ -189,7 +189,7 @@ def test_words_are_not_recovered_from_a_stores_bytes(
 def test_with_the_key_everything_that_training_needs_comes_back_exactly(
     url: str, open_store: Opener, router: Router, mode: str
 ) -> None:
-    store = open_store(url, store=mode, key="5a" * 32)
+    store = open_store(url, keep=mode, key="5a" * 32)
     made = recorded(store, router, task=" Code Review")
     for reader in (store, open_store(url, key="5a" * 32)):
         (found,) = reader.outcomes()
@@ -204,7 +204,7 @@ def test_with_the_key_everything_that_training_needs_comes_back_exactly(
 def test_without_the_key_the_rest_can_be_read_and_one_line_says_what_is_missing(
     url: str, open_store: Opener, router: Router, caplog: pytest.LogCaptureFixture
 ) -> None:
-    writer = open_store(url, store="features", key="5a" * 32)
+    writer = open_store(url, keep="features", key="5a" * 32)
     made = [recorded(writer, router) for _ in range(3)]
     reader = open_store(url, key="6b" * 32)
     found = [each.decision for each in reader.outcomes()]
@@ -220,7 +220,7 @@ def test_without_the_key_the_rest_can_be_read_and_one_line_says_what_is_missing(
 def test_programs_with_different_keys_lose_nothing_and_are_told(
     url: str, open_store: Opener, router: Router, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = (open_store(url, store="features", key=key * 32) for key in ("5a", "6b"))
+    first, second = (open_store(url, keep="features", key=key * 32) for key in ("5a", "6b"))
     for store in (first, second):
         recorded(store, router)
     assert [each.message.count("begun with another key") for each in caplog.records] == [1]
@@ -234,7 +234,7 @@ def test_programs_with_different_keys_lose_nothing_and_are_told(
 def test_a_prompt_is_not_found_by_guessing_with_what_the_file_holds(
     sqlite_url: str, tmp_path: Path, open_store: Opener
 ) -> None:
-    store = open_store(sqlite_url, store="hash")
+    store = open_store(sqlite_url, keep="hash")
     store.record(decision(prompt="is it cancer 7"))
     assert store.flush(60)
     connection = sqlite3.connect(tmp_path / "outcomes.db")
@@ -253,7 +253,7 @@ def test_what_waits_before_the_store_was_ever_reached_is_sealed_and_readable_lat
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     url = f"sqlite:///{tmp_path / 'file' / 'o.db'}"
-    store = open_store(url, store="features")
+    store = open_store(url, keep="features")
     made = recorded(store, router)
     assert store.spilled() == 1
     assert b"zebra" not in everything(tmp_path)
@@ -268,7 +268,7 @@ def test_what_an_upstream_writes_as_its_reason_to_finish_is_not_kept_where_it_ma
     sqlite_url: str, open_store: Opener
 ) -> None:
     for mode, expected in (("hash", ["stop", "other", None]), ("prompt", ["stop", SECRET, None])):
-        store = open_store(sqlite_url, store=mode)
+        store = open_store(sqlite_url, keep=mode)
         made = decision(attempts=tuple(attempt(n, finish_reason=why) for n, why in enumerate(("stop", SECRET, None))))
         store.record(made)
         assert store.flush(60)

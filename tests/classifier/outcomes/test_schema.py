@@ -182,7 +182,7 @@ def test_what_an_older_release_kept_in_the_clear_is_sealed(
                 {"id": f"bare {number}", "features": None if number == 2 else plain, "no": False},
             )
     engine.dispose()
-    store = open_store(url, store="features")
+    store = open_store(url, keep="features")
     store.record(decision(START + timedelta(days=1)))
     assert store.flush(60)
     assert "schema version 4" in caplog.text
@@ -228,7 +228,7 @@ def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
             path.write_text("nonsense")
         case "no file":
             path.mkdir()
-    store = open_store(url, store="features")
+    store = open_store(url, keep="features")
     with pytest.raises(
         StoreError, match=r"version 3, expected 4, .*store\.key: .*; set \$TIERWISE_STORE_KEY"
     ) as refused:
@@ -244,7 +244,7 @@ def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
     assert (structure(url), rows(url)) == before
     store.close()
     monkeypatch.setenv("TIERWISE_STORE_KEY", "0f" * 32)
-    later = open_store(url, store="features")
+    later = open_store(url, keep="features")
     later.record(decision())  # with its first record a store begins to take up what waits
     wait_for(lambda: later.spilled() == 0 and later.count() == 3)
     assert caplog.text.count("brought up to schema version 4") == 1
@@ -270,7 +270,7 @@ def test_a_key_that_can_be_made_later_brings_an_older_store_up_later(
     home = tmp_path / "home"
     home.touch()
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
-    store = open_store(url, store="features")
+    store = open_store(url, keep="features")
     store.record(decision())
     assert store.flush(60)
     assert store.counters.spilled == 1
@@ -289,14 +289,14 @@ def test_what_an_older_release_spilled_waits_for_a_key_that_is_kept(
     (tmp_path / "spill" / "1.jsonl").write_text(to_line(old))
     (tmp_path / "home").touch()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
-    store = open_store(url, store="features")
+    store = open_store(url, keep="features")
     store.record(decision())
     wait_for(lambda: "waits until there is a key" in caplog.text)
     assert store.flush(60)
     assert (store.counters.written, store.spilled()) == (1, 1)
     store.close()
     monkeypatch.setenv("TIERWISE_STORE_KEY", "0f" * 32)
-    later = open_store(url, store="features")
+    later = open_store(url, keep="features")
     later.record(decision())
     wait_for(lambda: later.spilled() == 0 and later.count() == 3)
     assert {(0.7, 0.9)} == {each.decision.probabilities for each in later.outcomes() if each.decision.id == old.id}

@@ -227,8 +227,8 @@ def test_feedback_out_of_range_is_refused(sqlite_url: str, open_store: Opener) -
         ("sqlite://", {}, "plain file"),
         ("sqlite:///:memory:", {}, "plain file"),
         ("sqlite:///file:x?mode=ro&uri=true", {}, "plain file"),
-        ("sqlite:///o.db", {"store": "all"}, "one of prompt, features, hash"),
-        ("sqlite:///o.db", {"store": "hash", "store_responses": True}, "only"),
+        ("sqlite:///o.db", {"keep": "all"}, "one of prompt, features, hash"),
+        ("sqlite:///o.db", {"keep": "hash", "store_responses": True}, "only"),
         ("sqlite:///o.db", {"queue_size": 0}, "queue_size"),
         ("sqlite:///o.db", {"batch": 0}, "batch"),
         ("sqlite:///o.db", {"retention_days": -1}, "retention_days"),
@@ -331,3 +331,10 @@ def test_neither_password_nor_prompt_is_shown(open_store: Opener) -> None:
     assert "pass-word" not in str(failed.value)
     made = decision(messages=[SECRET], tools=[SECRET], attempts=(attempt(0, response=SECRET),), features=b"marzipan")
     assert "marzipan" not in repr(made)
+
+
+def test_the_old_name_of_keep_is_still_taken_and_said(sqlite_url: str) -> None:
+    with pytest.warns(DeprecationWarning, match=r"OutcomeStore\(store='hash'\) is now OutcomeStore\(keep='hash'\)"):
+        store = OutcomeStore(sqlite_url, store="hash")
+    assert store.mode == "hash"
+    store.close()

@@ -109,7 +109,7 @@ def test_each_gate_is_believed_by_its_own_audits() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["prompt", "features", "hash"])
 def test_a_store_of_any_mode_trains_a_router(mode: str, world: Made, sqlite_url: str, open_store: Opener) -> None:
-    store = open_store(sqlite_url, store=mode)
+    store = open_store(sqlite_url, keep=mode)
     world.fill(store)
     signal = read_signal(store.outcomes(), MENU)
     table, kept = table_of(signal)
