@@ -15,20 +15,24 @@ Say what an existing artifact does on new outcomes: cost, quality, and whether i
 
 [bold]Examples[/]
 
-  [cyan]evaluate-router models/router.safetensors august.csv[/]
-  The comparison that train-router prints, for this artifact, on all rows of the table.
+  [cyan]tierwise evaluate models/router.safetensors august.csv[/]
+  Compare the artifact with every fixed way of routing, on all rows.
 
-  [cyan]evaluate-router models/router.safetensors august.csv --max-quality-loss 0.05[/]
-  At another of the artifact's certified settings; --budget 0.4 takes the one that costs 40% of the reference.
+  [cyan]tierwise evaluate models/current august.csv --max-quality-loss 0.05[/]
+  At another of the artifact's certified settings.
 
-  [cyan]evaluate-router models/default.safetensors evals.csv --tier gpt-small=haiku --tier gpt-large=opus[/]
-  The table calls the artifact's tiers by other names.
+  [cyan]tierwise evaluate models/current august.csv --budget 0.4[/]
+  At the setting that costs 40% of the reference.
 
-[bold]Tables[/] are those of train-router (see train-router --help) and need the outcomes of all tiers that the artifact
-chooses from. Rows that it was trained on flatter it.
+  [cyan]tierwise evaluate models/current evals.csv --tier gpt-mini=haiku[/]
+  The table calls one of the artifact's tiers by another name.
 
-[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
+[bold]Tables[/] are those of tierwise train (see tierwise train --help). They need the outcomes of all tiers that the
+artifact chooses from. Rows that it was trained on flatter it.
+
+[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input. evaluate-router is the same command.
 """)
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

@@ -16,34 +16,36 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 
 [bold]Examples[/]
 
-  [cyan]train-router data.csv[/]
-  Learn from one table; write models/router.safetensors, which predict_model() then finds.
+  [cyan]tierwise train data.csv[/]
+  Learn from one table; predict_model() finds what it writes.
 
-  [cyan]train-router monday.parquet tuesday.jsonl --monthly-spend 10000[/]
-  Several tables at once; say what the router means for a spend of $10,000 a month.
+  [cyan]tierwise train monday.parquet tuesday.jsonl --monthly-spend 10000[/]
+  Several tables at once; say what the router means for $10,000 a month.
 
-  [cyan]train-router evals.csv --price mixtral=0.6,0.6 --price gpt-4=10,30[/]
-  Tiers that router.toml does not know, with their prices in USD per 1M tokens (input, output).
+  [cyan]tierwise train evals.csv --price mixtral=0.6,0.6 --price gpt-4=10,30[/]
+  Tiers that router.toml does not know: USD per 1M tokens, in and out.
 
-  [cyan]train-router evals.csv --tier cheap=claude-haiku-4-5 --tier dear=claude-opus-4-6[/]
-  The columns score__cheap and score__dear are these models of the menu.
+  [cyan]tierwise train evals.csv --tier cheap=haiku --tier dear=opus[/]
+  The columns score__cheap and score__dear are these tiers of the menu.
 
-  [cyan]train-router ratings.csv --adequate-at 0.8 --max-quality-loss 0.01[/]
-  An answer is good enough from a score of 0.8; lose at most 1% of the reference's good answers.
+  [cyan]tierwise train ratings.csv --adequate-at 0.8 --max-quality-loss 0.01[/]
+  A score of 0.8 is good enough; lose at most 1% of the good answers.
 
-  [cyan]train-router chats.csv --column prompt=question[/]
+  [cyan]tierwise train chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
-  [cyan]train-router --store sqlite:///outcomes.db --half-life 30d[/]
-  Learn from what a cascade observed; keep the result as a candidate, and put it into use if it proves no worse.
+  [cyan]tierwise train --store sqlite:///outcomes.db --half-life 30d[/]
+  Learn from what a cascade observed, and promote the result if it is
+  proven at least as good as the version in use.
 
-  [cyan]train-router --store sqlite:///outcomes.db evals.csv --no-promote[/]
-  From both; somebody decides later (tierwise-models judge, promote).
+  [cyan]tierwise train --store sqlite:///outcomes.db evals.csv --no-promote[/]
+  Learn from both; decide later (tierwise models judge, promote).
 
-[bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too) and are told apart by their columns:
+[bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too). Their columns tell what form they have:
 
-  wide: prompt, score__<tier> for each tier (0 to 1, empty where unknown); optional task, max_tokens, cost__<tier>,
-  tokens_out__<tier>, response__<tier> (the answers, which a gate is learned from), messages, group, timestamp
+  wide: prompt, and score__TIER for each tier (0 to 1, empty where unknown).
+    Optional: task, max_tokens, cost__TIER, tokens_out__TIER, messages,
+    group, timestamp, and response__TIER (answers; a gate learns from them)
 
   labelled: prompt, tier (the cheapest adequate one)
 
@@ -51,7 +53,7 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 
   pairwise: prompt, model_a, model_b, winner
 
-[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input.
+[bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input. train-router is the same command.
 """)
 
 _TABLES = "Tables and their reading"
