@@ -327,7 +327,7 @@ def test_one_tier_is_no_choice(run: Command, tmp_path: Path) -> None:
 def test_help_teaches_by_example(run: Command, tmp_path: Path) -> None:
     result = run("--help")
     assert result.returncode == 0
-    for words in ("train-router data.csv", "--monthly-spend", "pairwise", "Exit codes"):
+    for words in ("tierwise train data.csv", "--monthly-spend", "pairwise", "Exit codes"):
         assert words in result.stdout
 
 
