@@ -187,6 +187,7 @@ def test_every_truncation_is_noticed(tmp_path, whole):
             read_artifact(path)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(data=st.data())
 def test_damage_of_any_kind_never_passes_for_other_content(tmp_path_factory, whole, data):

@@ -2,10 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from classifier.request import make_request
 from tests.helpers.requests import CODE, LANGUAGES, MATH, made_table
 
 
+@pytest.mark.slow
 def test_eight_threads_that_share_a_router_decide_as_one_does(blend):
     router = blend.router()
     requests = made_table(60)[0] + [

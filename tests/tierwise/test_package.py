@@ -50,6 +50,7 @@ def test_its_names_are_those_of_the_runtime() -> None:
         tierwise.Waterfall  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_runtime_needs_nothing_of_the_training_extra(tmp_path: Path) -> None:
     code = """
 import tierwise
@@ -76,6 +77,7 @@ def test_a_command_without_the_training_extra_says_how_to_install_it(
     assert done.stderr.endswith('install it: pip install "tierwise[train]"\n')
 
 
+@pytest.mark.slow
 def test_routing_from_the_command_line_needs_no_extra(tmp_path: Path) -> None:
     done = without_train("from tierwise.__main__ import main; main()", tmp_path, "route", "hi")
     assert done.returncode == 0, done.stderr
@@ -112,6 +114,7 @@ sys.meta_path.insert(sys.meta_path.index(PathFinder) + 1, Finder())
     assert f"{tmp_path / package} hides the package {package} of tierwise; rename it" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_without_init_that_stands_before_an_installed_package_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
     code = "import sys; sys.argv = ['tierwise', 'models', 'list']; from tierwise.__main__ import main; main()"

@@ -36,6 +36,7 @@ def test_is_a_command_of_its_own(tmp_path: Path) -> None:
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.slow
 def test_learns_writes_and_routes(run: Command, tmp_path: Path, outcomes_csv: Path) -> None:
     result = run(outcomes_csv, "--monthly-spend", 10000, "--json", "figures.json")
     assert result.returncode == 0, result.stderr
@@ -163,6 +164,7 @@ def test_the_artifact_holds_no_prompt_and_no_path(run: Command, tmp_path: Path, 
     assert b"outcomes.csv" in content
 
 
+@pytest.mark.slow
 def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(run: Command, tmp_path: Path) -> None:
     rows = [
         {"prompt": row["prompt"], "score__mixtral": row["score__haiku"], "score__gpt-4": row["score__opus"]}
@@ -183,6 +185,7 @@ def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(run: Comm
     ]
 
 
+@pytest.mark.slow
 def test_tiers_are_mapped_to_models(run: Command, tmp_path: Path) -> None:
     rows = [
         {"prompt": row["prompt"], "score__cheap": row["score__haiku"], "score__dear": row["score__opus"]}
@@ -195,6 +198,7 @@ def test_tiers_are_mapped_to_models(run: Command, tmp_path: Path) -> None:
     assert [tier.name for tier in router.learned_tiers] == ["haiku", "opus"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["labelled", "long", "pairwise", "messages"])
 def test_every_form_becomes_a_router(run: Command, tmp_path: Path, form: str) -> None:
     rows = outcome_rows(300)
@@ -247,6 +251,7 @@ def test_missing_scores_are_missing(run: Command, tmp_path: Path) -> None:
     assert "unobserved test scores" in result.stdout
 
 
+@pytest.mark.slow
 def test_several_files_at_once(run: Command, tmp_path: Path) -> None:
     one = write_csv(tmp_path / "one.csv", outcome_rows(200, seed=1))
     two = write_csv(tmp_path / "two.csv", outcome_rows(200, seed=2))

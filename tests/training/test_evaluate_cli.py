@@ -148,6 +148,7 @@ def test_no_artifact_and_wishes_that_make_no_sense_are_refused(
     assert "evaluate-router: absent.safetensors: no such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_missing_scores_stand_as_expectations_and_prove_nothing(evaluate: Evaluate, tmp_path: Path) -> None:
     rows = outcome_rows(300, seed=8)
     for number, row in enumerate(rows):

@@ -66,6 +66,7 @@ def test_rows_are_picked_in_the_order_asked_for() -> None:
     assert len(matrix.rows(np.array([], np.int64))) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_chunks_and_workers_change_nothing_and_progress_reaches_the_end(
     monkeypatch: pytest.MonkeyPatch, jobs: int

@@ -120,6 +120,7 @@ def test_show_says_what_an_artifact_is(command: Command) -> None:
     assert "learned" in command("show", "learned.safetensors")[1]
 
 
+@pytest.mark.slow
 def test_a_difference_for_people_and_for_programs(command: Command, table: Path) -> None:
     fill(command)
     code, out, err = command("diff", "previous", "current", "--table", table)

@@ -35,6 +35,7 @@ def stored(sqlite_url: str, open_store: Opener) -> str:
     return sqlite_url
 
 
+@pytest.mark.slow
 def test_learns_from_a_store_and_keeps_a_candidate(run: Command, stored: str, tmp_path: Path) -> None:
     result = run("--outcomes", stored, "--half-life", "30d", "--json", "figures.json")
     assert result.returncode == 0, result.stderr

@@ -77,6 +77,7 @@ def test_a_large_group_of_the_users_own_is_looked_at_no_further_than_its_request
     assert np.isnan(proof.values(named.quality)[proof.own :]).all()
 
 
+@pytest.mark.slow
 def test_a_prompt_asked_often_goes_to_no_tier_that_loses_too_much_there(repeated: RoutingData) -> None:
     learned = learn_rule(repeated, LEARNERS, Target(0.03), seed=0)
     heavy = np.flatnonzero(learned.large)
@@ -86,6 +87,7 @@ def test_a_prompt_asked_often_goes_to_no_tier_that_loses_too_much_there(repeated
     assert (learned.rule.choose(expected, [None] * len(heavy)) != 0).all()  # haiku fails at one in seven
 
 
+@pytest.mark.slow
 def test_a_prompt_asked_often_is_said_with_what_it_scored(trained: Training) -> None:
     (said,) = [line for line in assumptions(trained) if "asked often" in line]
     assert "One prompt that is asked often (25% of the rows)" in said
@@ -138,6 +140,7 @@ def test_what_a_promise_assumes_is_said(trained: Training) -> None:
     assert "Try 3 on these rows: it was tested at 99.88% confidence" in " ".join(assumptions(third))
 
 
+@pytest.mark.slow
 def test_few_groups_that_decide_are_said(tmp_path: Path) -> None:
     rows = outcome_rows(600, seed=5)
     for number, row in enumerate(rows):

@@ -100,6 +100,7 @@ def mixed_tasks(count: int) -> tuple[str | None, ...]:
     return tuple((["one", "two"][row % 2] if row % 20 else ["rare", None][row % 100 > 0]) for row in range(count))
 
 
+@pytest.mark.slow
 def test_each_task_is_certified_by_itself() -> None:
     tasks = mixed_tasks(4000)
     rule = chosen(Target(0.05), 4000, tasks)
@@ -109,6 +110,7 @@ def test_each_task_is_certified_by_itself() -> None:
     assert rule.task_keeps("never seen") is None
 
 
+@pytest.mark.slow
 def test_a_task_whose_own_setting_is_safer_is_not_certified_for_the_one_in_force() -> None:
     rule = chosen(Target(0.05), 4000, mixed_tasks(4000))
     place = rule.rung.rule

@@ -39,6 +39,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, outcomes_csv: Path) ->
     return train_router([outcomes_csv], options=quick(tmp_path_factory.mktemp("run")))
 
 
+@pytest.mark.slow
 def test_a_notebook_gets_the_bytes_that_the_command_writes(
     run: Command, trained_run: Run, outcomes_csv: Path, tmp_path: Path
 ) -> None:

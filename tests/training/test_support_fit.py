@@ -61,6 +61,7 @@ def test_a_tier_is_not_picked_where_it_was_not_observed(artifact: Path) -> None:
     assert "never observed on requests like this: haiku" in router.route(HARD, max_quality_loss=0.0).reason
 
 
+@pytest.mark.slow
 def test_many_at_once_one_by_one_and_by_features_agree(artifact: Path) -> None:
     router = Router.load(artifact)
     requests = [make_request(row["prompt"], max_tokens=row["max_tokens"]) for row in outcome_rows(300, seed=9)]

@@ -76,6 +76,7 @@ def test_every_part_is_there(command: Command) -> None:
         ] == names
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_that_work_needs() -> None:
     code = f"""
 import contextlib, io, sys
@@ -169,6 +170,7 @@ def test_route_is_the_runtimes_own_command(command: Command) -> None:
     assert (code, err.partition(":")[0]) == (2, "tierwise route")
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
     for words, completed in (("tierwise mod", {"models"}), ("tierwise models list --mo", {"--models"})):
         environment = {

@@ -69,6 +69,7 @@ def test_equal_weights_of_any_size_are_no_weights(matrix, scores, costs) -> None
         np.testing.assert_allclose(weighted.coefficients, plain.coefficients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", [LinearLearner(), BlendLearner(forest=ForestLearner(trees=10))])
 def test_rows_without_weight_are_not_learned_from(learner, matrix, scores, costs) -> None:
     weights = np.ones(scores.shape)

@@ -62,6 +62,7 @@ def test_the_policy_is_checked():
         Budget(total=1.0, when_reached="stop")
 
 
+@pytest.mark.slow
 def test_very_many_keys_cost_no_more_than_a_few():
     def seconds(budget):
         began = time.perf_counter()

@@ -50,6 +50,7 @@ def listener(accept):
             connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accept", "scheme", "size"),
     [(False, "http", 1), (True, "https", 1), (True, "http", 20_000_000)],
@@ -67,6 +68,7 @@ def test_time_is_up_whatever_is_waited_for(router, accept, scheme, size):
     assert late[0] < TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_transport_of_the_users_own_is_left_behind_when_it_is_late(router):
     ended = threading.Event()
 
@@ -89,6 +91,7 @@ def test_a_transport_of_the_users_own_is_left_behind_when_it_is_late(router):
     assert result.attempts[0].error == "timeout"
 
 
+@pytest.mark.slow
 def test_streams_of_a_users_own_transport_are_kept_to_the_deadline(router):
     ended = threading.Event()
 

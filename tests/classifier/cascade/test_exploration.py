@@ -154,6 +154,7 @@ def test_what_a_candidate_would_do_elsewhere_is_explored_within_the_share(router
         assert route.draw.candidate == cheaper.artifact.digest
 
 
+@pytest.mark.slow
 def test_a_wave_of_disagreements_does_not_break_the_budget(router: Router, cheaper: Router) -> None:
     """Nearly none for long, then nothing else: the estimate is far too small when they come."""
     agreeing = [each for each in REQUESTS if planned(router, each).places[0] == planned(cheaper, each).places[0]]

@@ -77,6 +77,7 @@ def test_cheaper_tiers_answer_when_nothing_else_can(kind, router, upstream):
     assert asked(upstream.calls) == ["opus", "gemini", "sonnet"]
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     ("reply", "error"),
@@ -129,6 +130,7 @@ def test_nobody_waits_longer_than_the_deadline_for_a_retry(kind, router, upstrea
     assert len(upstream.calls) == len(router.tiers)
 
 
+@pytest.mark.slow
 @both
 def test_an_upstream_that_trickles_does_not_outlast_the_deadline(kind, router, upstream):
     upstream.answer_with(by_tier(haiku=Reply(GOOD, chunk_delay=2.0)))

@@ -19,6 +19,7 @@ def learned(gated) -> Router:
     return Router.load(gated.path)
 
 
+@pytest.mark.slow
 def test_routes_are_those_that_were_certified(learned):
     setting = LearnedGate.load(learned).promise.setting
     decisions = [learned.decide(make_request(row["prompt"])) for row in answer_rows(200, seed=5)]

@@ -65,6 +65,7 @@ def test_before_the_store_was_ever_reached_the_prompt_stays_out_too(tmp_path: Pa
     assert SECRET.encode() not in everything(tmp_path)
 
 
+@pytest.mark.slow
 def test_prompts_are_kept_where_asked_and_answers_where_asked_too(url: str, open_store: Opener) -> None:
     store = open_store(url)
     made = telling()

@@ -152,6 +152,7 @@ def test_a_period_and_a_baseline_can_be_chosen(command: Command, fill: Any, rout
     assert "Too early to tell" in out
 
 
+@pytest.mark.slow
 def test_where_the_artifact_decided_nothing_the_latest_one_is_looked_at(
     command: Command, fill: Any, router: Router
 ) -> None:
@@ -165,6 +166,7 @@ def test_where_the_artifact_decided_nothing_the_latest_one_is_looked_at(
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_other_artifacts_requests_are_left_out(command: Command, fill: Any, router: Router) -> None:
     log = log_of(router)
     fill(

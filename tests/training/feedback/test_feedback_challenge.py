@@ -113,6 +113,7 @@ def test_intervals_hold_the_doubt_about_the_gate(routers: dict[str, Router]) -> 
     assert min(widths) > 1
 
 
+@pytest.mark.slow
 def test_only_rows_after_the_training_count(routers: dict[str, Router]) -> None:
     old, new = routers["opus"], routers["learned"]
     observed = observed_of(old, log_of(old, 600))

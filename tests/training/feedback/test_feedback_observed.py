@@ -180,6 +180,7 @@ def old(outcome: Outcome) -> Outcome:
     return replace(outcome, decision=replace(outcome.decision, **dict.fromkeys(new)))
 
 
+@pytest.mark.slow
 def test_what_older_releases_recorded_is_estimated() -> None:
     log = World(5000, 6).log(6, explore=0.1, audit=0.2)
     found = observe(map(old, as_outcomes(log.observed, MENU.tiers)), MENU)

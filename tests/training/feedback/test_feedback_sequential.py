@@ -66,6 +66,7 @@ def test_worse_challengers_are_hardly_ever_promoted(differing: float, loss: floa
     assert promoted <= stats.binom.ppf(0.99, runs, 0.05)
 
 
+@pytest.mark.slow
 def test_as_good_and_cheaper_challengers_are_promoted() -> None:
     promoted = [looks(3000, 0.8, seed, differing=0.3)[-1].promote for seed in range(10)]
     assert sum(promoted) >= 8

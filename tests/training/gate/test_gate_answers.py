@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from classifier.gates.evidence import evidence_names
 from classifier.keywords import load_keywords
@@ -18,6 +19,7 @@ def answers_of(gated: WithGate) -> Answers:
     return answers
 
 
+@pytest.mark.slow
 def test_a_table_without_answers_trains_no_gate(tmp_path: Path) -> None:
     rows = [{name: cell for name, cell in row.items() if "response" not in name} for row in answer_rows(300)]
     training = trained(write_rows(tmp_path / "bare.csv", rows))

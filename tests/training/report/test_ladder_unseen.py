@@ -22,6 +22,7 @@ def with_tasks(training: Training, tasks: tuple[str | None, ...]) -> Training:
     return replace(training, data=replace(training.data, matrix=matrix))
 
 
+@pytest.mark.slow
 def test_steps_are_the_certificates_with_the_test_rows_savings(learned_run: Run) -> None:
     training = learned_run.training
     steps = list(ladder_steps(training))
@@ -92,6 +93,7 @@ def test_many_tasks_are_left_out_in_lots_and_rare_ones_not_at_all(learned_run: R
     assert steps == [MOST_PARTS] * MOST_PARTS
 
 
+@pytest.mark.slow
 def test_without_tasks_or_a_learned_router_there_is_nothing_to_leave_out(
     learned_run: Run, floor_run: Run, bare_run: Run
 ) -> None:

@@ -70,6 +70,7 @@ def test_the_verdict_comes_first_and_in_one_sentence(found: dict[str, Challenge]
         assert page.text.index(headline(found[name])) < page.text.index(basis(found[name]))
 
 
+@pytest.mark.slow
 def test_a_challenger_that_is_no_worse_but_no_better_is_said_so(found: dict[str, Challenge]) -> None:
     level = replace(found["better"], promotion=replace(found["better"].promotion, promote=False))
     assert headline(level) == "The challenger is at least as good, but not proven cheaper or better."

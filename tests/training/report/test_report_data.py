@@ -26,6 +26,7 @@ def test_choices_are_those_that_the_result_was_made_of(name: str, request: pytes
     assert shares == pytest.approx(training.result.shares)
 
 
+@pytest.mark.slow
 def test_money_follows_from_the_saving(learned_run: Run) -> None:
     saving = learned_run.training.result
     money = learned_run.report(monthly_spend=10_000.0).money
@@ -155,6 +156,7 @@ def test_without_prompts_no_prompt_and_no_word_is_shown(learned_run: Run) -> Non
     assert all(case.row > 0 and case.file for case in data.mistakes.overpaid)
 
 
+@pytest.mark.slow
 def test_confusion_counts_complete_rows(hostile_run: Run, learned_run: Run) -> None:
     full = learned_run.report()
     assert full.confusion is not None

@@ -43,6 +43,7 @@ def with_cascade(run: Run, *, certified: bool) -> Run:
     return replace(run, training=replace(training, results=results, gate=gate))
 
 
+@pytest.mark.slow
 def test_every_row_that_looks_better_says_why_it_was_not_taken(learned_run: Run, floor_run: Run) -> None:
     for run in (learned_run, floor_run):
         data = run.report()

@@ -83,6 +83,7 @@ def test_sections_without_data_are_left_out(learned_run: Run) -> None:
     assert anchors == ["#next", "#limits", "#curve", "#comparison", "#data", "#method"]
 
 
+@pytest.mark.slow
 def test_the_money_comes_first(learned_run: Run) -> None:
     data = learned_run.report(monthly_spend=10_000.0)
     text = Page(report_html(data)).text

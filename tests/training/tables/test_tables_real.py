@@ -13,6 +13,7 @@ from training.tables import read_tables
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows", "tiers", "answers", "costs"),
     [

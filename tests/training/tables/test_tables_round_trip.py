@@ -125,6 +125,7 @@ def assert_holds(table: OutcomeTable, records: list[Record]) -> None:
     assert table.problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", WRITERS)
 @given(records=wide_records())
 @settings(max_examples=60, deadline=None)

@@ -132,6 +132,7 @@ def test_repeated_looks_on_growing_rows(keep: Keep) -> None:
     assert lows[0] < -0.05 < lows[-1]
 
 
+@pytest.mark.slow
 def test_only_judging_changes_nothing_but_the_notes(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     candidate = keep("learned")
@@ -143,6 +144,7 @@ def test_only_judging_changes_nothing_but_the_notes(keep: Keep) -> None:
     assert verdict(candidate).promote
 
 
+@pytest.mark.slow
 def test_each_candidate_is_judged_by_what_came_after_it_was_trained(keep: Keep) -> None:
     promote(FOLDER, keep("opus"))
     now = datetime.now(UTC)
@@ -260,6 +262,7 @@ def test_two_at_once_do_not_clash(keep: Keep, sqlite_url: str, open_store: Opene
     assert verdict(candidate).promote
 
 
+@pytest.mark.slow
 def test_another_champion_meanwhile_ends_it(keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     promote(FOLDER, keep("opus"))
     other = keep("sonnet", learned_until=None)

@@ -70,6 +70,7 @@ def folder(command: Command, trained: Path, sqlite_url: str, open_store: Opener)
     return kept
 
 
+@pytest.mark.slow
 def test_judging_promotes_and_says_what_changes(command: Command, folder: dict[str, Version], sqlite_url: str) -> None:
     code, out, err = command("judge", "--store", sqlite_url, "--margin", 0.05, "--report", "challenge.html")
     assert (code, err) == (0, "")
@@ -192,6 +193,7 @@ def test_failures_are_one_line_and_leave_what_was_in_use(
     assert current(FOLDER).name == folder["opus"].name
 
 
+@pytest.mark.slow
 def test_candidates_that_cannot_be_read_are_told_of(
     command: Command, folder: dict[str, Version], sqlite_url: str
 ) -> None:
@@ -203,6 +205,7 @@ def test_candidates_that_cannot_be_read_are_told_of(
     assert folder["haiku"].name in out
 
 
+@pytest.mark.slow
 def test_a_store_that_is_not_there_yet_is_told_of(command: Command, folder: dict[str, Version]) -> None:
     code, _, err = command("judge", "--store", "sqlite:///none.db")
     assert code == 2
