@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from inspect import cleandoc
 from typing import Any, Literal, Unpack, cast, overload
 
 import openai
@@ -215,3 +216,6 @@ def _wait_for(wanted: Wait) -> Any:
         return asyncio.run(wait())
     with ThreadPoolExecutor(1) as thread:  # the loop of this thread is taken
         return thread.submit(asyncio.run, wait()).result()
+
+
+Cascade.__doc__ = f"{cleandoc(Cascade.__doc__ or '')}\n\n{Options.__doc__}"  # so that help(Cascade) lists them

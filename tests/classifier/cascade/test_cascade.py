@@ -279,7 +279,7 @@ def test_options_are_checked(router, options, message):
 
 
 def test_help_says_what_each_option_means():
-    told = Options.__doc__ or ""
+    told = Cascade.__doc__ or ""
     for name in Options.__annotations__:
         assert f"\n{name} : " in told
 

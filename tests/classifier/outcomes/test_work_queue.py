@@ -22,7 +22,7 @@ class Log:
 
     def __init__(self, failing: BaseException | None = None) -> None:
         self.failing, self.counts, self.rescued = failing, Counter[str](), list[str]()
-        self.lane = Mortal("lane", 100, 10, Jobs(self.work, self.rescue, self.counts.update), threading.RLock())
+        self.queue = Mortal("queue", 100, 10, Jobs(self.work, self.rescue, self.counts.update), threading.RLock())
 
     def work(self, batch: list[Any]) -> dict[str, int]:
         if self.failing is not None:
@@ -35,7 +35,7 @@ class Log:
 
 
 class Mortal(WorkQueue):
-    """A lane whose first threads end with a record in hand, as if the interpreter had ended them."""
+    """A queue whose first threads end with a record in hand, as if the interpreter had ended them."""
 
     lives = 0
 
@@ -50,15 +50,15 @@ class Mortal(WorkQueue):
 @pytest.mark.parametrize("error", [ValueError(), MemoryError(), RecursionError(), SystemExit(), KeyboardInterrupt()])
 def test_records_whose_work_fails_are_rescued_and_the_thread_goes_on(error: BaseException) -> None:
     log = Log(error)
-    log.lane.put(made(1))
-    assert log.lane.flush(60)
-    thread = log.lane._thread
+    log.queue.put(made(1))
+    assert log.queue.flush(60)
+    thread = log.queue._thread
     log.failing = None
-    log.lane.put(made(2))
-    assert log.lane.flush(60)
-    assert log.lane._thread is thread
+    log.queue.put(made(2))
+    assert log.queue.flush(60)
+    assert log.queue._thread is thread
     assert (log.rescued, log.counts) == (["1"], Counter(rescued=1, worked=1))
-    log.lane.close(60)
+    log.queue.close(60)
 
 
 @pytest.mark.slow
@@ -66,23 +66,23 @@ def test_records_whose_work_fails_are_rescued_and_the_thread_goes_on(error: Base
 @pytest.mark.parametrize("lives", [1, 3])
 def test_a_dead_thread_is_replaced_and_what_it_had_in_hand_is_rescued(by: str, lives: int) -> None:
     log = Log()
-    log.lane.lives = lives
-    log.lane.put(made(0))
-    thread = log.lane._thread
+    log.queue.lives = lives
+    log.queue.put(made(0))
+    thread = log.queue._thread
     assert thread is not None
     thread.join(60)
-    assert len(log.lane) == 1
+    assert len(log.queue) == 1
     if by == "put":
         for number in range(1, 20):
-            log.lane.put(made(number))
+            log.queue.put(made(number))
     if by == "close":
-        log.lane.close(60)
+        log.queue.close(60)
     else:
-        assert log.lane.flush(60)
-    assert len(log.lane) == 0
+        assert log.queue.flush(60)
+    assert len(log.queue) == 0
     assert "0" in log.rescued
     assert log.counts.total() == (20 if by == "put" else 1)
-    log.lane.close(60)
+    log.queue.close(60)
 
 
 def test_what_hangs_when_the_lane_is_closed_is_rescued_and_counted_once() -> None:
@@ -94,15 +94,15 @@ def test_what_hangs_when_the_lane_is_closed_is_rescued_and_counted_once() -> Non
         release.wait(60)
         return {"worked": len(batch)}
 
-    log.lane = Mortal("lane", 100, 10, Jobs(hang, log.rescue, log.counts.update), threading.RLock())
-    log.lane.put(made(1))
+    log.queue = Mortal("queue", 100, 10, Jobs(hang, log.rescue, log.counts.update), threading.RLock())
+    log.queue.put(made(1))
     begun.wait(60)
-    log.lane.put(made(2))
-    log.lane.close(0.1)
+    log.queue.put(made(2))
+    log.queue.close(0.1)
     release.set()
-    thread = log.lane._thread
+    thread = log.queue._thread
     assert thread is not None
     wait_for(lambda: not thread.is_alive())
     assert (sorted(log.rescued), log.counts) == (["1", "2"], Counter(rescued=2))
-    assert not log.lane.put(made(3))
-    assert log.lane.flush(None)
+    assert not log.queue.put(made(3))
+    assert log.queue.flush(None)
