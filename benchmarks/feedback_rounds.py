@@ -32,7 +32,7 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A router in force: its model, and the price weight that its cascades are weighed by."""
+    """A router in use: its model, and the price weight that its cascades are weighed by."""
 
     model: FittedModel
     price_weight: float

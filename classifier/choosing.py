@@ -34,7 +34,7 @@ def decide(loaded: Loaded, request: Request, plan: Plan) -> Decision:
 
 
 def decide_on(loaded: Loaded, features: Features) -> Decision:
-    """The decision on a request of which only the features are known, by the plan in force.
+    """The decision on a request of which only the features are known, by the plan in use.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def decide_on(loaded: Loaded, features: Features) -> Decision:
 
 
 def decide_many(loaded: Loaded, requests: Sequence[Request]) -> list[Decision]:
-    """`decide` for many requests, in order, by the plan in force; shared among threads."""
+    """`decide` for many requests, in order, by the plan in use; shared among threads."""
     chunks = by_chunks(requests, lambda chunk: _decided_chunk(loaded, chunk))
     return [decision for chunk in chunks for decision in chunk]
 

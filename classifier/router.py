@@ -100,7 +100,7 @@ class Router:
         path : as in `load`; a pointer is followed anew each time. Where it leads from is settled by the working
             directory of this moment, and so is the menu.
         interval : seconds between two looks.
-        on_change : called, in that thread, with the router that was in force and the one that is.
+        on_change : called, in that thread, with the router that was in use and the one that is.
         menu, strategy, max_quality_loss, budget : as in `load`, for every artifact.
 
         Raises

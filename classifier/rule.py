@@ -93,7 +93,7 @@ class Rule:
     reference : the tier used without routing.
     reference_cost : mean USD of a reference call in training.
     path : settings, safest first.
-    chosen : place in the path of the setting in force unless another is asked for; None: the reference.
+    chosen : place in the path of the setting in use unless another is asked for; None: the reference.
     target : quality that the choice may lose: a share of the reference's if ``relative``, else points of score.
     confidence : with which all promises hold at once.
     certified : the choice is certified for the target.

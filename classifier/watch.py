@@ -139,7 +139,7 @@ class ArtifactWatch:
             try:
                 self._on_change(old, new)
             except Exception as error:
-                _log.warning("on_change raised %s; the new artifact is in force", type(error).__name__)
+                _log.warning("on_change raised %s; the new artifact is in use", type(error).__name__)
 
 
 _WATCHING: weakref.WeakSet[ArtifactWatch] = weakref.WeakSet()

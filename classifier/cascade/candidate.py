@@ -35,7 +35,7 @@ class Opinion:
     Attributes
     ----------
     digest : of its artifact.
-    place : where it would begin, in the menu of the router in force; None: that one has no such model, has not learned
+    place : where it would begin, in the menu of the router in use; None: that one has no such model, has not learned
         about it, or it cannot serve the request.
     """
 
@@ -52,7 +52,7 @@ class Candidate:
         self._rests_until = -float("inf")
 
     def ask(self, decision: Decision, policy: Policy) -> Opinion | None:
-        """Where the candidate would begin; None: there is none, it is in force itself, or it does not do."""
+        """Where the candidate would begin; None: there is none, it is in use itself, or it does not do."""
         began = self._clock()
         if began < self._rests_until:
             return None

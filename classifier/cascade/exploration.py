@@ -1,7 +1,7 @@
 """Where a request that explores begins: at any other start alike, and more often where a candidate would begin.
 
 A share e of the requests is to explore. A candidate, an artifact that may come into use, would begin at another tier
-than the router in force with a share d of them. How the two compare shows only there, so most of e, the part c, is
+than the router in use with a share d of them. How the two compare shows only there, so most of e, the part c, is
 spent there. A request begins at each of its k other starts with probability u / k, and, where the candidate would begin
 at one of these, there with probability p more:
 
@@ -16,7 +16,7 @@ held back so that of n requests never more than e * n + 10 are expected to explo
 probabilities was known before its draw, and none of it from what was drawn or answered: they are exactly those of the
 draw.
 
-Other starts are the tiers of which the router in force expects enough quality, and the candidate's, of which the
+Other starts are the tiers of which the router in use expects enough quality, and the candidate's, of which the
 candidate expects enough: in question is which of the two is right.
 """
 
@@ -48,7 +48,7 @@ class Account:
 
     Attributes
     ----------
-    pair : digests of the artifact in force and of the candidate.
+    pair : digests of the artifact in use and of the candidate.
     requests : that were counted, up to some thousands.
     share : of them where the two would begin elsewhere, 0..1: the mean of the first, then an exponentially fading one;
         too large rather than too small at the beginning.

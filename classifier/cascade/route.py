@@ -215,9 +215,11 @@ def _tried(decision: Decision, odds: Odds, place: int, later: float) -> float:
     """What trying a tier is worth, its price aside, where going on is worth ``later``."""
     loaded, quality = decision.loaded, decision.prediction.quality
     if isinstance(odds, CascadeSetting):
-        prospect = odds.prospects.get(loaded.tiers[place].name)
+        try_value = odds.try_values.get(loaded.tiers[place].name)
         return (
-            -inf if prospect is None else prospect.worth_of_one(quality[place], quality[loaded.model.reference], later)
+            -inf
+            if try_value is None
+            else try_value.worth_of_one(quality[place], quality[loaded.model.reference], later)
         )
     kept = quality[place] * odds.pass_adequate
     passes = kept + (1.0 - quality[place]) * odds.pass_inadequate

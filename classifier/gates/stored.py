@@ -18,6 +18,7 @@ from classifier.model import Model, dump_model, load_model
 GATE_VERSION = 1
 FIELD = "gate"
 _PREFIX = "gate_"
+_TRY_VALUES = "prospects"
 _OWN, _REFERENCE = 0, 1  # outputs of the gate's model
 
 
@@ -31,7 +32,7 @@ class CascadeSetting:
     threshold : the least score with which an answer is kept.
     cost : mean cost of a request, answers thrown away included, as a share of the reference's, on rows kept apart.
     pass_adequate, pass_inadequate : shares of good and of bad answers that pass, on rows that the gate did not see.
-    prospects : what trying a tier is worth, by its name.
+    try_values : what trying a tier is worth, by its name.
     """
 
     price_weight: float
@@ -39,7 +40,7 @@ class CascadeSetting:
     cost: float
     pass_adequate: float
     pass_inadequate: float
-    prospects: Mapping[str, TryValue]
+    try_values: Mapping[str, TryValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,16 @@ def dump_gate(gate: StoredGate) -> tuple[dict[str, Any], dict[str, NDArray[np.ge
         "evidence": EVIDENCE_VERSION,
         "tiers": list(gate.tiers),
         "model": header,
-        "cascade": asdict(gate.promise),
+        "cascade": _dumped(gate.promise),
     }
     return {FIELD: field}, {_PREFIX + name: tensor for name, tensor in tensors.items()}
+
+
+def _dumped(promise: CascadePromise) -> dict[str, Any]:
+    """A promise as artifacts hold it, where what trying a tier is worth has an older name."""
+    fields = asdict(promise)
+    fields["setting"][_TRY_VALUES] = fields["setting"].pop("try_values")
+    return fields
 
 
 def has_gate(artifact: Artifact) -> bool:
@@ -151,7 +159,7 @@ def _load_promise(artifact: Artifact, tiers: Sequence[str]) -> CascadePromise:
     if not sound or not 0 <= number("target") <= 1:
         raise _unsound(artifact)
     return CascadePromise(
-        CascadeSetting(**values, prospects={tier: _load_prospect(artifact, tier) for tier in tiers}),
+        CascadeSetting(**values, try_values={tier: _load_try_value(artifact, tier) for tier in tiers}),
         number("target"),
         header_field(artifact, FIELD, "cascade", "relative", kind=bool),
         number("confidence"),
@@ -174,20 +182,20 @@ def inherit_gate(before: Artifact, ladder: Sequence[str]) -> StoredGate | None:
     return replace(gate, promise=replace(gate.promise, certified=False, inherited=True))
 
 
-def _load_prospect(artifact: Artifact, tier: str) -> TryValue:
+def _load_try_value(artifact: Artifact, tier: str) -> TryValue:
     def numbers(name: str) -> tuple[float, ...]:
-        values = header_field(artifact, FIELD, "cascade", "setting", "prospects", tier, name, kind=list)
+        values = header_field(artifact, FIELD, "cascade", "setting", _TRY_VALUES, tier, name, kind=list)
         if not all(type(value) in (int, float) and abs(value) <= MAX_NUMBER for value in values):
             raise _unsound(artifact)
         return tuple(map(float, values))
 
-    prospect = TryValue(numbers("edges"), numbers("kept"), numbers("gain"))
-    bins = len(prospect.kept)
-    if not 0 < bins <= MOST_BINS or (bins, bins) != (len(prospect.gain), len(prospect.edges) + 1):
+    try_value = TryValue(numbers("edges"), numbers("kept"), numbers("gain"))
+    bins = len(try_value.kept)
+    if not 0 < bins <= MOST_BINS or (bins, bins) != (len(try_value.gain), len(try_value.edges) + 1):
         raise _unsound(artifact)
-    if any(not 0 <= share <= 1 for share in prospect.kept) or list(prospect.edges) != sorted(set(prospect.edges)):
+    if any(not 0 <= share <= 1 for share in try_value.kept) or list(try_value.edges) != sorted(set(try_value.edges)):
         raise _unsound(artifact)
-    return prospect
+    return try_value
 
 
 def _unsound(artifact: Artifact) -> ArtifactError:

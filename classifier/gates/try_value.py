@@ -55,7 +55,7 @@ class TryValue:
 
 
 def make_try_value(before: NDArray[np.float64], after: NDArray[np.float64], threshold: float) -> TryValue:
-    """The prospect of a tier from answers that the gate did not see, m of them.
+    """The try_value of a tier from answers that the gate did not see, m of them.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ class DecisionRecord:
     ----------
     id : unique and sorting by time; `new_id`.
     time : aware.
-    artifact : SHA-256 of the artifact in force, hexadecimal.
+    artifact : SHA-256 of the artifact in use, hexadecimal.
     rule : the strategy that chose.
     setting : what the strategy was set to, such as ``max_quality_loss``.
     menu : names of the tiers that the three lists below are of, in their order.
@@ -114,7 +114,7 @@ class DecisionRecord:
     candidate : SHA-256 of the artifact whose start was asked for, to direct exploration; None: none was asked.
     explore_share : share of the requests that the policy explores. audit_share : probability that the answer, if by
         another tier than the reference, was drawn to be audited.
-    gate : name of the whole gate in force, such as "finished & learned".
+    gate : name of the whole gate in use, such as "finished & learned".
     attempts : in order of their positions.
 
     Of what an older release recorded, these are None from ``planned`` to ``gate``.

@@ -190,7 +190,7 @@ def test_changes_are_told_and_a_listener_that_fails_is_no_matter(
         assert watched.refresh()
         assert watched.strategy == "always"
     assert told == [("learned", "always")]
-    assert warnings(caplog) == ["on_change raised RuntimeError; the new artifact is in force"]
+    assert warnings(caplog) == ["on_change raised RuntimeError; the new artifact is in use"]
 
 
 def test_a_listener_may_look_again(files: Files) -> None:

@@ -193,12 +193,12 @@ class ChosenRule:
 
     @property
     def certified(self) -> bool:
-        """The promise holds, for some task where it was asked for by task; else the safest setting is in force."""
+        """The promise holds, for some task where it was asked for by task; else the safest setting is in use."""
         return self.asked.rule is not None and (not self.target.per_task or bool(self.tasks))
 
     @property
     def setting(self) -> Setting:
-        """The setting in force where tasks have none of their own."""
+        """The setting in use where tasks have none of their own."""
         return self.path[self.place]
 
     @property
@@ -212,7 +212,7 @@ class ChosenRule:
         return tuple(Promise(rung.target, rung.rule, rung.rows_needed) for rung in self.ladder)
 
     def task_keeps(self, task: str) -> bool | None:
-        """Whether what is in force is certified for a task by itself; None: it has too few rows to tell."""
+        """Whether what is in use is certified for a task by itself; None: it has too few rows to tell."""
         rung = self.tasks.get(task)
         if rung is None or (rung.rule is None and rung.p_value >= 1.0):
             return None

@@ -88,7 +88,7 @@ def nothing_pending(folder: Path) -> Contest:
 
 
 def in_use(folder: Path) -> Path:
-    """The artifact in use where versions are kept in a folder: see `classifier.router.find_artifact`.
+    """The artifact in use where versions are kept in a folder: see `classifier.locate.find_artifact`.
 
     Raises
     ------

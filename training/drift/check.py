@@ -1,4 +1,4 @@
-"""What a store's outcomes show, and the artifact in force -> what has changed."""
+"""What a store's outcomes show, and the artifact in use -> what has changed."""
 
 from __future__ import annotations
 

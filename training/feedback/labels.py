@@ -25,7 +25,7 @@ class LabelOptions:
     ----------
     half_life : days after which an outcome counts half; None: all count alike.
     clip : the largest inverse propensity; what is above is as rare as that. 1 switches the weights off.
-    by_request : correct verdicts by what the artifact in force expected of each request, where it said; else alike for
+    by_request : correct verdicts by what the artifact in use expected of each request, where it said; else alike for
         all of a tier's answers.
     """
 

@@ -32,12 +32,12 @@ class PassRates:
 class Pair:
     """A setting of router and gate: the price weight, the least score that passes, and what trying a tier promises.
 
-    Tiers without a prospect have no gate: they are asked directly or not at all.
+    Tiers without a try_value have no gate: they are asked directly or not at all.
     """
 
     price_weight: float
     threshold: float
-    prospects: Mapping[int, TryValue]
+    try_values: Mapping[int, TryValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def replay(pair: Pair, expected: RuleView, scores: NDArray[np.float64], rows: Ou
 
 
 def make_pair(price_weight: float, expected: RuleView, scores: NDArray[np.float64]) -> Pair:
-    """The setting at a price weight, its prospects from rows that neither router nor gate saw in fitting.
+    """The setting at a price weight, its try_values from rows that neither router nor gate saw in fitting.
 
     Parameters
     ----------
@@ -94,12 +94,12 @@ def make_pair(price_weight: float, expected: RuleView, scores: NDArray[np.float6
     """
     threshold = max(0.0, 1.0 - price_weight)
     before = expected.quality - expected.quality[:, [expected.reference]]
-    prospects = {}
+    try_values = {}
     for tier, column in enumerate(scores.T):
         known = ~np.isnan(column)
         if known.any():
-            prospects[tier] = make_try_value(before[known, tier], column[known] - 1.0, threshold)
-    return Pair(price_weight, threshold, prospects)
+            try_values[tier] = make_try_value(before[known, tier], column[known] - 1.0, threshold)
+    return Pair(price_weight, threshold, try_values)
 
 
 def make_path(expected: RuleView, scores: NDArray[np.float64], rows: Outcomes) -> list[Pair]:
@@ -128,10 +128,10 @@ def plan_tiers(pair: Pair, expected: RuleView) -> tuple[NDArray[np.int64], NDArr
     best, best_worth = np.full(len(quality), -1, np.int64), np.full(len(quality), -np.inf)
     for tier in reversed(range(quality.shape[1])):
         worth = quality[:, tier] - paid[:, tier]
-        prospect = pair.prospects.get(tier)
-        if prospect is not None:
+        try_value = pair.try_values.get(tier)
+        if try_value is not None:
             later = np.where(best >= 0, best_worth, 0.0)
-            tried = prospect.worth(quality[:, tier], quality[:, expected.reference], later) - paid[:, tier]
+            tried = try_value.worth(quality[:, tier], quality[:, expected.reference], later) - paid[:, tier]
             first = (best >= 0) & (tried > worth)
             following[first, tier] = best[first]
             worth[first] = tried[first]

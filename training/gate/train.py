@@ -80,8 +80,8 @@ def replay_on_test(training: Training, promise: CascadePromise, scores: NDArray[
     scores : (n, t) the gate's, of all rows of the data.
     """
     setting, names = promise.setting, training.data.names
-    prospects = {names.index(name): prospect for name, prospect in setting.prospects.items()}
-    pair = Pair(setting.price_weight, setting.threshold, prospects)
+    try_values = {names.index(name): try_value for name, try_value in setting.try_values.items()}
+    pair = Pair(setting.price_weight, setting.threshold, try_values)
     return replay(pair, training.expected, scores[training.split.test], training.test)
 
 
@@ -159,7 +159,7 @@ def _certify(training: Training, scores: NDArray[np.float64], jobs: int) -> tupl
     rows = replace(rows, quality=proof.values(data.quality), groups=proof.groups)
     pair, rung, cost = certify_pairs(path, expected, proof.values(scores), rows, target)
     rates = pass_rates(scores[split.fit], training.data.quality[split.fit], pair.threshold)
-    named = {training.data.names[tier]: prospect for tier, prospect in pair.prospects.items()}
+    named = {training.data.names[tier]: try_value for tier, try_value in pair.try_values.items()}
     setting = CascadeSetting(pair.price_weight, pair.threshold, cost, rates.adequate, rates.inadequate, named)
     return CascadePromise(setting, target.loss, target.relative, target.confidence, rung.rule is not None), rung
 

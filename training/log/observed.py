@@ -40,7 +40,7 @@ class Asked:
     ----------
     ids : of the decisions.
     tasks : normalised labels.
-    checks : name of the whole gate in force; of rows that older releases recorded, names of the gates that looked at
+    checks : name of the whole gate in use; of rows that older releases recorded, names of the gates that looked at
         the row's answers, joined by " & ", and None where none did.
     requests : where prompts are kept. features : where features are; bytes where they cannot be read, for want of the
         store's key or of the version that made them. hashes : equal for equal requests of one store.
@@ -87,7 +87,7 @@ class Observed:
     reference : place of the tier that audits ask; None: unknown.
     asked : the requests.
     time : (n,) seconds since 1970-01-01 UTC.
-    artifact : (n,) numbers of ``artifacts``, the digests of the artifacts in force.
+    artifact : (n,) numbers of ``artifacts``, the digests of the artifacts in use.
     start : (n,) place of the tier where the route began; -1: today's menu does not have it.
     planned : (n,) place where it would have begun, had it not explored; -1: today's menu does not have it, or nobody
         recorded it.
@@ -100,9 +100,9 @@ class Observed:
     audit : (n, t) scores of audits, 0..1. Where an audit only compares, the reference's own is 1.
     cost : (n, t) USD of the tier's answers. spent : (n,) USD of all of a row's attempts whose cost is known, but for
         audits, which are made to learn.
-    expected, expected_quality, expected_cost : (n, t) P(adequate), 0..1 and USD, as the artifact in force saw them.
+    expected, expected_quality, expected_cost : (n, t) P(adequate), 0..1 and USD, as the artifact in use saw them.
     audit_share : (n,) probability that the answer, if by another tier than the reference, was audited.
-    novelty : (n,) how unlike its training requests the artifact in force found the request, 0..1; NaN where unknown.
+    novelty : (n,) how unlike its training requests the artifact in use found the request, 0..1; NaN where unknown.
     start_chance : (n, t) probability that the route begins there, see `training.log.chances.start_chances`.
     chance : (n, t) probability that the tier is tried, see `training.log.chances.tried_chances`.
     """

@@ -35,7 +35,7 @@ REQUESTS = made_table(600, seed=7)[0]
 
 @pytest.fixture
 def folder(linear: Trained, tmp_path: Path) -> Path:
-    """Where versions are kept: the router in force, and a cheaper one."""
+    """Where versions are kept: the router in use, and a cheaper one."""
     versions = tmp_path / "models" / "versions"
     versions.mkdir(parents=True)
     (versions / f"{OTHER}.safetensors").write_bytes(linear.path.read_bytes())

@@ -30,8 +30,8 @@ def test_routes_are_those_that_were_certified(learned):
         novel=np.array([each.novelty > 0.99 for each in decisions]),
         reference=learned.model.reference,
     )
-    prospects = {names.index(name): prospect for name, prospect in setting.prospects.items()}
-    first, following = plan_tiers(Pair(setting.price_weight, setting.threshold, prospects), expected)
+    try_values = {names.index(name): try_value for name, try_value in setting.try_values.items()}
+    first, following = plan_tiers(Pair(setting.price_weight, setting.threshold, try_values), expected)
     for row, decision in enumerate(decisions):
         places = [first[row]]
         while following[row, places[-1]] >= 0:

@@ -177,13 +177,13 @@ def test_a_router_without_a_gate_still_loads(gated: WithGate, tmp_path: Path) ->
         LearnedGate.load(path)
 
 
-def prospects(header: dict[str, Any]) -> dict[str, Any]:
+def try_values(header: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = header["gate"]["cascade"]["setting"]["prospects"]
     return found
 
 
-def prospect(header: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(iter(prospects(header).values()))
+def try_value(header: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(try_values(header).values()))
     return found
 
 
@@ -197,13 +197,13 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str
         "out of range",
     ),
     "a share below 0": (
-        lambda header, _: prospect(header).update(kept=[-0.5] * len(prospect(header)["kept"])),
+        lambda header, _: try_value(header).update(kept=[-0.5] * len(try_value(header)["kept"])),
         "range",
     ),
-    "edges out of order": (lambda header, _: prospect(header)["edges"].reverse(), "out of range"),
-    "a share that is a word": (lambda header, _: prospect(header).update(gain=["x"]), "out of range"),
-    "bins that differ": (lambda header, _: prospect(header)["gain"].pop(), "out of range"),
-    "a tier without prospects": (lambda header, _: prospects(header).clear(), "is missing"),
+    "edges out of order": (lambda header, _: try_value(header)["edges"].reverse(), "out of range"),
+    "a share that is a word": (lambda header, _: try_value(header).update(gain=["x"]), "out of range"),
+    "bins that differ": (lambda header, _: try_value(header)["gain"].pop(), "out of range"),
+    "a tier without try values": (lambda header, _: try_values(header).clear(), "is missing"),
     "a missing tensor": (lambda _, tensors: tensors.pop("gate_bias"), "is missing"),
     "too few weights": (
         lambda _, tensors: tensors.update(gate_dense_mean=tensors["gate_dense_mean"][1:]),

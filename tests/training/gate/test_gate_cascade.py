@@ -71,10 +71,10 @@ def best_from(
     """The best route that begins at a tier, by trying all."""
     direct = quality[tier] - pair.price_weight * cost[tier]
     routes = [(direct, [tier])]
-    prospect = pair.prospects.get(tier)
-    if prospect is not None:
-        place = bisect_right(prospect.edges, quality[tier] - quality[reference])
-        kept, gain = prospect.kept[place], prospect.gain[place]
+    try_value = pair.try_values.get(tier)
+    if try_value is not None:
+        place = bisect_right(try_value.edges, quality[tier] - quality[reference])
+        kept, gain = try_value.kept[place], try_value.gain[place]
         for after in range(tier + 1, len(quality)):
             later, rest = best_from(after, pair, quality, cost, reference)
             worth = kept * quality[reference] + gain + (1 - kept) * later - pair.price_weight * cost[tier]
@@ -105,13 +105,13 @@ def test_plans_are_worth_as_much_as_the_best_of_all_routes(
         assert_allclose(worths[other], max(worths[one + 1 :]))
 
 
-def test_prospects_count_what_is_kept_of_answers_to_like_requests() -> None:
+def test_try_values_count_what_is_kept_of_answers_to_like_requests() -> None:
     before = np.repeat([-0.8, 0.0], 100)
     after = np.where(np.arange(200) % 4 == 0, 0.1, np.where(before < 0, -0.9, -0.1))
-    prospect = make_try_value(before, after, 0.85)
-    place = [bisect_right(prospect.edges, gap) for gap in (-0.8, 0.0)]
-    assert_allclose([prospect.kept[each] for each in place], [0.25, 1.0])
-    assert_allclose([prospect.gain[each] for each in place], [0.025, 0.025 - 0.075])
+    try_value = make_try_value(before, after, 0.85)
+    place = [bisect_right(try_value.edges, gap) for gap in (-0.8, 0.0)]
+    assert_allclose([try_value.kept[each] for each in place], [0.25, 1.0])
+    assert_allclose([try_value.gain[each] for each in place], [0.025, 0.025 - 0.075])
 
 
 def test_few_answers_make_one_bin() -> None:
@@ -138,6 +138,6 @@ def test_the_path_grows_cheaper_and_lets_more_pass(gated: WithGate) -> None:
     assert (np.diff(costs) < 0).all()
     assert costs[0] <= rows.costs[:, rows.reference].mean()
     assert (np.diff([pair.threshold for pair in path]) <= 0).all()
-    shares = [np.mean(pair.prospects[1].kept) for pair in path]
+    shares = [np.mean(pair.try_values[1].kept) for pair in path]
     assert (np.diff(shares) >= 0).all()
-    assert set(make_pair(0.1, expected, scores).prospects) == set(training.gate.tiers)
+    assert set(make_pair(0.1, expected, scores).try_values) == set(training.gate.tiers)
