@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from classifier.catalog import STRATEGIES
-from classifier.errors import RouterError
 from classifier.escapes import for_terminal
-from classifier.router import Router
+from classifier.version import __version__
+
+# Those of `classifier.catalog`, written here so that help need not load it; a test holds them to what they repeat.
+STRATEGIES = ("learned", "length", "task")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     program : what was typed to start it, which help and errors name.
     """
     given = _parser(program).parse_args(arguments)
+    from classifier.errors import RouterError  # what routes is loaded where the work begins: help is there at once
+    from classifier.router import Router
+
     prompt = sys.stdin.read() if given.prompt == "-" else given.prompt
     try:
         router = Router.load(
@@ -56,6 +60,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         description="Route one request and say why.",
         epilog=f'example: {program} "Prove that the square root of 2 is irrational." --max-tokens 500',
     )
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
     parser.add_argument("prompt", help="the request's text; - reads it from standard input")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="limit on the answer's tokens")
     parser.add_argument("--task", help='a label such as "summarization"')

@@ -19,6 +19,11 @@ MODELS = Path("models")
 TRAINED_ARTIFACT = MODELS / "router.safetensors"
 
 
+def models_folder() -> Path:
+    """The folder of versions: the one that ``$TIERWISE_MODELS`` names, else ``models``."""
+    return Path(os.environ.get(MODELS_VARIABLE) or MODELS)
+
+
 def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
     """The artifact in use, see this module's first lines.
 
@@ -34,7 +39,7 @@ def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
     named = os.environ.get(ARTIFACT_VARIABLE)
     if named:
         return follow(folder / named)
-    kept = folder / (models or os.environ.get(MODELS_VARIABLE) or MODELS)
+    kept = folder / (models or models_folder())
     places = (kept / POINTER, kept / TRAINED_ARTIFACT.name)
     return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
 

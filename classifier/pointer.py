@@ -83,7 +83,7 @@ def write_candidate(folder: str | Path, version: str) -> None:
     folder, named = Path(folder), f"{VERSIONS}/{version}.safetensors"
     if not _PATH.fullmatch(named) or not (folder / named).is_file():
         raise InputError(
-            f"{version}: no such version in {folder / VERSIONS}; expected one that tierwise-models list shows"
+            f"{version}: no such version in {folder / VERSIONS}; expected one that tierwise models list shows"
         )
     write_whole(folder / CANDIDATE, f"{named}\n")
 

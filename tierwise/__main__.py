@@ -6,12 +6,14 @@ it is one line and no traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
 
 from tierwise import HiddenPackageError, expect_own
 
+_INTERRUPTED = 130  # as shells say it
 # The modules that `pip install "tierwise[train]"` brings.
 TRAIN_MODULES = frozenset({"filelock", "joblib", "polars", "rensa", "rich", "scipy", "sklearn", "typer"})
 
@@ -48,7 +50,14 @@ def _run(program: str, module: str, *arguments: object) -> NoReturn:
     try:
         for package in dict.fromkeys(("classifier", module.partition(".")[0])):
             expect_own(package)
-        sys.exit(import_module(module).main(*arguments))
+        code = import_module(module).main(*arguments)
+        sys.stdout.flush()
+        sys.exit(code)
+    except KeyboardInterrupt:
+        raise SystemExit(_INTERRUPTED) from None
+    except BrokenPipeError:  # whoever reads our output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except HiddenPackageError as error:
         _fail(f"{program}: {error}")
     except ModuleNotFoundError as error:

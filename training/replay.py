@@ -30,6 +30,7 @@ from training.measure.evaluate import (
     redraw,
 )
 from training.prepare.adequacy import Adequacy
+from training.prepare.checks import check_jobs, checked_options
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.progress import Progress, StageProgress
 from training.tables import Columns, OutcomeTable, read_tables
@@ -62,6 +63,17 @@ class EvaluateOptions:
     budget: float | None = None
     seed: int = 0
     jobs: int = -1
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises
+        ------
+        InputError : one is out of range.
+        """
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise InputError(f"seed: found {self.seed!r}, expected a whole number of 0 or more")
+        check_jobs(self.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +177,7 @@ def trained_adequacy(router: Router) -> Adequacy:
 
 def evaluate_router(
     artifact: str | Path,
-    tables: Sequence[str | Path],
+    tables: str | Path | Sequence[str | Path],
     options: EvaluateOptions | None = None,
     *,
     progress: StageProgress | None = None,
@@ -182,7 +194,8 @@ def evaluate_router(
     ------
     InputError : the artifact, a table or an option cannot be used, or the tables lack a tier of the artifact.
     """
-    options = options or EvaluateOptions()
+    options = checked_options(options, EvaluateOptions)
+    tables = [tables] if isinstance(tables, str | Path) else tables
     router = _load(artifact, options)
     reading, features = (partial(progress, name) if progress else None for name in ("reading", "features"))
     table = read_tables(tables, options.columns, strict=options.strict, progress=reading)

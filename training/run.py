@@ -14,7 +14,7 @@ from classifier.catalog import Menu, load_menu
 from classifier.errors import InputError
 from classifier.gates.stored import inherit_gate
 from classifier.keywords import KeywordGroups, dump_keywords, load_keywords
-from classifier.locate import MODELS, TRAINED_ARTIFACT
+from classifier.locate import TRAINED_ARTIFACT, models_folder
 from classifier.outcomes import OutcomeStore
 from classifier.router import Router
 from classifier.tokens import AUTO, resolve_tokens, token_counter
@@ -37,6 +37,7 @@ from training.learners.presets import Effort, learners_for
 from training.learners.task_means import TaskMeansLearner
 from training.pipeline import train
 from training.prepare.adequacy import Adequacy
+from training.prepare.checks import check_jobs, check_spend, checked_options
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.progress import Progress, StageProgress
 from training.report import ReportData, report_data, report_json, write_report
@@ -78,8 +79,9 @@ class TrainOptions:
     labels : how outcomes become labels.
     promotion : what a candidate has to show before it comes into use.
     promote : put a candidate that has shown it into use.
-    out : where the artifact goes; None: ``models/router.safetensors``, with outcomes among the versions only.
-    versions : folder of the versions, and of the pointer to the one in use.
+    out : where the artifact goes; None: ``router.safetensors`` in that folder, with outcomes among the versions only.
+    versions : folder of the versions, and of the pointer to the one in use; None: ``$TIERWISE_MODELS``, else
+        ``models``.
     show_prompts : whether reports may quote prompts and words from them; None: of tables yes, of a store no.
     provenance : further fields for the artifact's training summary; plain data.
     """
@@ -105,9 +107,35 @@ class TrainOptions:
     promotion: PromotionRule = field(default_factory=PromotionRule)
     promote: bool = True
     out: str | Path | None = None
-    versions: str | Path = MODELS
+    versions: str | Path | None = None
     show_prompts: bool | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what would else be found out after everything has been read.
+
+        Raises
+        ------
+        InputError : a number is out of range, the effort is none, or the time has no zone.
+        """
+        for name, number, least in (("seed", self.seed or 0, 0), ("min_rows", self.min_rows, 1)):
+            if not isinstance(number, int) or number < least:
+                raise InputError(f"{name}: found {number!r}, expected a whole number of {least} or more")
+        check_jobs(self.jobs)
+        if self.effort not in tuple(Effort):
+            raise InputError(f"effort: found {self.effort!r}, expected one of {', '.join(Effort)}")
+        if self.since is not None and self.since.tzinfo is None:
+            raise InputError(f"since: found {self.since}, a time without a zone; add one, such as tzinfo=UTC")
+
+    @property
+    def folder(self) -> Path:
+        """Where versions are kept."""
+        return models_folder() if self.versions is None else Path(self.versions)
+
+    @property
+    def path(self) -> Path:
+        """Where an artifact goes that is no candidate."""
+        return self.folder / TRAINED_ARTIFACT.name if self.out is None else Path(self.out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,8 +265,9 @@ class Run:
 
         Raises
         ------
-        InputError : no tier has the name ``today``.
+        InputError : no tier has the name ``today``, or the spend is no number of 0 or more.
         """
+        check_spend(monthly_spend)
         return report_data(
             self.training,
             self.inputs.keywords,
@@ -280,7 +309,7 @@ class Run:
 
 
 def train_router(
-    tables: Sequence[str | Path] = (),
+    tables: str | Path | Sequence[str | Path] = (),
     outcomes: str | None = None,
     options: TrainOptions | None = None,
     *,
@@ -304,12 +333,12 @@ def train_router(
     StoreError : the store cannot be read. RouterError : another program is changing the versions.
     OSError : the artifact cannot be written; an older one stays as it was.
     """
-    options = options or TrainOptions()
+    options = checked_options(options, TrainOptions)
     return learn_from(read_inputs(tables, outcomes, options, progress=progress), options, progress=progress)
 
 
 def read_inputs(
-    tables: Sequence[str | Path],
+    tables: str | Path | Sequence[str | Path],
     outcomes: str | None,
     options: TrainOptions,
     *,
@@ -321,12 +350,13 @@ def read_inputs(
             "found neither tables nor an outcome store, expected one of them; name a table of outcomes or the URL of "
             "an outcome store"
         )
+    tables = [tables] if isinstance(tables, str | Path) else tables
     said = partial(partial, progress) if progress else lambda _: None
     given, keywords = options.menu, options.keywords
     menu = given if isinstance(given, Menu) else load_menu(given)
     keywords = keywords if isinstance(keywords, KeywordGroups) else load_keywords(keywords)
     preparing = _data_options(options)
-    running = None if outcomes is None else Router.load(in_use(Path(options.versions)))
+    running = None if outcomes is None else Router.load(in_use(options.folder))
     table = read_tables(tables, options.columns, strict=options.strict, progress=said("reading")) if tables else None
     store: ReadStore | None = None
     if outcomes is not None and running is not None:
@@ -372,12 +402,12 @@ def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress
         provenance=_provenance(options, inputs, training),
         inherited=None if inputs.running is None else inherit_gate(inputs.running.artifact, inputs.data.names),
     )
-    path = _out(options)
+    path = options.path
     if inputs.store is None or options.out is not None:
         compiled(path)
     retrained: Retrained | None = None
     if inputs.store is not None and inputs.running is not None:
-        folder = Path(options.versions)
+        folder = options.folder
         kept = keep_candidate(training, folder, compiled)
         path = path if options.out is not None else kept.path
         found = hold_contest(
@@ -429,12 +459,8 @@ def _as_a_try(inputs: Inputs, options: TrainOptions) -> Target:
 def _models_folder(inputs: Inputs, options: TrainOptions) -> Path:
     """Where the artifact goes, whose certificates share a ledger."""
     if inputs.store is not None and options.out is None:
-        return Path(options.versions)
-    return _out(options).parent
-
-
-def _out(options: TrainOptions) -> Path:
-    return TRAINED_ARTIFACT if options.out is None else Path(options.out)
+        return options.folder
+    return options.path.parent
 
 
 def _provenance(options: TrainOptions, inputs: Inputs, training: Training) -> dict[str, Any]:

@@ -361,3 +361,16 @@ def test_without_any_source_the_command_names_itself_once(run: Command, tmp_path
     assert result.returncode == 2
     assert only_line(result).startswith("train-router: found neither tables nor --store, expected one of them;")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_table_cuts_a_figure_or_a_name(
+    run: Command, outcomes_csv: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run(outcomes_csv, "--monthly-spend", 1000, "--today", "sonnet").stdout
+    assert "\u2026" not in shown
+    assert max(map(len, shown.splitlines()[1:])) <= max(width, 80)
+    for words in ("tokenfast/claude-opus-4-6", "100.0%", "learned router"):
+        assert words in "".join(shown.split("\n")).replace("  ", " ") or words in shown

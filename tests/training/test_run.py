@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,15 @@ import pytest
 import training
 from classifier import Router
 from classifier.errors import InputError
+from classifier.locate import find_artifact
 from tests.helpers.commands import Command, run
 from tests.helpers.outcomes import Opener
 from tests.helpers.tables import outcome_rows, write_csv
 from tests.helpers.traffic import made
 from training import EvaluateOptions, Run, TrainOptions, evaluate_router, train_router
+from training.certify.rule import Target
 from training.learners.presets import Effort
+from training.prepare.checks import check_spend
 from training.versions import versions
 
 __all__ = ["run"]
@@ -88,6 +93,49 @@ def test_without_a_source_nothing_is_begun(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"jobs": 0}, "jobs: found 0"),
+        ({"seed": -1}, "seed: found -1"),
+        ({"seed": "1"}, "seed: found '1'"),
+        ({"min_rows": 0}, "min_rows: found 0"),
+        ({"effort": "hard"}, "effort: found 'hard', expected one of fastest, balanced, best"),
+        ({"since": datetime(2026, 1, 1)}, "since: found 2026-01-01 00:00:00, a time without a zone"),
+    ],
+)
+def test_an_option_that_is_wrong_is_said_before_anything_is_read(options: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        TrainOptions(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("numbers", [(1.0, 0.95), (-0.1, 0.95), (0.02, 1.0), (0.02, 0.4), (float("nan"), 0.95)])
+def test_a_promise_out_of_range_is_no_target(numbers: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match="expected a share from"):
+        Target(*numbers)
+
+
+def test_options_of_another_kind_are_refused(outcomes_csv: Path) -> None:
+    with pytest.raises(InputError, match="options: found dict, expected TrainOptions"):
+        train_router(outcomes_csv, options={"seed": 1})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="options: found dict, expected EvaluateOptions"):
+        evaluate_router("x", outcomes_csv, {"seed": 1})  # type: ignore[arg-type]
+    for spend in (-5.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="monthly_spend"):
+            check_spend(spend)
+
+
+@pytest.mark.slow
+def test_one_table_needs_no_list_and_goes_where_the_models_folder_is(
+    noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIERWISE_MODELS", "kept")
+    found = train_router(noise_csv, options=TrainOptions(effort=Effort.FASTEST, tokens="estimate", jobs=1))
+    assert found.artifact == Path("kept/router.safetensors")
+    assert find_artifact() == Path("kept/router.safetensors")
+
+
 def test_outcomes_make_a_candidate(sqlite_url: str, open_store: Opener, tmp_path: Path) -> None:
     made(900).fill(open_store(sqlite_url))
     folder = tmp_path / "models"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.errors import InputError
 from classifier.policy import choose_many
 from classifier.rule import Promise, Setting
 from training.certify.certify import LADDER, Rung, certify_ladder, certify_tasks
@@ -39,6 +40,18 @@ class Target:
     per_task: bool = False
     share: float = 1.0
     attempt: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises
+        ------
+        InputError : the loss or the confidence is out of range.
+        """
+        if not 0 <= self.loss < 1:
+            raise InputError(f"the quality that may be lost is {self.loss:g}, expected a share from 0 to below 1")
+        if not 0.5 <= self.confidence < 1:
+            raise InputError(f"the confidence is {self.confidence:g}, expected a share from 0.5 to below 1")
 
     @property
     def level(self) -> float:

@@ -80,11 +80,11 @@ def evaluate_router(
 ) -> None:
     """Evaluate (typer shows `HELP`)."""
     from training.commands.show_evaluation import evaluate_and_show
-    from training.commands.values import columns_of, expect_folder, pairs, price_pair
+    from training.commands.values import columns_of, expect_file, pairs, price_pair
     from training.prepare.adequacy import Adequacy
     from training.replay import EvaluateOptions
 
-    expect_folder("--json", json_file)
+    expect_file("--json", json_file)
     options = EvaluateOptions(
         columns=columns_of(column),
         models=pairs("--tier", tier, "NAME=MODEL"),

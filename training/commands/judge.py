@@ -62,13 +62,13 @@ def judge(
     from training.challenge.contest import hold_contest
     from training.commands.show_contest import outcome_of, show_contest
     from training.commands.terminal import Terminal, say_next
-    from training.commands.values import expect_folder, printed, write_json
+    from training.commands.values import expect_file, printed, typed, write_json
     from training.report.changes_page import changes_html, contest_json
     from training.report.page import write_page
 
     rule = promotion_rule(margin, confidence)
-    expect_folder("--report", report)
-    expect_folder("--json", json_file)
+    expect_file("--report", report)
+    expect_file("--json", json_file)
     if models != MODELS and not models.is_dir():
         raise InputError(f"--models {models}: there is no such folder, expected one that tierwise models add made")
     found = hold_contest(models, OutcomeStore(url), rule, promoting=not no_promote, prompts=show_prompts)
@@ -85,7 +85,7 @@ def judge(
     show_contest(Terminal(soft_wrap=True), found, monthly_spend)
     passed = [each.version.name for each in found.judged if each.challenge.promotion.promote]
     if passed and found.promoted is None:
-        say_next(f"tierwise models promote {passed[0]}")
+        say_next(typed(models, "models", "promote", passed[0]))
 
 
 def promotion_rule(margin: float, confidence: float = CONFIDENCE) -> PromotionRule:

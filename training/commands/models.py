@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -181,7 +180,7 @@ def add(
     from classifier.artifact import read_artifact
     from classifier.errors import ArtifactError, InputError
     from training.commands.terminal import say, say_next
-    from training.commands.values import moment
+    from training.commands.values import moment, typed
     from training.versions import add_version, note_of
 
     until = moment("--learned-until", learned_until)
@@ -193,7 +192,7 @@ def add(
     if promoted:
         _promote(models, version, why, yes=yes)
     else:
-        say_next(_typed(models, "promote", version.name))
+        say_next(typed(models, "models", "promote", version.name))
 
 
 @app.command("promote", cls=Command, help=_PROMOTE_HELP)
@@ -213,12 +212,13 @@ def promote_version(
 def roll_back(models: Models = MODELS, why: Why = "") -> None:
     """Roll back (typer shows `_ROLLBACK_HELP`)."""
     from training.commands.terminal import say, say_next
+    from training.commands.values import typed
     from training.versions import current, rollback
 
     before = current(models)
     version = rollback(models, why=why)
     say(f"In use: {version.name}" + (f", instead of {before.name}." if before is not None else "."))
-    say_next(_typed(models, "list"))
+    say_next(typed(models, "models", "list"))
 
 
 @app.command("diff", cls=Command, help=_DIFF_HELP)
@@ -324,12 +324,6 @@ def _expect_consent(version: Version, found: list[str], *, yes: bool) -> None:
             typer.confirm("Promote it all the same?", abort=True)
     else:
         raise InputError(f"{version.name}: {'; '.join(found)}; give --yes to promote it all the same")
-
-
-def _typed(models: Path, *words: str) -> str:
-    """A command as it would be typed for this folder."""
-    folder = () if models == MODELS else ("--models", str(models))
-    return shlex.join(["tierwise", "models", *words, *folder])
 
 
 def _path(models: Path, text: str) -> Path:

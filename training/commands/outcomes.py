@@ -33,7 +33,7 @@ Look into an outcome store, and keep it in order.
   A table for tierwise train, from a store on PostgreSQL.
 
   [cyan]export TIERWISE_OUTCOMES=postgresql://router@db/log[/]
-  From here on every command uses this store.
+  From here on commands use this store (train: where no table is named).
 
 [bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input; 3 drift (command "drift").
 """)

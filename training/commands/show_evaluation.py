@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from training.commands.show_training import comparison_table, progress_bars, show_data
+from training.commands.show_training import progress_bars, show_comparison, show_data
 from training.commands.table import figures, names, show_table
-from training.commands.terminal import Terminal
+from training.commands.terminal import Terminal, say_next
 from training.commands.values import printed, write_json
 from training.measure.evaluate import Result
 from training.replay import EvaluateOptions, Evaluation, PromiseCheck, evaluate_router
@@ -32,6 +33,10 @@ def evaluate_and_show(
     show_evaluation(console, found, monthly_spend)
     if json_file is not None:
         write_json(json_file, found.to_dict())
+    if not printed(json_file):
+        broken = found.kept is not None and found.kept.promised is not None and found.kept.least > found.kept.promised
+        following = ("train", *map(str, tables)) if broken else ("models", "add", str(artifact), "--promote")
+        say_next(shlex.join(["tierwise", *following]))
 
 
 def show_evaluation(console: Console, found: Evaluation, monthly_spend: float | None) -> None:
@@ -60,7 +65,7 @@ def show_evaluation(console: Console, found: Evaluation, monthly_spend: float | 
             f"[{found.mix.interval.low:+.3f}, {found.mix.interval.high:+.3f}] in quality."
         )
     )
-    console.print(comparison_table(found.results, result, tiers, monthly_spend))
+    show_comparison(console, found.results, result, tiers, monthly_spend)
     if found.tasks:
         _show_tasks(console, found)
     errors = ", ".join(f"{name} {error:.3f} ({chance:.3f})" for name, (error, chance) in found.calibration.items())

@@ -14,13 +14,14 @@ import joblib
 from rich.console import Console
 from rich.markup import escape
 
-from classifier.locate import MODELS, TRAINED_ARTIFACT
+from classifier.locate import TRAINED_ARTIFACT
 from classifier.pointer import POINTER
+from training.commands.options import STORE
 from training.commands.show_contest import show_contest
 from training.commands.show_store import show_store
 from training.commands.show_training import progress_bars, show_data, show_result
 from training.commands.terminal import Terminal, say_next
-from training.commands.values import printed, write_json
+from training.commands.values import printed, typed, write_json
 from training.drift.words import headline as drift_headline
 from training.report.today import today_place
 from training.run import Inputs, Run, TrainOptions, learn_from, read_inputs
@@ -110,19 +111,20 @@ def _write(console: Console, run: Run, outputs: Outputs) -> None:
 def _show_artifact(console: Console, run: Run) -> None:
     path = run.artifact
     console.print(escape(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {run.training.shipped.name}."))
-    if path == TRAINED_ARTIFACT and (MODELS / POINTER).is_file():
-        console.print(
-            f"[yellow]{MODELS / POINTER} says what is in use here, and that is another artifact. To use this one: "
-            f"tierwise models add {path} --promote[/]"
-        )
+    pointer = run.options.folder / POINTER
+    if path == run.options.folder / TRAINED_ARTIFACT.name and pointer.is_file():
+        console.print(escape(f"{pointer} says what is in use here, and that is another artifact."), style="yellow")
 
 
 def _next_step(run: Run) -> str:
     """What usually follows."""
+    folder = run.options.folder
     if run.retrained is None:
-        return f"tierwise models add {run.artifact} --promote"
-    promoted = run.retrained.contest.promoted is not None
-    return "tierwise models show" if promoted else "tierwise models judge, once more outcomes are in"
+        return typed(folder, "models", "add", str(run.artifact), "--promote")
+    if run.retrained.contest.promoted is not None:
+        return typed(folder, "models", "show")
+    store = () if run.inputs.store is None or run.inputs.store.name == STORE else ("--store", run.inputs.store.name)
+    return typed(folder, "models", "judge", *store)
 
 
 def _command(inputs: Inputs) -> str:

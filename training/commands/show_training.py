@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from classifier.escapes import for_terminal
+from training.commands.table import figures, names, show_table, words
 from training.learners.weights import weighted_mean
 from training.measure.evaluate import Result
 from training.prepare.data import RoutingData
@@ -67,7 +66,7 @@ def show_data(console: Console, data: RoutingData) -> None:
         for hint in summary.hints:
             console.print(f"  [yellow]{escape(hint)}[/]")
     _show_problems(console, table)
-    console.print(_tier_table(data))
+    _show_tiers(console, data)
     tasks = Counter(task or "(none)" for task in data.matrix.tasks)
     listed = ", ".join(f"{escape(task)} {count:,}" for task, count in tasks.most_common(_LISTED_TASKS))
     more = f" and {len(tasks) - _LISTED_TASKS} more" if len(tasks) > _LISTED_TASKS else ""
@@ -108,8 +107,8 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     _show_ladder(console, training)
     _show_tasks(console, training)
     if training.never_chosen:
-        names = ", ".join(training.data.names[tier] for tier in training.never_chosen)
-        console.print(f"[yellow]Never worth its price on these rows, so no rule picks it: {escape(names)}[/]")
+        never = ", ".join(training.data.names[tier] for tier in training.never_chosen)
+        console.print(f"[yellow]Never worth its price on these rows, so no rule picks it: {escape(never)}[/]")
     if training.lost:
         console.print(f"{training.lost:,} unobserved test scores count as lost in these figures.")
     if training.filled:
@@ -118,13 +117,13 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
 
 def _show_comparison(console: Console, training: Training, spend: float | None, today: str | None) -> None:
     """Every way of routing, what the columns mean, and why rows that look better were not taken."""
-    names, offer = training.data.names, offered(training)
-    of_whom = f"; shares are of {' / '.join(names)}" if len(names) <= _FEW_TIERS else ""
+    tiers, offer = training.data.names, offered(training)
+    of_whom = f"; shares are of {' / '.join(tiers)}" if len(tiers) <= _FEW_TIERS else ""
     console.print(escape(f"\nOn {len(training.test):,} test rows that nothing was learned from{of_whom}:"))
-    console.print(comparison_table(offer_first(training), offer, names, spend, today=_savings_today(training, today)))
+    show_comparison(console, offer_first(training), offer, tiers, spend, today=_savings_today(training, today))
     console.print(
         escape(
-            f"saved and kept: cost and mean score against always {names[training.data.reference]}. "
+            f"saved and kept: cost and mean score against always {tiers[training.data.reference]}. "
             "oracle: knows every answer beforehand, as no router can."
         ),
         highlight=False,
@@ -299,18 +298,19 @@ def _show_ladder(console: Console, training: Training) -> None:
     steps = list(ladder_steps(training))
     if not steps:
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("max_quality_loss", "cost saved", "quality kept", ""):
-        table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name))
+    reference = training.data.names[training.data.reference]
+    rows = []
     for step in steps:
         loss = f"{step.target:.3f}" + (" *" if step.target == training.target.loss else "  ")
-        if step.certified:
-            table.add_row(loss, f"{step.saving:.1%}", f"{step.kept:.1%}", "")
-        else:
-            needed = f"needs about {step.rows_needed:,} rows" if step.rows_needed else "more rows would not help"
-            table.add_row(loss, "", "", f"only {training.data.names[training.data.reference]} ({needed})")
+        needed = f"needs about {step.rows_needed:,} rows" if step.rows_needed else "more rows would not help"
+        kept = (
+            (f"{step.saving:.1%}", f"{step.kept:.1%}", "")
+            if step.certified
+            else ("", "", f"only {reference} ({needed})")
+        )
+        rows.append((loss, *kept))
     console.print("Certified for other losses, too, which a caller may ask for (* is the default):")
-    console.print(table)
+    show_table(console, (figures("max_quality_loss"), figures("cost saved"), figures("quality kept"), words("")), rows)
 
 
 def _show_tasks(console: Console, training: Training) -> None:
@@ -339,25 +339,23 @@ def _some(tasks: list[str]) -> str:
     return ", ".join(tasks[:_LISTED_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _tier_table(data: RoutingData) -> Table:
+def _show_tiers(console: Console, data: RoutingData) -> None:
     judged_by = "by what was observed, weighted" if data.logged.all() else str(data.adequacy)
-    title = f"Tiers, cheapest first (adequate: {judged_by})"
     means = weighted_mean(data.scores, data.weights, np.nan)
     adequate = weighted_mean(data.adequate, data.weights, np.nan)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("tier", "cost of a call", "mean score", "adequate", "rows", "model"):
-        table.add_column(name, justify="left" if name in ("tier", "model") else "right", no_wrap=name != "model")
-    for place, tier in enumerate(data.tiers):
-        seen = ~np.isnan(data.scores[:, place])
-        table.add_row(
-            escape(tier.name) + (" (reference)" if place == data.reference else ""),
+    rows = [
+        (
+            tier.name + (" (reference)" if place == data.reference else ""),
             f"${data.costs[:, place].mean():.6f}",
             f"{means[place]:.3f}",
             "unknown" if np.isnan(adequate[place]) else f"{adequate[place]:.1%}",
-            f"{seen.sum():,}",
-            escape(tier.model),
+            f"{(~np.isnan(data.scores[:, place])).sum():,}",
+            tier.model,
         )
-    return table
+        for place, tier in enumerate(data.tiers)
+    ]
+    columns = (names("tier"), *map(figures, ("mean cost", "mean score", "adequate", "rows")), words("model"))
+    show_table(console, columns, rows, title=f"Tiers, cheapest first (adequate: {judged_by})")
 
 
 def _show_costs(console: Console, data: RoutingData) -> None:
@@ -377,14 +375,15 @@ def _show_problems(console: Console, table: OutcomeTable) -> None:
         console.print(f"  [yellow]and {rest:,} more, in rows {rows}{' ...' if rest > 20 else ''}[/]")
 
 
-def comparison_table(
+def show_comparison(
+    console: Console,
     results: Sequence[Result],
     marked: Result,
-    names: tuple[str, ...],
+    tiers: tuple[str, ...],
     monthly_spend: float | None,
     *,
     today: Mapping[str, float] | None = None,
-) -> Table:
+) -> None:
     """Ways of routing, a line each; ``marked`` is the one that matters.
 
     Parameters
@@ -392,30 +391,24 @@ def comparison_table(
     monthly_spend : USD a month that the reference alone costs.
     today : share of the cost of the tier that is used today that each saves, by name: one more column.
     """
-    few = len(names) <= _FEW_TIERS
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("", overflow="fold")
-    more = (["saved today"] if today is not None else []) + (["$/month"] if monthly_spend is not None else [])
-    for name in ("$/1,000", "saved", "quality", "kept", *more):
-        table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
-    table.add_column("shares %" if few else "most requests go to", justify="right" if few else "left", overflow="fold")
-    for result in results:
-        cells = [
+    few = len(tiers) <= _FEW_TIERS
+    rows = [
+        (
             result.name,
             f"{result.cost * 1000:.4g}",
             f"{result.saving:.1%}",
             f"{result.quality:.4f}",
             f"{result.kept:.1%}",
-            *([f"{today[result.name]:.1%}"] if today is not None else []),
-            *([f"{monthly_spend * (1 - result.saving):,.0f}"] if monthly_spend is not None else []),
-            "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, names),
-        ]
-        table.add_row(*map(escape, cells), style="bold green" if result is marked else None)
-    return table
+            "" if today is None else f"{today[result.name]:.1%}",
+            "" if monthly_spend is None else f"{monthly_spend * (1 - result.saving):,.0f}",
+            "/".join(f"{share * 100:.0f}" for share in result.shares) if few else _busiest(result, tiers),
+        )
+        for result in results
+    ]
+    headings = ("$/1,000", "saved", "quality", "kept", "saved today", "$/month")
+    shares = figures("shares %") if few else words("most requests go to")
+    marks = [place for place, result in enumerate(results) if result is marked]
+    show_table(console, (words("way of routing"), *map(figures, headings), shares), rows, marked=marks)
 
 
 def _busiest(result: Result, names: tuple[str, ...]) -> str:

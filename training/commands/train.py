@@ -89,7 +89,8 @@ def train_router(
         typer.Option(
             "--store",
             metavar="URL",
-            help="An outcome store: sqlite:///FILE or postgresql://...",
+            help="An outcome store: sqlite:///FILE or postgresql://... Default: $TIERWISE_OUTCOMES, where no table is "
+            "named.",
             show_default=False,
             rich_help_panel=_OUTCOMES,
         ),
@@ -172,7 +173,11 @@ def train_router(
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Ship the learned router even where it beats no floor.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--force",
+            help="Ship the learned router even where it beats no rule without learning.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = False,
     fastest: Annotated[
         bool, typer.Option("--fastest", help="Only the linear model: the quickest decisions.", rich_help_panel=_OUTPUT)
@@ -297,7 +302,7 @@ def train_router(
     from training.certify.rule import Target
     from training.commands.judge import promotion_rule
     from training.commands.show_run import Outputs, train_and_show
-    from training.commands.values import columns_of, days, expect_folder, moment, pairs, price_pair, store_url
+    from training.commands.values import columns_of, days, expect_file, moment, pairs, price_pair, store_url
     from training.feedback.labels import LabelOptions
     from training.learners.presets import Effort
     from training.prepare.adequacy import Adequacy
@@ -305,8 +310,10 @@ def train_router(
 
     outcomes = store_url(outcomes, tables)
     _check(tables, outcomes, {"--since": since, "--half-life": half_life}, fastest=fastest, best=best)
-    for option, path in (("--report", report), ("--json", json_file), ("--keep-estimator", keep_estimator)):
-        expect_folder(option, path)
+    written = {"--report": report, "--json": json_file, "--keep-estimator": keep_estimator}
+    for option, path in written.items():
+        expect_file(option, path)
+    expect_file("--out", out, folder_is_made=True)
     options = TrainOptions(
         columns=columns_of(column),
         models=pairs("--tier", tier, "NAME=MODEL"),

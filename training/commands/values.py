@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,12 @@ from typing import Any
 from classifier.errors import InputError
 from classifier.escapes import json_text
 from classifier.files import atomic_write
-from training.commands.options import STORE_VARIABLE
+from training.commands.options import MODELS, STORE_VARIABLE
 from training.tables import Columns
 from training.tables.nearest import did_you_mean
 
 STANDARD_OUTPUT = Path("-")
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz")
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -123,20 +125,38 @@ def moment(option: str, text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def typed(models: Path, *words: str) -> str:
+    """A command as it would be typed where ``models`` keeps the versions."""
+    folder = () if models == MODELS else ("--models", str(models))
+    return shlex.join(["tierwise", *words, *folder])
+
+
 def store_url(given: str | None, tables: Sequence[Path] | None) -> str | None:
     """The store to learn from: the one that is given; where no table is given either, that of $TIERWISE_OUTCOMES."""
     return given or (None if tables else os.environ.get(STORE_VARIABLE) or None)
 
 
-def expect_folder(option: str, path: Path | None) -> None:
-    """Refuse a file to be written where there is no folder for it, before the work is done.
+def expect_file(option: str, path: Path | None, *, folder_is_made: bool = False) -> None:
+    """Refuse a file that cannot be written, or that would take a table's place, before the work is done.
+
+    Parameters
+    ----------
+    folder_is_made : where it is missing, it will be made.
 
     Raises
     ------
-    InputError : there is none.
+    InputError : the folder is missing or cannot be written, the path is a folder, or it ends as tables do.
     """
-    if path is not None and not path.parent.is_dir():
+    if path is None or path == STANDARD_OUTPUT:
+        return
+    if not path.parent.is_dir() and not folder_is_made:
         raise InputError(f"{option} {path}: there is no folder {path.parent}; make it, or name another file")
+    if path.is_dir():
+        raise InputError(f"{option} {path}: found a folder, expected a file; name one in it")
+    if path.suffix in _TABLES:
+        raise InputError(f"{option} {path}: found the name of a table, which would be overwritten; name another file")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        raise InputError(f"{option} {path}: the folder {path.parent} cannot be written; name another file")
 
 
 def write_json(path: Path, figures: Any, *, allow_nan: bool = True) -> None:

@@ -122,8 +122,8 @@ def find_version(folder: Path, text: str) -> Version:
     if meant:
         raise InputError(f"{text}: {len(meant)} versions in {folder} begin so, expected one; give more of the name")
     raise InputError(
-        f"{text}: no such version in {folder}; expected {CURRENT}, {PREVIOUS}, {LATEST}, or the beginning of a name "
-        "that tierwise-models list shows"
+        f"{text}: no such version in {folder}; expected {CURRENT}, {PREVIOUS}, {LATEST}, or a prefix of a name "
+        "that tierwise models list shows"
     )
 
 
