@@ -165,7 +165,7 @@ def test_two_to_six_tiers_of_equal_price_train(tmp_path: Path) -> None:
 def test_the_reference_may_be_called_by_any_of_its_names(tmp_path: Path) -> None:
     for name in ("haiku", "small", "Claude-Haiku 4_5", "tokenfast/claude-haiku-4-5-20251001"):
         assert prepared(tmp_path, wide(), reference=name).reference == 0
-    with pytest.raises(InputError, match="--reference 'gpt' is not a tier of the data; expected one of: haiku, opus"):
+    with pytest.raises(InputError, match="the reference 'gpt' is not a tier of the data; expected one of: haiku, opus"):
         prepared(tmp_path, wide(), reference="gpt")
 
 
@@ -239,9 +239,13 @@ def test_scores_that_are_all_the_same_are_refused(tmp_path: Path, score: float, 
 
 def test_a_threshold_that_all_answers_pass_or_none_is_refused_by_name(tmp_path: Path) -> None:
     rows = wide(score__haiku=lambda row: 0.2 + row % 2 / 10, score__opus=0.4)
-    with pytest.raises(InputError, match=r"by --adequate-at 0\.1 every answer is adequate.*use another threshold"):
+    with pytest.raises(
+        InputError, match=r"with adequacy from a score of 0\.1, every answer is adequate.*use another threshold"
+    ):
         prepared(tmp_path, rows, adequacy=Adequacy(at=0.1))
-    with pytest.raises(InputError, match=r"by --adequate-at 0\.9 every answer is inadequate.*use another threshold"):
+    with pytest.raises(
+        InputError, match=r"with adequacy from a score of 0\.9, every answer is inadequate.*use another threshold"
+    ):
         prepared(tmp_path, rows, adequacy=Adequacy(at=0.9))
 
 

@@ -69,7 +69,9 @@ def read_store(
     store = OutcomeStore(url)
     total = store.count(since=since)
     if not total:
-        raise InputError(f"{store.name}: found no decisions, expected some; check --store and --since")
+        raise InputError(
+            f"{store.name}: found no decisions, expected some; check its URL and from when on outcomes count"
+        )
     read = counted(store.outcomes(since=since), progress, total)
     try:
         signal = read_signal(read, menu, options=options, tables=tables, models=models)

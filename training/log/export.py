@@ -168,7 +168,7 @@ def _nothing(written: Written) -> str:
             f"export: none of {written.without_prompt + written.without_score:,} decisions has both its prompt and a "
             "score, expected some; record feedback, audits or gates' verdicts"
         )
-    return "export: found no decisions, expected some; check --store, --since and --until"
+    return "export: found no decisions, expected some; check the store, and from when to when"
 
 
 def feedback_scores(outcome: Outcome, *, audit: bool) -> dict[str, float]:

@@ -72,7 +72,7 @@ def pick_reference(scores: NDArray[np.float64], tiers: tuple[str, ...], wanted: 
     if wanted is not None:
         if wanted not in tiers:
             raise InputError(
-                f"--reference '{wanted}' is not a tier of the data{did_you_mean(wanted, tiers)}; "
+                f"the reference '{wanted}' is not a tier of the data{did_you_mean(wanted, tiers)}; "
                 f"expected one of: {', '.join(tiers)}"
             )
         return tiers.index(wanted)

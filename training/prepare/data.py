@@ -309,7 +309,9 @@ def _refuse_one_class(quality: NDArray[np.float64], names: tuple[str, ...], rule
     if rule.at is None:
         found = f"every tier has score {seen[0]:g} on every row"
     else:
-        found = f"by --adequate-at {rule.at:g} every answer is {'adequate' if seen[0] > 0 else 'inadequate'}"
+        found = (
+            f"with adequacy from a score of {rule.at:g}, every answer is {'adequate' if seen[0] > 0 else 'inadequate'}"
+        )
         advice = f"use another threshold, or {advice}"
     raise InputError(f"{found}: there is nothing to learn, expected answers that differ; {advice}")
 
@@ -318,5 +320,5 @@ def _refuse_free_reference(costs: NDArray[np.float64], name: str) -> None:
     if not costs.any():
         raise InputError(
             f"calls of the reference tier {name} cost nothing: there is nothing to save, expected a cost above 0; "
-            f"always use {name}, correct its prices or costs, or name another tier with --reference"
+            f"always use {name}, correct its prices or costs, or name another tier as the reference"
         )

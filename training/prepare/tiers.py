@@ -38,7 +38,7 @@ def match_tiers(
     ------
     InputError : an option names a tier that the data lacks, two names are one tier, or a tier has no price at all.
     """
-    for option, given in (("--tier", models), ("--price", prices)):
+    for option, given in (("tier", models), ("price of", prices)):
         for name in given:
             if name not in names:
                 raise InputError(
@@ -58,8 +58,8 @@ def match_tiers(
         raise InputError(
             f"no price for {unknown}: the table has tiers {', '.join(names)}, the menu has "
             f"{', '.join(known)}; add cost__<tier> columns, "
-            f"give --price {priceless[0]}=IN,OUT (USD per 1M tokens), name it in router.toml, "
-            f"or map it with --tier {priceless[0]}=MODEL"
+            f"give a price for {priceless[0]} (USD per 1M tokens in and out), name it in router.toml, "
+            f"or say which model {priceless[0]} is"
         )
     return tiers
 
