@@ -21,6 +21,7 @@ from classifier.errors import ArtifactError, ConfigError
 from classifier.untrusted import read_toml
 
 STRATEGIES = ("learned", "length", "task")
+CAPABILITIES = ("images", "files", "audio", "video", "tools", "json_schema", "reasoning")
 CONFIG_VARIABLE = "TIERWISE_CONFIG"
 MAX_TIERS = 128
 MAX_TASKS = 10_000  # and as many aliases of them
@@ -49,7 +50,8 @@ class Tier:
     input_price, output_price : USD per 1M tokens; both None where prices are unknown and the table brings the costs.
     context_window : most tokens of prompt and answer together; None: unlimited or unknown.
     max_output_tokens : most tokens of the answer; None: unlimited or unknown.
-    images, tools, json_schema : what its requests may hold.
+    images, files, audio, video, tools, json_schema : what its requests may hold; files as images where not given.
+    reasoning : it can be asked to think before it answers.
     aliases : other names it is found by.
 
     Raises
@@ -64,8 +66,12 @@ class Tier:
     context_window: int | None = None
     max_output_tokens: int | None = None
     images: bool = True
+    files: bool | None = None
+    audio: bool = False
+    video: bool = False
     tools: bool = True
     json_schema: bool = True
+    reasoning: bool = True
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,7 +95,9 @@ class Tier:
             limit = getattr(self, key)
             _expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
             _expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
-        for key in ("images", "tools", "json_schema"):
+        if self.files is None:
+            object.__setattr__(self, "files", self.images)
+        for key in CAPABILITIES:
             _expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
 
     def names(self) -> Iterator[str]:

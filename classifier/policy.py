@@ -54,8 +54,12 @@ def least_able(tiers: Sequence[Tier]) -> Tier:
             (tier.max_output_tokens for tier in tiers if tier.max_output_tokens is not None), default=None
         ),
         images=all(tier.images for tier in tiers),
+        files=all(tier.files for tier in tiers),
+        audio=all(tier.audio for tier in tiers),
+        video=all(tier.video for tier in tiers),
         tools=all(tier.tools for tier in tiers),
         json_schema=all(tier.json_schema for tier in tiers),
+        reasoning=all(tier.reasoning for tier in tiers),
     )
 
 
