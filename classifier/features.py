@@ -2,12 +2,16 @@
 
 A request becomes two things:
 
-- *terms*: the distinct hash buckets of its word 1- and 2-grams and its byte 4-grams (feature hashing, Weinberger et
-  al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash). Scripts without spaces
-  count each character as a word, so no language lacks terms.
-- *dense*: `dense_names`, about a hundred numbers on size, structure, scripts, keyword groups and the request's form.
+- *terms*: the distinct hash buckets of word 1- and 2-grams and byte 4-grams of what is asked, and of the words of what
+  stands around it, apart by where they stand (`classifier.request.CONTEXT`): feature hashing, Weinberger et al.,
+  "Feature Hashing for Large Scale Multitask Learning", ICML 2009; CRC-32 as the hash. Scripts without spaces count
+  each character as a word, so no language lacks terms.
+- *dense*: `dense_names`, about a hundred numbers on size, structure, scripts and keyword groups of what is asked, and
+  on
+  the request's form.
 
-Long texts are read through the window of `classifier.text`; sizes and token counts are those of the whole.
+Long texts are read through windows (`classifier.text`, `classifier.request`); sizes and token counts are those of the
+whole.
 """
 
 from __future__ import annotations
@@ -25,29 +29,32 @@ from classifier.catalog import normalise_label
 from classifier.compiled import COMPILED
 from classifier.compiled.pool import Pool
 from classifier.keywords import KeywordGroups
-from classifier.request import Request
-from classifier.text import ByteClass, TextScan, scan_text, text_window
+from classifier.request import CONTEXT, Request
+from classifier.text import ByteClass, Excerpt, TextScan, excerpt_of, read_window, scan_text
 from classifier.tokens import ExactCounter, TokenCounter, estimate_tokens
 
 if TYPE_CHECKING:
     from classifier.compiled._scan import Scanner
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 TERM_BITS = 18
+CONTEXT_BITS = 16
 N_WORD_BUCKETS = 1 << TERM_BITS
-N_BUCKETS = 2 * N_WORD_BUCKETS  # word n-grams in the lower half, byte n-grams in the upper
+CONTEXT_FROM = 2 * N_WORD_BUCKETS  # word n-grams come first, then as many byte n-grams, then words of the context
+N_BUCKETS = CONTEXT_FROM + (1 << CONTEXT_BITS)
 
-# Sizes of what surrounds the text, in tokens: chat templates, JSON definitions, a picture of about a megapixel.
+# Sizes of what surrounds the texts, in tokens: chat templates, JSON definitions.
 TOKENS_PER_MESSAGE = 4
-CHARS_PER_TOOL_TOKEN = 3.5
-TOKENS_PER_IMAGE = 1000
+CHARS_PER_JSON_TOKEN = 3.0
 
 # ``compiled/_scan.pyx`` writes out these, the sizes and `LONG_WORD` as well, and refuses to load where they differ.
 WORD_MULTIPLIER = np.uint32(0x9E3779B1)
 FIRST_MULTIPLIER = np.uint32(0x85EBCA77)
 SECOND_MULTIPLIER = np.uint32(0xC2B2AE3D)
 _SHIFT = np.uint32(32 - TERM_BITS)
+_CONTEXT_SHIFT = np.uint32(32 - CONTEXT_BITS)
 _BYTE_OFFSET = np.uint32(N_WORD_BUCKETS)
+_CONTEXT_OFFSET = np.uint32(CONTEXT_FROM)
 
 # Marks of structure, counted in the lower-cased window: name -> what is looked for.
 _MARKS: dict[str, bytes] = {
@@ -87,6 +94,7 @@ SIZES = (
     "digits of the longest number",
     "characters after the last line break",
 )
+_HISTORY, _MATERIAL = "earlier turns' characters", "characters beside and after the ask"
 _FORM = (
     "tokens allowed (max_tokens)",
     "turns",
@@ -98,8 +106,16 @@ _FORM = (
     "limits given (max_tokens)",
     "demands for JSON",
     "JSON schemas",
+    _HISTORY,
+    _MATERIAL,
+    "JSON schema characters",
+    "files and recordings",
+    "wishes for reasoning",
+    "tokens around the ask",
     "question marks at the very end",
 )
+_GIVEN = len(_FORM) - 2  # that a request says; the last two are what its texts say
+TEXTS = CONTEXT.index("definitions")  # parts of the context that are texts
 _QUESTION_MARKS = tuple(mark.encode() for mark in ("?", "？", "؟", "\u037e", "՞"))
 LONG_WORD = 8
 _N_CLASSES = len(ByteClass)
@@ -113,10 +129,11 @@ class Features:
     Attributes
     ----------
     terms : (k,) uint32, sorted distinct buckets below `N_BUCKETS`.
-    word_terms : how many of them, from the first, are word n-grams; the rest are byte n-grams.
+    word_terms : how many of them, from the first, are word n-grams of what is asked; byte n-grams follow, and from the
+        bucket `CONTEXT_FROM` on words of the context.
     dense : (len(dense_names(...)),) float64.
     task : normalised task label, or None.
-    tokens : input tokens of the whole request: text, message frames, tools and images.
+    tokens : input tokens of the whole request: texts, message frames, tools, schemas, images and other media.
     """
 
     terms: NDArray[np.uint32]
@@ -124,6 +141,11 @@ class Features:
     dense: NDArray[np.float64]
     task: str | None
     tokens: float
+
+    @property
+    def context_start(self) -> int:
+        """Where the words of the context begin among the terms."""
+        return int(np.searchsorted(self.terms, CONTEXT_FROM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +216,13 @@ class FeatureExtractor:
         -------
         How many terms there are, how many of them are word n-grams, and the request's tokens.
         """
-        chars, window = request.chars, text_window(request.text)
-        exact = None if self._exact is None else self._exact.count(chars, window)
-        count, words, tokens = scanner.scan(window, chars, exact, _form(request))
-        return count, words, tokens + _frame_tokens(request)
+        ask = excerpt_of(request.text, request.unread_chars)
+        count, words, tokens, around = scanner.scan(ask, self._counted(ask, request), _form(request), request.context)
+        return count, words, tokens + around + _frame_tokens(request)
+
+    def _counted(self, ask: Excerpt, request: Request) -> tuple[float, float] | None:
+        """Tokens of what is asked and of the texts around it, where a vocabulary counts them."""
+        return None if self._exact is None else _text_tokens(self._exact, ask, request)
 
     def scanner(self) -> Scanner:
         """A scanner for `scan`; each is for one thread at a time."""
@@ -213,14 +238,14 @@ class FeatureExtractor:
         tasks = tuple(normalise_label(request.task) for request in requests)
         if not self.compiled:
             return _stacked([self(request) for request in requests], tasks, len(dense_names(self._keywords)))
-        chars = np.array([request.chars for request in requests], np.float64)
-        windows = [text_window(request.text) for request in requests]
-        exact = None if self._exact is None else np.array(list(map(self._exact.count, chars.tolist(), windows)))
+        asks = [excerpt_of(request.text, request.unread_chars) for request in requests]
+        exact = None if self._exact is None else np.array(list(map(self._counted, asks, requests)))
         forms = np.zeros((len(requests), len(_FORM)))
         numbers = chain.from_iterable(map(_form, requests))
-        forms[:, :-1] = np.fromiter(numbers, np.float64).reshape(len(requests), len(_FORM) - 1)
+        forms[:, :_GIVEN] = np.fromiter(numbers, np.float64).reshape(len(requests), _GIVEN)
         scanner = self._scanners.take()
-        terms, ends, words, dense, tokens = scanner.read_many(windows, chars, exact, forms)
+        contexts = [request.context for request in requests]
+        terms, ends, words, dense, tokens = scanner.read_many(asks, exact, forms, contexts)
         self._scanners.give(scanner)
         tokens += list(map(_frame_tokens, requests))
         return FeatureRows(terms, ends, words, dense, tasks, tokens)
@@ -240,15 +265,20 @@ def _stacked(features: list[Features], tasks: tuple[str | None, ...], columns: i
 def extract(request: Request, keywords: KeywordGroups, count_tokens: TokenCounter) -> Features:
     """All features of one request, by definition; never raises, whatever the text."""
     scan = scan_text(request.text, request.unread_chars)
-    text_tokens = count_tokens(scan)
+    tokens, around = _text_tokens(count_tokens, scan.excerpt, request)
     words, grams = np.unique(word_buckets(scan.words)), np.unique(_byte_buckets(scan.lowered))
     return Features(
-        np.concatenate((words, grams)),
+        np.concatenate((words, grams, np.unique(_context_buckets(request.context)))),
         len(words),
-        _dense(request, scan, text_tokens, keywords),
+        _dense(request, scan, tokens, around, keywords),
         normalise_label(request.task),
-        text_tokens + _frame_tokens(request),
+        tokens + around + _frame_tokens(request),
     )
+
+
+def _text_tokens(count_tokens: TokenCounter, ask: Excerpt, request: Request) -> tuple[float, float]:
+    """Tokens of what is asked, and of the texts around it; definitions are counted by their size."""
+    return count_tokens(ask), sum(map(count_tokens, request.context[:TEXTS]), 0.0)
 
 
 def word_buckets(words: list[bytes]) -> NDArray[np.uint32]:
@@ -262,6 +292,18 @@ def word_buckets(words: list[bytes]) -> NDArray[np.uint32]:
     return both
 
 
+def _context_buckets(context: Sequence[Excerpt]) -> NDArray[np.uint32]:
+    """Buckets of the words of each part of the context; the same word in another part is another term."""
+    found = [np.empty(0, np.uint32)]
+    for part, excerpt in enumerate(context, 1):
+        words = read_window(excerpt.window)[1]
+        hashes = np.fromiter(map(crc32, words), np.uint32, len(words))
+        hashes += np.uint32(part * int(FIRST_MULTIPLIER) % 2**32)
+        hashes *= WORD_MULTIPLIER
+        found.append((hashes >> _CONTEXT_SHIFT) + _CONTEXT_OFFSET)
+    return np.concatenate(found)
+
+
 def _byte_buckets(lowered: bytes) -> NDArray[np.uint32]:
     count = max(0, len(lowered) - 3)
     # Every run of four bytes is read as one little-endian integer, without copying.
@@ -272,13 +314,16 @@ def _byte_buckets(lowered: bytes) -> NDArray[np.uint32]:
     return buckets
 
 
-def _dense(request: Request, scan: TextScan, tokens: float, keywords: KeywordGroups) -> NDArray[np.float64]:
+def _dense(
+    request: Request, scan: TextScan, tokens: float, around: float, keywords: KeywordGroups
+) -> NDArray[np.float64]:
     distinct = set(scan.words)
     hits = keywords.count(scan, distinct)
     counted = [
         *_sizes(scan, distinct, tokens),
         *map(scan.lowered.count, _MARK_BYTES),
         *_form(request),
+        around,
         scan.lowered.rstrip().endswith(_QUESTION_MARKS),
         *hits,
     ]
@@ -307,11 +352,13 @@ def _sizes(scan: TextScan, distinct: set[bytes], tokens: float) -> tuple[float, 
 
 
 def _form(request: Request) -> tuple[float, ...]:
-    """What `_FORM` names, but for the last."""
+    """What `_FORM` names, but for the last two, which the texts are read for."""
+    context = request.context
+    system, history, material = (context[0].chars, context[1].chars, context[2].chars) if context else (0, 0, 0)
     return (
         request.max_tokens or 0,
         request.turns,
-        request.system_chars,
+        system,
         request.tools,
         request.tool_chars,
         request.tool_calls,
@@ -319,6 +366,11 @@ def _form(request: Request) -> tuple[float, ...]:
         request.max_tokens is not None,
         request.json_format,
         request.json_schema,
+        history,
+        material,
+        request.schema_chars,
+        request.files + request.audio + request.video,
+        request.reasoning,
     )
 
 
@@ -327,27 +379,31 @@ def request_form(features: Features) -> Request:
     first = 2 * _N_CLASSES  # shares and numbers of the classes come before
     last = first + len(SIZES) + len(_MARKS) + len(_FORM)
     counts = np.rint(np.expm1(features.dense[first:last])).astype(np.int64).tolist()
-    limit, turns, system, tools, tool_chars, calls, images, limited, json_format, schema, _ = counts[-len(_FORM) :]
+    form = dict(zip(_FORM, counts[-len(_FORM) :], strict=True))
+    around = [form[name] for name in ("system prompt characters", _HISTORY, _MATERIAL)]
     return Request(
         text="",
-        max_tokens=limit if limited else None,
+        max_tokens=form["tokens allowed (max_tokens)"] if form["limits given (max_tokens)"] else None,
         task=features.task,
-        turns=turns,
-        system_chars=system,
-        tools=tools,
-        tool_chars=tool_chars,
-        tool_calls=calls,
-        images=images,
-        json_format=bool(json_format),
-        json_schema=bool(schema),
+        turns=form["turns"],
+        context=tuple([Excerpt("", chars, "", chars) for chars in around]) if any(around) else (),
+        tools=form["tools"],
+        tool_chars=form["tool definition characters"],
+        tool_calls=form["tool calls"],
+        images=form["images"],
+        files=form["files and recordings"],
+        json_format=bool(form["demands for JSON"]),
+        json_schema=bool(form["JSON schemas"]),
+        schema_chars=form["JSON schema characters"],
+        reasoning=bool(form["wishes for reasoning"]),
         unread_chars=counts[0],
     )
 
 
 def _frame_tokens(request: Request) -> float:
-    """Tokens of what surrounds the text, at the constants above."""
+    """Tokens of what surrounds the texts: message frames, definitions and schemas, images and other media."""
     return (
         TOKENS_PER_MESSAGE * request.turns
-        + request.tool_chars / CHARS_PER_TOOL_TOKEN
-        + TOKENS_PER_IMAGE * request.images
+        + (request.tool_chars + request.schema_chars) / CHARS_PER_JSON_TOKEN
+        + request.media_tokens
     )

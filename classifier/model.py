@@ -5,7 +5,8 @@ Where the artifact has a forest, quality is a share of the linear model's plus t
 calibrated (Platt, "Probabilistic Outputs for Support Vector Machines", 1999). P(adequate) of a tier is a calibrated
 function of P(the reference is right and the tier is wrong).
 
-A request's terms are binary, weighted by inverse document frequency, word and byte n-grams each scaled to unit length.
+A request's terms are binary, weighted by inverse document frequency; word n-grams, byte n-grams and the context's words
+are each scaled to unit length.
 The idf is folded into the weights and its square is one more column, so that a request costs one gather and two sums.
 """
 
@@ -224,11 +225,13 @@ class Model:
     def outputs(self, features: Features) -> NDArray[np.float64]:
         """What the model says before calibration: (2t,) quality logits and log costs."""
         weights, words = self.weights, features.word_terms
-        known = self._terms.rows(features.terms)
+        known, context = self._terms.rows(features.terms), features.context_start
         word_sum, word_length = _unit_sum(known[:words])
-        gram_sum, _ = _unit_sum(known[words:])
+        gram_sum, _ = _unit_sum(known[words:context])
+        context_sum, _ = _unit_sum(known[context:])
         scaled, task = self._scaled(features), self.task_row(features.task)
-        total: NDArray[np.float64] = word_sum + gram_sum + scaled @ weights.dense + weights.tasks[task] + weights.bias
+        total: NDArray[np.float64] = scaled @ weights.dense
+        total += word_sum + gram_sum + context_sum + weights.tasks[task] + weights.bias
         if self.trees is not None and self._projection is not None:
             placed = self._projection.rows(features.terms[:words]).sum(axis=0, dtype=np.float64)
             projected = placed / word_length
@@ -239,9 +242,9 @@ class Model:
 
     def contributions(self, features: Features) -> Contributions:
         """The linear model's parts of the calibrated quality logits; for explaining, not for speed."""
-        slopes, tiers, words = self.calibration.quality[:, 0], self._tiers, features.word_terms
+        slopes, tiers = self.calibration.quality[:, 0], self._tiers
         known = self._terms.rows(features.terms).astype(np.float64)
-        for block in (known[:words], known[words:]):
+        for block in np.split(known, [features.word_terms, features.context_start]):
             block /= block[:, -1].sum() ** 0.5 or 1.0
         return Contributions(
             terms=known[:, :tiers] * slopes,

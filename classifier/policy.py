@@ -19,30 +19,45 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier import token_estimate
 from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
 from classifier.request import Request
 
 
-def why_unfit(tier: Tier, request: Request, tokens: float) -> str | None:
+MARGIN = 1.0 / (1.0 - token_estimate.MARGIN)  # what the exact count of tokens may be, at most, of the estimate
+LEAST_MARGIN = 0.6  # and at least: scripts that a tier's tokenizer has many tokens for are estimated too high
+MEDIA = ("images", "files", "audio", "video")
+ANSWER_ROOM = 1024  # tokens that are left for an answer whose length the caller does not limit
+
+
+def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGIN) -> str | None:
     """Why ``tier`` cannot serve the request, in words, or None when it can.
 
     Parameters
     ----------
     tokens : input tokens of the request, messages, tools and images included.
+    margin : what these are multiplied by before they are held against a context window.
     """
     limit = request.max_tokens or 0
-    if tier.context_window is not None and tokens + limit > tier.context_window:
-        return f"needs about {tokens + limit:,.0f} tokens, its context window is {tier.context_window:,}"
+    room = limit or min(ANSWER_ROOM, tier.max_output_tokens or ANSWER_ROOM)
+    if tier.context_window is not None and tokens * margin + room > tier.context_window:
+        return (
+            f"needs about {tokens:,.0f} tokens, up to {tokens * margin:,.0f}, and {room:,} for the answer; its context "
+            f"window is {tier.context_window:,}"
+        )
     if tier.max_output_tokens is not None and limit > tier.max_output_tokens:
         return f"max_tokens is {limit:,}, its limit is {tier.max_output_tokens:,}"
-    if request.images and not tier.images:
-        return "takes no images"
     if (request.tools or request.tool_calls) and not tier.tools:
         return "takes no tools"
     if request.json_schema and not tier.json_schema:
         return "takes no JSON schema"
-    return None
+    if request.reasoning and not tier.reasoning:
+        return "cannot be asked to reason"
+    return next(
+        (f"takes no {kind}" for kind in MEDIA if getattr(request, kind) and not getattr(tier, kind)),
+        None,
+    )
 
 
 def least_able(tiers: Sequence[Tier]) -> Tier:
@@ -70,10 +85,11 @@ def feasible_tiers(tiers: Sequence[Tier], request: Request, tokens: float) -> li
     ------
     NoFeasibleTierError : none can; the message says for each tier why.
     """
-    fit = [position for position, tier in enumerate(tiers) if why_unfit(tier, request, tokens) is None]
-    if fit:
-        return fit
-    reasons = "; ".join(f"{tier.name}: {why_unfit(tier, request, tokens)}" for tier in tiers)
+    for margin in (MARGIN, LEAST_MARGIN):  # rather one that may be too small than none
+        fit = [position for position, tier in enumerate(tiers) if why_unfit(tier, request, tokens, margin) is None]
+        if fit:
+            return fit
+    reasons = "; ".join(f"{tier.name}: {why_unfit(tier, request, tokens, LEAST_MARGIN)}" for tier in tiers)
     raise NoFeasibleTierError(f"no tier of the menu can serve this request ({reasons})")
 
 

@@ -1,34 +1,39 @@
-"""A request as the router sees it: plain prompt or OpenAI-style chat messages, brought to one form.
+"""A request as the router sees it: plain prompt or conversation, brought to one form.
 
-A prompt ``p`` and ``messages=[{"role": "user", "content": p}]`` are the same request.
+What is asked is read apart from what stands around it: the system prompt, earlier turns, what a program put beside the
+question or found since (reminders, tool calls, tool results), and the definitions of tools. A prompt ``p`` and
+``messages=[{"role": "user", "content": p}]`` are the same request.
 
-What it costs to read a request is bounded. Of a list (messages, parts of a message) with more than 256 items, the first
-and the last 128 are read, and 128 between them stand for all the others. Tool definitions too large to be written out
-are measured from samples in the same way.
+What it costs to read a request is bounded, see `classifier.messages` and `classifier.ask`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from numbers import Integral
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
+
+from classifier.ask import may_be_wrapped, split_ask
+from classifier.errors import InputError
+from classifier.fields import fields_of, json_chars
+from classifier.messages import ASSISTANT, HUMAN, SYSTEM, TOOL, Conversation, Utterance, read_messages
+from classifier.text import Excerpt, excerpt_of_many
 
 Message = Mapping[str, Any]
 
-IMAGE_PART_TYPES = frozenset({"image_url", "image", "input_image"})
-TEXT_PART_TYPES = frozenset({"text", "input_text", "output_text", "refusal"})
+CONTEXT = ("system prompt", "earlier turns", "material", "definitions")
+CONTEXT_HEAD = CONTEXT_TAIL = 512  # characters of each that are read closely
+_CLIPPED_CHARS = 2**19  # of a long text among others, kept at each end
 _SERIALISED_TOOLS = 16
-_READ_AT_EACH_END = 128
-_READ_BETWEEN = 128
-_CLIPPED_CHARS = 2**15  # of a long text among others, kept at each end; more than is ever read closely
-_SMALL = 2**13  # values, and 64 characters each, that are written out as JSON to be measured
-_SAMPLED_ITEMS = 2
-_SAMPLED_DEPTH = 8
+_DESCRIBED_TOOLS = 32
+_DESCRIPTION_CHARS = 60
+_MESSAGES_SEARCHED = 16
 _JSON_FORMATS = frozenset({"json_object", "json_schema"})
 _MOST_TOKENS = 2**53  # beyond any model; whole numbers above cannot all be told apart as floats
+_NOTHING = Excerpt("", 0)
+_CHARS_PER_FIELD = 100  # of a schema that is given as a class
+_NO_REASONING = frozenset({"none", "off", "disabled"})
 
 
 @dataclass(slots=True, unsafe_hash=True)  # nobody changes one, but frozen, making it would take three times as long
@@ -37,18 +42,21 @@ class Request:
 
     Attributes
     ----------
-    text : all message texts in order, joined by newlines; the prompt itself for a plain prompt. Very many messages, and
-        very long ones among others, are represented by their beginnings and ends.
+    text : what is asked last: the prompt itself, or a person's last message without what a program put around it. Very
+        long texts among others are represented by their beginnings and ends.
     max_tokens : limit on the answer's tokens, or None when the caller set none.
     task : the caller's label ("summarization"), or None.
     turns : number of messages that are not system or developer messages; 1 for a plain prompt.
-    system_chars : characters in system and developer messages.
+    context : what is read of each of `CONTEXT`; empty for a plain prompt.
     tools : number of tool or function definitions offered.
     tool_chars : characters of their JSON definitions (extrapolated beyond the first 16 tools).
     tool_calls : number of tool calls and tool results already in the conversation.
-    images : number of image parts.
+    images, files, audio, video : number of such parts.
+    media_tokens : tokens that these are taken to cost.
     json_format : the answer must be JSON (``response_format`` asks for an object or a schema).
     json_schema : the answer must follow a JSON schema.
+    schema_chars : characters of that schema's JSON.
+    reasoning : the caller asks the model to think before it answers.
     unread_chars : characters of what ``text`` leaves out.
     """
 
@@ -56,117 +64,296 @@ class Request:
     max_tokens: int | None = None
     task: str | None = None
     turns: int = 1
-    system_chars: int = 0
+    context: tuple[Excerpt, ...] = ()
     tools: int = 0
     tool_chars: int = 0
     tool_calls: int = 0
     images: int = 0
+    files: int = 0
+    audio: int = 0
+    video: int = 0
+    media_tokens: float = 0.0
     json_format: bool = False
     json_schema: bool = False
+    schema_chars: int = 0
+    reasoning: bool = False
     unread_chars: int = 0
 
     @property
-    def chars(self) -> int:
-        """Characters of the whole text."""
+    def ask_chars(self) -> int:
+        """Characters of what is asked."""
         return len(self.text) + self.unread_chars
 
+    @property
+    def chars(self) -> int:
+        """Characters of all texts, definitions aside."""
+        return self.ask_chars + sum([excerpt.chars for excerpt in self.context[:3]])
 
+    @property
+    def system_chars(self) -> int:
+        """Characters in system and developer messages."""
+        return self.context[0].chars if self.context else 0
+
+    @property
+    def history_chars(self) -> int:
+        """Characters of earlier turns."""
+        return self.context[1].chars if self.context else 0
+
+    @property
+    def material_chars(self) -> int:
+        """Characters of what stands beside the question, and of what was done since."""
+        return self.context[2].chars if self.context else 0
+
+    @property
+    def system(self) -> str:
+        """What is read of the system prompt."""
+        return self.context[0].window if self.context else ""
+
+    @property
+    def history(self) -> str:
+        """What is read of earlier turns."""
+        return self.context[1].window if self.context else ""
+
+    @property
+    def material(self) -> str:
+        """What is read of what stands beside the question, and of what was done since."""
+        return self.context[2].window if self.context else ""
+
+
+# As many parameters as a call has that matter here.
 def make_request(
-    prompt: str | None = None,
+    prompt: Any = None,
     *,
-    messages: Sequence[Message] | None = None,
-    max_tokens: int | None = None,
+    messages: Any = None,
+    max_tokens: Any = None,
     task: str | None = None,
-    tools: Sequence[Any] | None = None,
+    tools: Any = None,
     response_format: Any = None,
+    reasoning: bool = False,
 ) -> Request:
-    """Bring the arguments of a chat-completions call to a `Request`.
+    """Bring the arguments of a call to a `Request`.
+
+    Parameters
+    ----------
+    prompt, messages : exactly one of the two. Messages may be in any form that `classifier.messages` names; a list
+        given as the prompt is taken as messages.
+    max_tokens : a whole number above 0; 0, None and the client's own "not given": no limit.
 
     Raises
     ------
-    TypeError : neither or both of ``prompt`` and ``messages`` were given. Odd content inside messages never raises:
-        what is not text, image or tool call counts as nothing.
+    TypeError : neither or both of ``prompt`` and ``messages`` were given, or the prompt is neither text nor messages.
+    InputError : the messages hold nothing that is understood, or the limit is no whole number.
     """
     if (prompt is None) == (messages is None):
         raise TypeError("give either prompt or messages, not both or neither")
-    kind = _format_type(response_format)
-    limit = min(int(max_tokens), _MOST_TOKENS) if isinstance(max_tokens, Integral) and max_tokens > 0 else None
+    limit = None if max_tokens is None else _limit(max_tokens)
+    if messages is None and not isinstance(prompt, str):
+        if not isinstance(prompt, Sequence | Mapping) or isinstance(prompt, bytes | bytearray):
+            raise TypeError(f"prompt is a value of type {type(prompt).__name__}, expected a text, or messages=[...]")
+        messages = prompt
     if messages is None:
-        assert prompt is not None
-        if not tools and kind is None:
-            return Request(prompt, limit, task)
-        seen = _Seen([prompt], turns=1)
+        if not (tools or response_format or may_be_wrapped(prompt)):
+            return Request(prompt, limit, task, reasoning=reasoning)
+        seen = Conversation([(0, HUMAN, prompt)], turns=1)
     else:
-        seen = _read_each(messages, _read_message)
-    text, clipped = _joined(seen.texts)
+        seen = read_messages(messages)
+    return _request(seen, limit, task, _definitions(tools), response_format, reasoning)
+
+
+def read_arguments(arguments: Mapping[str, Any], task: str | None = None) -> Request:
+    """The request that the arguments of a call make: of ``chat.completions.create``, or of ``responses.create``.
+
+    Raises
+    ------
+    InputError : as `make_request`; also where there are neither ``messages`` nor ``input``.
+    """
+    effort = arguments.get("reasoning_effort") or arguments.get("reasoning") or arguments.get("thinking")
+    if arguments.get("messages") is not None:
+        messages, form = arguments["messages"], arguments.get("response_format")
+    else:
+        messages, form = _input(arguments), _text_format(arguments.get("text") or arguments.get("text_format"))
+    limits = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+    return make_request(
+        messages=messages,
+        max_tokens=next((arguments[name] for name in limits if arguments.get(name)), None),
+        task=task,
+        tools=arguments.get("tools") or arguments.get("functions"),
+        response_format=form,
+        reasoning=_wants_reasoning(effort),
+    )
+
+
+def _input(arguments: Mapping[str, Any]) -> Any:
+    """The messages of a call of the Responses API."""
+    given, instructions = arguments.get("input"), arguments.get("instructions")
+    if given is None and not instructions:
+        raise InputError("messages: found none, expected messages=[...] or input=...")
+    items = [] if given is None else [given] if isinstance(given, str | Mapping) else list(given)
+    return [{"role": "system", "content": instructions}, *items] if isinstance(instructions, str) else items
+
+
+def _text_format(text: Any) -> Any:
+    """The response format within the Responses API's ``text``."""
+    return text.get("format") if isinstance(text, Mapping) else text
+
+
+def _wants_reasoning(effort: Any) -> bool:
+    """Whether a call asks for reasoning, by whichever argument says so."""
+    if isinstance(effort, str):
+        return effort.lower() not in _NO_REASONING
+    found = fields_of(effort) if effort else None
+    if found is None:
+        return False
+    said = found.get("effort") or found.get("type")
+    return bool(found) and not (isinstance(said, str) and said.lower() in _NO_REASONING)
+
+
+def _limit(value: Any) -> int | None:
+    """A limit on tokens; what the client takes as not given is none."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        whole = int(value)
+    elif isinstance(value, float) and value.is_integer():
+        whole = int(value)
+    elif value or value == 0.0 or isinstance(value, bool | str):
+        whole = -1
+    else:
+        return None
+    if whole >= 0:
+        return min(whole, _MOST_TOKENS) or None
+    shown = repr(value)[:40] if isinstance(value, str | Real) else f"a value of type {type(value).__name__}"
+    raise InputError(f"max_tokens is {shown}, expected a whole number above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Definitions:
+    count: int = 0
+    chars: int = 0
+    texts: tuple[str, ...] = ()
+
+
+def _definitions(tools: Any) -> _Definitions:
+    """The tools offered: how many, how large, and the beginnings of what they are called and are for."""
+    if not tools:
+        return _Definitions()
+    if isinstance(tools, Mapping) or not isinstance(tools, Sequence):
+        tools = [tools] if isinstance(tools, Mapping) or not hasattr(tools, "__iter__") else list(tools)
+    head = tools[:_SERIALISED_TOOLS]
+    chars = json_chars(list(head)) * len(tools) // max(1, len(head))
+    described = map(_description, tools[:_DESCRIBED_TOOLS])
+    return _Definitions(len(tools), chars, tuple([text for text in described if text]))
+
+
+def _description(tool: Any) -> str:
+    found = fields_of(tool) or {}
+    inner = found.get("function") or found.get("custom")
+    found = (fields_of(inner) if inner is not None else None) or found
+    texts = [found.get(name) for name in ("name", "type", "description")]
+    return " ".join([text[:_DESCRIPTION_CHARS] for text in texts if isinstance(text, str)])
+
+
+def _request(
+    seen: Conversation, limit: int | None, task: str | None, tools: _Definitions, response_format: Any, reasoning: bool
+) -> Request:
+    kind, schema = _format(response_format)
+    ask, others = _parted(seen)
+    text, clipped = _joined(ask)
+    unread = [0, 0, 0]
+    for message, role, chars in seen.unread:
+        unread[_group(role, message < others.message)] += chars
+    groups = (others.system, others.history, others.material)
+    context = (*map(_excerpt, groups, unread), _excerpt(tools.texts, 0))
+    media = seen.media
     return Request(
         text=text,
         max_tokens=limit,
         task=task,
         turns=seen.turns,
-        system_chars=seen.system_chars,
-        tools=len(tools) if tools else 0,
-        tool_chars=_tool_chars(tools) if tools else 0,
+        context=context if any(excerpt.chars for excerpt in context) else (),
+        tools=tools.count,
+        tool_chars=tools.chars,
         tool_calls=seen.tool_calls,
-        images=seen.images,
+        images=media.get("image", 0),
+        files=media.get("file", 0),
+        audio=media.get("audio", 0),
+        video=media.get("video", 0),
+        media_tokens=seen.media_tokens,
         json_format=kind in _JSON_FORMATS,
         json_schema=kind == "json_schema",
-        unread_chars=seen.unread_chars + clipped,
+        schema_chars=schema,
+        reasoning=reasoning,
+        unread_chars=clipped,
     )
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What some messages, or parts of one, hold."""
+class _Others:
+    """Texts beside what is asked, and the message that asks."""
 
-    texts: list[str] = field(default_factory=list)
-    turns: int = 0
-    system_chars: int = 0
-    tool_calls: int = 0
-    images: int = 0
-    unread_chars: int = 0
-
-    @property
-    def chars(self) -> int:
-        return sum(map(len, self.texts)) + self.unread_chars
-
-    def add(self, other: _Seen) -> None:
-        self.texts += other.texts
-        self.add_unread(other, 1.0)
-        self.unread_chars += other.unread_chars
-
-    def add_unread(self, other: _Seen, times: float) -> None:
-        """Count everything but the texts, as if ``other`` had been seen so many times."""
-        self.turns += round(other.turns * times)
-        self.system_chars += round(other.system_chars * times)
-        self.tool_calls += round(other.tool_calls * times)
-        self.images += round(other.images * times)
+    message: int
+    system: list[str]
+    history: list[str]
+    material: list[str]
 
 
-def _read_each(items: Sequence[Any], read: Callable[[Any, _Seen], None]) -> _Seen:
-    """Read all items, or both ends and a sample of those between."""
-    seen = _Seen()
-    between = len(items) - 2 * _READ_AT_EACH_END
-    if between <= 0:
-        for item in items:
-            read(item, seen)
-        return seen
-    for place in range(_READ_AT_EACH_END):
-        read(items[place], seen)
-    sample = _Seen()
-    count = min(between, _READ_BETWEEN)
-    for each in range(count):
-        read(items[_READ_AT_EACH_END + each * between // count], sample)
-    times = between / count
-    seen.add_unread(sample, times)
-    seen.unread_chars += round((sample.chars + len(sample.texts)) * times)  # with a newline each
-    for place in range(len(items) - _READ_AT_EACH_END, len(items)):
-        read(items[place], seen)
-    return seen
+def _parted(seen: Conversation) -> tuple[list[str], _Others]:
+    """What is asked, and the texts beside it."""
+    message, ask, around = _asked(seen.said)
+    groups: tuple[list[str], list[str], list[str]] = ([], [], around)
+    asks = _spokesman(seen.said, message)
+    for place, role, text in seen.said:
+        if role == SYSTEM and (place != message or asks != SYSTEM):
+            groups[0].append(text)
+        elif place < message:
+            groups[1].append(text)
+        elif place > message or role != asks:
+            groups[2].append(text)
+    return ask, _Others(message, *groups)
+
+
+def _spokesman(said: Sequence[Utterance], message: int) -> int:
+    """Whose words count as the question in the message that asks: a person's where there are any."""
+    roles = {role for place, role, _ in said if place == message}
+    return next((role for role in (HUMAN, TOOL, ASSISTANT, SYSTEM) if role in roles), HUMAN)
+
+
+def _group(role: int, before: bool) -> int:
+    """Where in `CONTEXT` a text belongs that does not ask."""
+    return 0 if role == SYSTEM else 1 if before else 2
+
+
+def _asked(said: Sequence[Utterance]) -> tuple[int, list[str], list[str]]:
+    """The message that asks, its question, and what stands around that in it."""
+    place, searched = len(said) - 1, 0
+    fallback: int | None = None
+    while place >= 0 and searched < _MESSAGES_SEARCHED:
+        message, role, _ = said[place]
+        if role != HUMAN:
+            place -= 1
+            continue
+        searched += 1
+        fallback = message if fallback is None else fallback
+        ask: list[str] = []
+        around: list[str] = []
+        while place >= 0 and said[place][0] == message:
+            _, role, text = said[place]
+            if role == HUMAN:
+                asked = split_ask(text)
+                ask, around = asked.ask + ask, asked.around + around
+            place -= 1
+        if ask:
+            return message, ask, around
+    if fallback is None:
+        fallback = next((number for number, role, _ in reversed(said) if role != SYSTEM), said[-1][0] if said else 0)
+    asks = _spokesman(said, fallback)
+    return fallback, [text for number, role, text in said if number == fallback and role == asks], []
+
+
+def _excerpt(texts: Sequence[str], unread: int) -> Excerpt:
+    return excerpt_of_many(texts, CONTEXT_HEAD, CONTEXT_TAIL, unread) if texts or unread else _NOTHING
 
 
 def _joined(texts: Sequence[str]) -> tuple[str, int]:
-    """The texts joined by newlines, long ones clipped in the middle; and how many characters that left out."""
+    """The texts joined by newlines, very long ones clipped in the middle; and how many characters that left out."""
     if len(texts) == 1:
         return texts[0], 0
     clipped = [
@@ -175,98 +362,13 @@ def _joined(texts: Sequence[str]) -> tuple[str, int]:
     return "\n".join(clipped), sum(map(len, texts)) - sum(map(len, clipped))
 
 
-def _read_message(value: Any, seen: _Seen) -> None:
-    message = _as_mapping(value)
-    if message is None:
-        return
-    content, role, calls = message.get("content"), message.get("role"), message.get("tool_calls")
-    if isinstance(content, str):
-        seen.texts.append(content)
-        chars = len(content)
-    else:
-        parts = _read_each(content, _read_part) if isinstance(content, Sequence) else _Seen()
-        seen.add(parts)
-        chars = parts.chars
-    if role in ("system", "developer"):
-        seen.system_chars += chars
-    else:
-        seen.turns += 1
-    if calls and isinstance(calls, Sequence) and not isinstance(calls, str):
-        seen.tool_calls += len(calls)
-    if role in ("tool", "function") or message.get("function_call"):
-        seen.tool_calls += 1
-
-
-def _as_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A message or part as a mapping; the OpenAI client's own objects (pydantic models) are dumped."""
-    if isinstance(value, (dict, Mapping)):  # a dictionary is told apart at once
-        return value
-    dump = getattr(value, "model_dump", None)
-    dumped = dump() if callable(dump) and not isinstance(value, type) else None
-    return dumped if isinstance(dumped, Mapping) else None
-
-
-def _read_part(value: Any, seen: _Seen) -> None:
-    if isinstance(value, str):
-        seen.texts.append(value)
-        return
-    part = _as_mapping(value)
-    kind = part.get("type") if part is not None else None
-    if part is None or not isinstance(kind, str | None):
-        return
-    if kind in IMAGE_PART_TYPES:
-        seen.images += 1
-    elif kind in TEXT_PART_TYPES or kind is None:
-        text = part.get("text") or part.get("refusal")
-        if isinstance(text, str):
-            seen.texts.append(text)
-
-
-def _tool_chars(tools: Sequence[Any]) -> int:
-    head = tools[:_SERIALISED_TOOLS]
-    if _is_small(head):
-        try:
-            chars = len(json.dumps(head, default=str))
-        except (TypeError, ValueError, RecursionError):
-            chars = 400 * len(head)
-    else:
-        chars = _sampled_chars(head, _SAMPLED_DEPTH)
-    return chars * len(tools) // max(1, len(head))
-
-
-def _is_small(value: Any) -> bool:
-    """Whether a value can be written out as JSON at little cost; looks at no more than it takes to know."""
-    left, waiting = _SMALL, [value]
-    while waiting and left > 0:
-        item = waiting.pop()
-        if isinstance(item, str):
-            left -= len(item) // 64
-        elif isinstance(item, (dict, list, tuple)):
-            left -= len(item)
-            if left > 0:
-                waiting += [*item, *item.values()] if isinstance(item, dict) else item
-    return left > 0
-
-
-def _sampled_chars(value: Any, depth: int) -> int:
-    """Characters of a value's JSON, about: a container's from a few of its items, spread over it."""
-    if isinstance(value, str):
-        return len(value) + 2
-    if not isinstance(value, (dict, list, tuple)) or not value or not depth:
-        return 8
-    if isinstance(value, dict):
-        sample = [part for item in islice(value.items(), _SAMPLED_ITEMS) for part in item]
-    else:
-        sample = list(value[:_SAMPLED_ITEMS])
-    chars = sum(_sampled_chars(part, depth - 1) + 2 for part in sample)
-    return chars * len(value) // min(len(value), _SAMPLED_ITEMS)
-
-
-def _format_type(response_format: Any) -> str | None:
-    """The type of an OpenAI ``response_format``; a class given as one (structured outputs) is a JSON schema."""
+def _format(response_format: Any) -> tuple[str | None, int]:
+    """The type of a ``response_format`` and its JSON's size; a class given as one (structured outputs) is a schema."""
     if not response_format:  # the client's own "not given" is false, too
-        return None
-    if isinstance(response_format, Mapping):
-        kind = response_format.get("type")
-        return kind if isinstance(kind, str) else None
-    return "json_schema"
+        return None, 0
+    if not isinstance(response_format, Mapping):
+        return "json_schema", _CHARS_PER_FIELD * len(getattr(response_format, "model_fields", ()))
+    kind = response_format.get("type")
+    if not isinstance(kind, str):
+        return None, 0
+    return kind, json_chars(response_format) if kind == "json_schema" else 0

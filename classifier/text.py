@@ -1,20 +1,27 @@
 """One bounded pass over a request's text: what every feature and the token estimate start from.
 
 The text is looked at through a window (head and tail), as UTF-8 bytes, so that its cost is bounded and nearly all of
-the work is done by compiled code: a translation table, a histogram, a split.
+the work is done by compiled code: a translation table, a histogram, a split. Of what lies between head and tail a
+sample is kept, by which its tokens are estimated.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 HEAD_CHARS = 2048
 TAIL_CHARS = 1024
+SAMPLES = 24  # pieces, spread over what a window leaves out
+SAMPLE_CHARS = 64  # of each
 
 
 class ByteClass(IntEnum):
@@ -117,39 +124,112 @@ _UNSPACED_WORDS = re.compile(rb"%b|(?:(?!%b)[0-9a-z_\x80-\xff])+" % (_UNSPACED, 
 _UNSPACED_CLASSES = [*UNSPACED_CLASSES, ByteClass.ASTRAL]
 
 
+class Excerpt(NamedTuple):
+    """What is read of a text.
+
+    Attributes
+    ----------
+    window : the text itself, or its head and tail joined by a newline when it is longer than both together.
+    chars : characters of the whole text.
+    sample : pieces of what the window leaves out, joined by newlines.
+    rest : characters that the window leaves out.
+    """
+
+    window: str
+    chars: int
+    sample: str = ""
+    rest: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class TextScan:
     """What one pass over a text found.
 
     Attributes
     ----------
-    chars : characters of the whole text.
-    window : the text itself, or its head and tail joined by a newline when it is longer than both together.
+    excerpt : what was read of it.
     lowered : the window's lower-cased UTF-8 bytes.
     words : the window's lower-cased words as UTF-8 bytes, in order.
     classes : (len(ByteClass),) int64, the window's bytes by class.
     """
 
-    chars: int
-    window: str
+    excerpt: Excerpt
     lowered: bytes
     words: list[bytes]
     classes: NDArray[np.int64]
 
+    @property
+    def window(self) -> str:
+        """What is read closely."""
+        return self.excerpt.window
 
-def text_window(text: str) -> str:
-    """What is read of a text: all of it, or its head and tail joined by a newline."""
-    return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+    @property
+    def chars(self) -> int:
+        """Characters of the whole text."""
+        return self.excerpt.chars
 
 
 def scan_text(text: str, unread_chars: int = 0) -> TextScan:
     """Scan ``text``; any string is welcome, lone surrogates included. ``unread_chars`` more belong to the whole."""
-    chars, window = len(text) + unread_chars, text_window(text)
+    excerpt = excerpt_of(text, unread_chars)
+    return TextScan(excerpt, *read_window(excerpt.window))
+
+
+def excerpt_of(text: str, unread_chars: int = 0) -> Excerpt:
+    """What is read of a text by itself; ``unread_chars`` more belong to the whole."""
+    chars = len(text)
+    rest = chars - HEAD_CHARS - TAIL_CHARS
+    if rest <= 0:
+        return Excerpt(text, chars + unread_chars, "", unread_chars)
+    if rest <= SAMPLES * SAMPLE_CHARS:
+        sample = text[HEAD_CHARS:-TAIL_CHARS]
+    else:
+        sample = "\n".join([text[start : start + SAMPLE_CHARS] for start in _starts(HEAD_CHARS, rest)])
+    window = f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+    return Excerpt(window, chars + unread_chars, sample, rest + unread_chars)
+
+
+def excerpt_of_many(texts: Sequence[str], head: int, tail: int, unread_chars: int = 0) -> Excerpt:
+    """What is read of some texts, joined by newlines, through a window of so many characters at either end.
+
+    ``unread_chars`` more belong to the whole. The texts are never joined where they are longer than the window.
+    """
+    chars = sum(map(len, texts)) + max(0, len(texts) - 1)
+    rest = chars - head - tail
+    if rest <= 0:
+        return Excerpt("\n".join(texts), chars + unread_chars, "", unread_chars)
+    ends = list(accumulate([len(text) + 1 for text in texts], initial=0))
+    window = f"{_cut(texts, ends, 0, head)}\n{_cut(texts, ends, chars - tail, chars)}"
+    if rest <= SAMPLES * SAMPLE_CHARS:
+        sample = _cut(texts, ends, head, chars - tail)
+    else:
+        sample = "\n".join([_cut(texts, ends, start, start + SAMPLE_CHARS) for start in _starts(head, rest)])
+    return Excerpt(window, chars + unread_chars, sample, rest + unread_chars)
+
+
+def _starts(head: int, rest: int) -> range:
+    """Where the pieces of a sample begin, evenly spread over so many characters after the head."""
+    step = (rest - SAMPLE_CHARS) // (SAMPLES - 1)
+    return range(head, head + step * SAMPLES, step)[:SAMPLES]
+
+
+def _cut(texts: Sequence[str], ends: Sequence[int], start: int, end: int) -> str:
+    """A part of the texts joined by newlines; ``ends``: where each begins there, and last, where one more would."""
+    place = bisect_right(ends, start) - 1
+    parts = []
+    while place < len(texts) and ends[place] < end:
+        parts.append(texts[place][max(0, start - ends[place]) : end - ends[place]])
+        place += 1
+    return "\n".join(parts)
+
+
+def read_window(window: str) -> tuple[bytes, list[bytes], NDArray[np.int64]]:
+    """A window's lower-cased bytes, its words and its bytes by class, as `TextScan` has them."""
     raw = window.encode("utf-8", "surrogatepass")
     classes = np.bincount(np.frombuffer(raw.translate(CLASS_OF_BYTE), np.uint8), minlength=len(ByteClass))
     if window.isascii():
-        return TextScan(chars, window, raw.translate(LOWER_BYTES), raw.translate(WORD_BYTES).split(), classes)
+        return raw.translate(LOWER_BYTES), raw.translate(WORD_BYTES).split(), classes
     lowered = window.lower().encode("utf-8", "surrogatepass")
     spaced = _WIDE_PUNCTUATION.sub(b" ", lowered).translate(WORD_BYTES)
     words = _UNSPACED_WORDS.findall(spaced) if classes[_UNSPACED_CLASSES].any() else spaced.split()
-    return TextScan(chars, window, lowered, words, classes)
+    return lowered, words, classes

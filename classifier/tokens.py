@@ -20,10 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from classifier.errors import InputError
-from classifier.text import ByteClass, TextScan
+from classifier.text import Excerpt
+from classifier.token_estimate import hundredths
 from classifier.untrusted import quoted
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 ESTIMATE = "estimate"
 AUTO = "auto"
-TokenCounter = Callable[[TextScan], float]
+TokenCounter = Callable[[Excerpt], float]
 
 _log = logging.getLogger(__name__)
 _BLOBS = "https://openaipublic.blob.core.windows.net/encodings/"
@@ -43,52 +42,19 @@ _ENCODINGS = {
 
 _REMEDY = f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {ESTIMATE}"
 
-# Hundredths of a token, so that sums are whole numbers and do not depend on their order.
-HUNDREDTHS_PER_WORD = 62
-# Per character, by the class of the character's first byte; continuation bytes count nothing.
-_HUNDREDTHS_PER_CHAR = {
-    ByteClass.LOWER: 9,
-    ByteClass.UPPER: 42,
-    ByteClass.DIGIT: 65,
-    ByteClass.NEWLINE: 25,
-    ByteClass.PUNCTUATION: 90,
-    ByteClass.QUESTION: 70,
-    ByteClass.QUOTE: 55,
-    ByteClass.BRACKET: 50,
-    ByteClass.OPERATOR: 110,
-    ByteClass.CODE: 30,
-    ByteClass.TEX: 60,
-    ByteClass.LATIN: 100,
-    ByteClass.CYRILLIC: 40,
-    ByteClass.SEMITIC: 77,
-    ByteClass.INDIC: 100,
-    ByteClass.SOUTHEAST: 190,
-    ByteClass.SYMBOL: 100,
-    ByteClass.KANA: 90,
-    ByteClass.HAN: 110,
-    ByteClass.HANGUL: 115,
-    ByteClass.FULLWIDTH: 90,
-    ByteClass.ASTRAL: 250,
-}
-HUNDREDTHS = np.array([_HUNDREDTHS_PER_CHAR.get(kind, 0) for kind in ByteClass])
+
+def estimate_tokens(excerpt: Excerpt) -> float:
+    """Tokens by `classifier.token_estimate`; what the window leaves out is estimated from the sample."""
+    return counted(excerpt, hundredths) / 100
 
 
-def estimate_tokens(scan: TextScan) -> float:
-    """Tokens by a linear formula in the scan's byte classes and words, fitted to cl100k_base.
-
-    ``benchmarks/token_estimate.py`` fits it again and prints its error by language. Beyond the window the text is taken
-    to go on at the window's tokens per character.
-    """
-    if not scan.window:
-        return 0.0
-    hundredths = int(HUNDREDTHS.dot(scan.classes)) + HUNDREDTHS_PER_WORD * _spaced_words(scan)
-    return hundredths / 100 * scan.chars / len(scan.window)
-
-
-def _spaced_words(scan: TextScan) -> int:
-    """Words of scripts that part words by spaces; the others' characters are counted by class already."""
-    unspaced = int(scan.classes[ByteClass.INDIC :].sum()) - int(scan.classes[ByteClass.CONTINUATION])
-    return max(0, len(scan.words) - unspaced)
+def counted(excerpt: Excerpt, count: Callable[[str], int]) -> float:
+    """Tokens of a text by what counts those of its window and of its sample, in the counter's unit."""
+    found = float(count(excerpt.window))
+    if excerpt.rest:
+        known = excerpt.sample or excerpt.window
+        found += float(count(known)) * excerpt.rest / max(1, len(known))
+    return found
 
 
 def token_counter(name: str) -> TokenCounter:
@@ -104,18 +70,17 @@ def token_counter(name: str) -> TokenCounter:
 
 
 class ExactCounter:
-    """Counts tokens with a vocabulary; beyond the window the text is taken to go on at the window's rate."""
+    """Counts tokens with a vocabulary; those of what the window leaves out are estimated from the sample's."""
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encode = encoding.encode_ordinary
 
-    def __call__(self, scan: TextScan) -> float:
-        """Tokens of a scanned text."""
-        return self.count(scan.chars, scan.window)
+    def __call__(self, excerpt: Excerpt) -> float:
+        """Tokens of a text."""
+        return counted(excerpt, self._count)
 
-    def count(self, chars: int, window: str) -> float:
-        """Tokens of a text with ``chars`` characters, from its window."""
-        return len(self._encode(window)) * chars / len(window) if window else 0.0
+    def _count(self, text: str) -> int:
+        return len(self._encode(text))
 
 
 def resolve_tokens(name: str) -> str:

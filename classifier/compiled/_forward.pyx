@@ -12,11 +12,13 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 import numpy as np
 
+from classifier.features import CONTEXT_FROM
 from classifier.model import DENSE_CLIP, LOGIT_LIMIT, LEAST_PROBABILITY
 
 cdef double dense_clip = DENSE_CLIP
 cdef double logit_limit = LOGIT_LIMIT
 cdef double sure = LEAST_PROBABILITY
+cdef uint32_t context_from = CONTEXT_FROM
 
 cdef extern from *:
     """
@@ -272,7 +274,7 @@ cdef class Forward:
     cdef const double[:, :, ::1] bends
     cdef const double[::1] bias, shift
     cdef int tiers, reference, projected
-    cdef double[::1] words, grams, placed, total, forests
+    cdef double[::1] words, grams, context, placed, total, forests
     cdef double[:, ::1] expected
     cdef bint grown, adequacy, bent
     cdef float[::1] inputs
@@ -290,7 +292,7 @@ cdef class Forward:
         if self.bent and (self.bends.shape[0] != self.tiers or self.bends.shape[1] != 2 or not self.bends.shape[2]):
             raise ValueError("the bends do not fit the tiers")
         self.expected = np.empty((3, self.tiers))
-        self.words, self.grams = np.empty(terms.width), np.empty(terms.width)
+        self.words, self.grams, self.context = np.empty(terms.width), np.empty(terms.width), np.empty(terms.width)
         self.total = np.empty(self.dense.shape[1])
 
     def grow(self, Forest forest, share, TermRows projection, shift, task_means):
@@ -400,15 +402,25 @@ cdef class Forward:
         self, const uint32_t* terms, Py_ssize_t words, Py_ssize_t grams, const double* dense, Py_ssize_t task,
         double* total, float* inputs,
     ) noexcept nogil:
-        """What the linear model says before calibration, and the forest's inputs where there is one."""
+        """What the linear model says before calibration, and the forest's inputs where there is one.
+
+        ``grams``: how many terms follow those of words, of byte n-grams and of the context.
+        """
         cdef int output
         cdef const double* scaled = self.scaler.write(dense)
         cdef double word_length = self._unit_sum(terms, words, &self.words[0])
+        cdef Py_ssize_t others = grams
+        while grams and terms[words + grams - 1] >= context_from:
+            grams -= 1
         self._unit_sum(terms + words, grams, &self.grams[0])
+        self._unit_sum(terms + words + grams, others - grams, &self.context[0])
         task = task if task >= 0 else self.tasks.shape[0] - 1
         _multiply(scaled, self.dense, total)
         for output in range(2 * self.tiers):
-            total[output] += self.words[output] + self.grams[output] + self.tasks[task, output] + self.bias[output]
+            total[output] += (
+                self.words[output] + self.grams[output] + self.context[output]
+                + self.tasks[task, output] + self.bias[output]
+            )
         if self.grown:
             self._place(terms, words, word_length, scaled, task, inputs)
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.text import Excerpt
+
 WRITTEN_TWICE: dict[str, tuple[int, int]]  # by name, a constant as compiled and as defined in Python
 
 class Scanner:
@@ -27,7 +29,7 @@ class Scanner:
 
     Raises
     ------
-    ValueError : there are more than 32 marks, 1,024 groups or 16 numbers, or a mark is longer than 16 bytes.
+    ValueError : there are more than 32 marks, 1,024 groups or 32 numbers, or a mark is longer than 16 bytes.
     """
 
     steps: int
@@ -43,40 +45,51 @@ class Scanner:
         groups: int,
         form: int,
     ) -> None: ...
-    def scan(self, window: str, chars: float, tokens: float | None, form: tuple[float, ...]) -> tuple[int, int, float]:
-        """Read a text into `terms` and `dense`: how many terms, how many of them are word n-grams, and tokens.
+    def scan(
+        self,
+        ask: Excerpt,
+        counted: tuple[float, float] | None,
+        form: tuple[float, ...],
+        context: tuple[Excerpt, ...],
+    ) -> tuple[int, int, float, float]:
+        """Read a request into `terms` and `dense`.
 
         While it reads a long text it lets go of the interpreter's lock.
 
         Parameters
         ----------
-        window : as `classifier.text.text_window` makes it.
-        chars : characters of the whole text.
-        tokens : tokens of the whole text; None: estimate them.
-        form : numbers on the request's form, without the last (question marks at the very end).
-
-        Raises
-        ------
-        ValueError : the window is longer than `classifier.text.text_window` makes it, or the form has other numbers.
-        """
-    def read_many(
-        self,
-        windows: list[str],
-        chars: NDArray[np.float64],
-        tokens: NDArray[np.float64] | None,
-        forms: NDArray[np.float64],
-    ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """`scan` for n texts, without the interpreter's lock.
-
-        Parameters
-        ----------
-        windows : n of them; chars, tokens : (n,), or None as in `scan`.
-        forms : (n, f); the last column is written to.
+        ask : what is read of what is asked, as `classifier.text.excerpt_of` makes it.
+        counted : tokens of what is asked, and of the texts around it; None: estimate them.
+        form : numbers on the request's form, without the last two (tokens around the ask, question marks at its end).
+        context : what is read of each part of `classifier.request.CONTEXT`; empty: there is nothing around the ask.
 
         Returns
         -------
-        Terms of all texts in order; (n + 1,) where each text's begin, and the last's end; (n,) how many are of words;
-        (n, d) dense features; (n,) tokens.
+        How many terms there are, how many of them are word n-grams of the ask, and tokens as ``counted`` has them.
+
+        Raises
+        ------
+        ValueError : a window is longer than `classifier.text` makes it, the form has other numbers, or the context has
+            more parts.
+        """
+    def read_many(
+        self,
+        asks: list[Excerpt],
+        counted: NDArray[np.float64] | None,
+        forms: NDArray[np.float64],
+        contexts: list[tuple[Excerpt, ...]],
+    ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """`scan` for n requests, without the interpreter's lock.
+
+        Parameters
+        ----------
+        asks, contexts : n of them; counted : (n, 2), or None as in `scan`.
+        forms : (n, f); the last two columns are written to.
+
+        Returns
+        -------
+        Terms of all requests in order; (n + 1,) where each one's begin, and the last's end; (n,) how many are of words;
+        (n, d) dense features; (n,) tokens of all texts.
 
         Raises
         ------

@@ -9,13 +9,16 @@ are above 4,095 or not whole: numpy's and the C library's may differ by a few pa
 import os
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_KIND
 from libc.math cimport log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
 from classifier.features import (
+    CONTEXT_BITS,
+    CONTEXT_FROM as FIRST_CONTEXT_BUCKET,
     FIRST_MULTIPLIER as FIRST,
     LONG_WORD as LONG,
     N_BUCKETS,
@@ -23,10 +26,23 @@ from classifier.features import (
     SECOND_MULTIPLIER as SECOND,
     SIZES as SIZE_NAMES,
     TERM_BITS,
+    TEXTS as COUNTED_TEXTS,
     WORD_MULTIPLIER,
 )
 from classifier.text import CLASS_OF_BYTE, HEAD_CHARS, LOWER_BYTES, TAIL_CHARS, UNSPACED_CLASSES, WORD_BYTES, ByteClass
-from classifier.tokens import HUNDREDTHS, HUNDREDTHS_PER_WORD
+from classifier.request import CONTEXT
+from classifier.token_estimate import (
+    AFTER,
+    ASTRAL as ASTRAL_KIND,
+    EMOJI as EMOJI_KIND,
+    EMOJI_FROM as FIRST_EMOJI,
+    EMOJI_TO as AFTER_EMOJI,
+    GROUP_OF_KIND,
+    GROUPS as CHAR_GROUPS,
+    KIND_OF_CHAR,
+    PAIRS,
+    RATES,
+)
 
 cdef extern from *:
     """
@@ -53,16 +69,26 @@ cdef enum:
     MOST_MARKS = 32
     MOST_MARK_BYTES = 16
     MOST_GROUPS = 1024
-    MOST_TERMS = 2 * MOST_WORDS + MOST_BYTES
-    MOST_FORM = 16
+    MOST_PARTS = 4  # of the context
+    TEXTS = 3  # of these, whose tokens count
+    MOST_TERMS = (2 + MOST_PARTS) * MOST_WORDS + MOST_BYTES
+    MOST_FORM = 32
     UNLOCKED = 2000  # bytes, above which letting other threads run meanwhile is worth what it costs
     SHIFT = 14  # from 32 bits to a bucket's 18
-    HALF = 1 << 18  # buckets of word n-grams; as many of byte n-grams follow
-    BITMAP = 2 * HALF // 64
+    HALF = 1 << 18  # buckets of word n-grams; as many of byte n-grams follow, then those of the context's words
+    CONTEXT_SHIFT = 16
+    CONTEXT_FROM = 2 * HALF
+    BITMAP = (CONTEXT_FROM + (1 << 16)) // 64
     SUMMARY = BITMAP // 64
     SIZES = 10
     LONG_WORD = 8
     EXACT_LOGS = 4096
+    PLANE = 1 << 16  # characters whose kind a table tells
+    GROUPS = 7
+    LETTERS = 26
+    ASCII = 128
+    EMOJI_FROM = 0x1F000
+    EMOJI_TO = 0x20000
 
 cdef enum Role:  # a character's part in words
     BETWEEN = 0
@@ -82,6 +108,13 @@ WRITTEN_TWICE = {
     "SHIFT": (SHIFT, 32 - TERM_BITS),
     "HALF": (HALF, N_WORD_BUCKETS),
     "BITMAP": (64 * BITMAP, N_BUCKETS),
+    "CONTEXT_FROM": (CONTEXT_FROM, FIRST_CONTEXT_BUCKET),
+    "CONTEXT_SHIFT": (CONTEXT_SHIFT, 32 - CONTEXT_BITS),
+    "MOST_PARTS": (MOST_PARTS, len(CONTEXT)),
+    "TEXTS": (TEXTS, COUNTED_TEXTS),
+    "GROUPS": (GROUPS, len(CHAR_GROUPS)),
+    "EMOJI_FROM": (EMOJI_FROM, FIRST_EMOJI),
+    "EMOJI_TO": (EMOJI_TO, AFTER_EMOJI),
     "SIZES": (SIZES, len(SIZE_NAMES)),
     "LONG_WORD": (LONG_WORD, LONG),
     "MULTIPLIER": (MULTIPLIER, int(WORD_MULTIPLIER)),
@@ -107,19 +140,32 @@ cdef struct Entry:
     int32_t group
     int32_t next  # position of the next entry in the same slot, from 1; 0: none
 
-cdef struct Text:
-    const uint8_t* raw  # UTF-8
+cdef struct Chars:  # characters as Python keeps them
+    int width  # bytes of each: 1, 2 or 4; 0: all are ASCII
+    const void* data
+    Py_ssize_t length
+
+cdef struct Text:  # an excerpt
+    const uint8_t* raw  # the window, as UTF-8
     const uint8_t* lowered
     int raw_length
     int lowered_length
-    int chars  # of the window
+    Chars window
+    Chars sample
+    double chars
+    double rest
 
 cdef uint8_t class_of[256]
 cdef uint8_t lower_of[256]
 cdef uint8_t in_word[256]
 cdef uint8_t is_unspaced[CLASSES]
-cdef int64_t hundredths[CLASSES]
-cdef int64_t hundredths_per_word = HUNDREDTHS_PER_WORD
+cdef uint8_t kind_of[PLANE]
+cdef uint8_t group_of[256]
+cdef int64_t rates[256]
+cdef uint16_t ascii_cost[ASCII][ASCII]  # of a character after another
+cdef int64_t after[GROUPS][GROUPS]
+cdef int64_t pairs[LETTERS + 1][LETTERS + 1]  # the last row and column: no letter
+cdef int space_group = CHAR_GROUPS.index("space"), emoji_kind = EMOJI_KIND, astral_kind = ASTRAL_KIND
 cdef uint32_t crc_of[256]
 cdef double log_of[EXACT_LOGS]
 # Drawn anew in every process, so that nobody can write a text whose words share their places in hash tables.
@@ -138,12 +184,93 @@ def _fill_tables():
         in_word[byte] = WORD_BYTES[byte] != ord(" ")
         crc_of[byte] = _crc_of_byte(byte)
     for kind in ByteClass:
-        hundredths[kind], is_unspaced[kind] = HUNDREDTHS[kind], kind in UNSPACED_CLASSES
+        is_unspaced[kind] = kind in UNSPACED_CLASSES
     for number, value in enumerate(np.log1p(np.arange(EXACT_LOGS, dtype=np.float64)).tolist()):
         log_of[number] = value
+    for char, kind in enumerate(KIND_OF_CHAR.tolist()):
+        kind_of[char] = kind
+    for kind, (rate, group) in enumerate(zip(RATES.tolist(), GROUP_OF_KIND.tolist())):
+        rates[kind], group_of[kind] = rate, group
+    for row in range(GROUPS):
+        for column in range(GROUPS):
+            after[row][column] = AFTER[row, column]
+    for row in range(LETTERS):
+        for column in range(LETTERS):
+            pairs[row][column] = PAIRS[row, column]
+    for row in range(ASCII):
+        for column in range(ASCII):
+            ascii_cost[row][column] = (
+                rates[kind_of[column]] + after[group_of[kind_of[row]]][group_of[kind_of[column]]]
+                + pairs[_letter(row)][_letter(column)]
+            )
+
+
+cdef int _letter(uint32_t char) noexcept nogil:
+    cdef int letter = <int>(char | 0x20) - 0x61
+    return letter if 0 <= letter < LETTERS else LETTERS
 
 
 _fill_tables()
+
+
+cdef inline uint32_t _char(const Chars* text, Py_ssize_t place) noexcept nogil:
+    if text.width <= 1:
+        return (<const uint8_t*>text.data)[place]
+    return (<const uint16_t*>text.data)[place] if text.width == 2 else (<const uint32_t*>text.data)[place]
+
+
+cdef int64_t _hundredths_of_ascii(const uint8_t* text, Py_ssize_t length) noexcept nogil:
+    cdef int64_t total = 0
+    cdef Py_ssize_t place
+    cdef uint32_t last = c" "
+    for place in range(length):
+        total += ascii_cost[last][text[place]]
+        last = text[place]
+    return total
+
+
+cdef int64_t _hundredths(const Chars* text) noexcept nogil:
+    """`classifier.token_estimate.hundredths`."""
+    cdef int64_t total = 0
+    cdef int kind, group, letter, last_group = space_group, last_letter = LETTERS
+    cdef Py_ssize_t place
+    cdef uint32_t char
+    if text.width == 0:
+        return _hundredths_of_ascii(<const uint8_t*>text.data, text.length)
+    for place in range(text.length):
+        char = _char(text, place)
+        if char < PLANE:
+            kind = kind_of[char]
+        else:
+            kind = emoji_kind if EMOJI_FROM <= char < EMOJI_TO else astral_kind
+        group = group_of[kind]
+        letter = _letter(char)
+        total += rates[kind] + after[last_group][group] + pairs[last_letter][letter]
+        last_group, last_letter = group, letter
+    return total
+
+
+cdef double _estimate_tokens(const Text* text) noexcept nogil:
+    cdef double found = _hundredths(&text.window)
+    cdef const Chars* known = &text.sample if text.sample.length else &text.window
+    if text.rest:
+        found += <double>_hundredths(known) * text.rest / max(1, known.length)
+    return found / 100.0
+
+
+cdef Chars _chars(str text):
+    return Chars(0 if text.isascii() else PyUnicode_KIND(text), PyUnicode_DATA(text), len(text))
+
+
+cdef Text _text(excerpt, list kept):
+    """An excerpt; the bytes made for it are kept in the list."""
+    cdef str window, sample
+    cdef double chars, rest
+    window, chars, sample, rest = excerpt
+    cdef bytes raw = window.encode("utf-8", "surrogatepass"), lowered = _lowered(window, raw)
+    kept.append(raw)
+    kept.append(lowered)
+    return Text(raw, lowered, len(raw), len(lowered), _chars(window), _chars(sample), chars, rest)
 
 
 cdef inline double _log1p(double number) noexcept nogil:
@@ -295,90 +422,112 @@ cdef class Scanner:
     def __dealloc__(self):
         PyMem_Free(self.found_parts)
 
-    def scan(self, str window not None, double chars, object tokens, tuple form not None):
+    def scan(self, ask, tuple counted, tuple form not None, tuple context not None):
         """See the stub."""
-        cdef bytes raw = window.encode("utf-8", "surrogatepass"), lowered = _lowered(window, raw)
-        cdef Text text = Text(raw, lowered, len(raw), len(lowered), len(window))
+        cdef Text texts[MOST_PARTS + 1]
         cdef double numbers[MOST_FORM]
-        cdef bint estimate = tokens is None
-        cdef double counted = 0.0 if estimate else tokens
-        cdef int each
-        if len(form) + 1 != self.form:
-            raise ValueError(f"{len(form)} numbers on the form where {self.form - 1} are expected")
-        for each in range(self.form - 1):
+        cdef double tokens[2]
+        cdef list kept = []
+        cdef int each, parts = len(context)
+        if len(form) + 2 != self.form:
+            raise ValueError(f"{len(form)} numbers on the form where {self.form - 2} are expected")
+        if parts > MOST_PARTS:
+            raise ValueError(f"a context of {parts} parts, expected {MOST_PARTS} at most")
+        texts[0] = _text(ask, kept)
+        for each in range(parts):
+            texts[each + 1] = _text(context[each], kept)
+        for each in range(self.form - 2):
             numbers[each] = form[each]
-        numbers[self.form - 1] = lowered.rstrip().endswith(self.question_marks)
-        if text.raw_length > UNLOCKED:
+        numbers[self.form - 1] = (<bytes>kept[1]).rstrip().endswith(self.question_marks)
+        if counted is not None:
+            tokens[0], tokens[1] = counted
+        if texts[0].raw_length > UNLOCKED:
             with nogil:
-                self._read(&text, chars, &counted, estimate, numbers)
+                self._read(texts, parts, tokens, counted is None, numbers, &self.numbers[0], &self.buckets[0])
         else:
-            self._read(&text, chars, &counted, estimate, numbers)
-        return self.found_terms, self.found_word_terms, counted
+            self._read(texts, parts, tokens, counted is None, numbers, &self.numbers[0], &self.buckets[0])
+        return self.found_terms, self.found_word_terms, tokens[0], tokens[1]
 
     cdef void _read(
-        self, const Text* text, double chars, double* tokens, bint estimate, const double* form
+        self, const Text* texts, int parts, double* tokens, bint estimate, double* form, double* dense, uint32_t* terms
     ) noexcept nogil:
-        """Read a text into this scanner's own memory."""
-        self._scan(text)
+        """Read what is asked and the parts around it; write the dense features and the terms."""
+        cdef int part
         if estimate:
-            tokens[0] = self._estimate_tokens(chars, text.chars)
-        self._write_dense(&self.numbers[0], chars, tokens[0], form)
+            tokens[0], tokens[1] = _estimate_tokens(&texts[0]), 0.0
+            for part in range(1, min(parts, TEXTS) + 1):
+                tokens[1] += _estimate_tokens(&texts[part])
+        form[self.form - 2] = tokens[1]
+        self._scan(&texts[0])
+        self._write_dense(dense, texts[0].chars, tokens[0], form)
         self.found_word_terms = self._mark_words()
         self.found_terms = self.found_word_terms + self._mark_grams()
-        self._write_terms(&self.buckets[0])
+        for part in range(1, parts + 1):
+            if texts[part].lowered_length:
+                self._hold(&texts[part])
+                self._split()
+                self.found_terms += self._mark_context(part)
+        self._write_terms(terms)
 
-    def read_many(self, list windows not None, const double[::1] chars not None, tokens, forms not None):
+    def read_many(self, list asks not None, counted, forms not None, list contexts not None):
         """See the stub."""
-        cdef int row, rows = len(windows)
+        cdef int row, rows = len(asks)
         cdef double[:, ::1] numbers = forms
-        cdef bint estimate = tokens is None
-        counted = np.empty(rows) if estimate else np.array(tokens, np.float64)
-        if rows != len(chars) or rows != len(counted) or rows != len(forms):
-            raise ValueError("windows, chars, tokens and forms differ in length")
+        cdef bint estimate = counted is None
+        tokens = np.empty((rows, 2)) if estimate else np.array(counted, np.float64).reshape(-1, 2)
+        if rows != len(contexts) or rows != len(tokens) or rows != len(forms):
+            raise ValueError("asks, tokens, forms and contexts differ in length")
         if numbers.shape[1] != self.form:
             raise ValueError(f"{numbers.shape[1]} numbers on the forms where {self.form} are expected")
-        cdef list lowered = []
-        cdef Py_ssize_t most = 0
-        cdef Text* texts = <Text*>PyMem_Malloc(max(rows, 1) * sizeof(Text))
+        cdef list kept = []
+        cdef Py_ssize_t most = 0, place = 0
+        cdef int64_t[::1] starts = np.cumsum([0, *[1 + len(context) for context in contexts]], dtype=np.int64)
+        if any(len(context) > MOST_PARTS for context in contexts):
+            raise ValueError(f"a context of more than {MOST_PARTS} parts")
+        cdef Text* texts = <Text*>PyMem_Malloc(max(starts[rows], 1) * sizeof(Text))
         if texts == NULL:
             raise MemoryError
         try:
-            raw = [window.encode("utf-8", "surrogatepass") for window in windows]
             for row in range(rows):
-                lowered.append(_lowered(windows[row], raw[row]))
-                texts[row] = Text(raw[row], lowered[row], len(raw[row]), len(lowered[row]), len(windows[row]))
-                most += 2 * texts[row].lowered_length + 2
-                numbers[row, self.form - 1] = lowered[row].rstrip().endswith(self.question_marks)
+                numbers[row, self.form - 1] = 0.0
+                for excerpt in (asks[row], *contexts[row]):
+                    texts[place] = _text(excerpt, kept)
+                    if place == starts[row]:
+                        numbers[row, self.form - 1] = (<bytes>kept[len(kept) - 1]).rstrip().endswith(self.question_marks)
+                    most += 2 * texts[place].lowered_length + 2
+                    place += 1
             terms, ends = np.empty(most, np.uint32), np.zeros(rows + 1, np.int64)
             words, dense = np.empty(rows, np.int64), np.empty((rows, self.numbers.shape[0]))
-            self._read_all(texts, chars, counted, estimate, numbers, terms, ends, words, dense)
+            self._read_all(texts, starts, tokens, estimate, numbers, terms, ends, words, dense)
         finally:
             PyMem_Free(texts)
-        return terms[: ends[rows]], ends, words, dense, counted
+        return terms[: ends[rows]], ends, words, dense, tokens.sum(axis=1)
 
     cdef void _read_all(
-        self, const Text* texts, const double[::1] chars, double[::1] tokens, bint estimate,
-        const double[:, ::1] forms, uint32_t[::1] terms, int64_t[::1] ends, int64_t[::1] words, double[:, ::1] dense,
+        self, const Text* texts, const int64_t[::1] starts, double[:, ::1] tokens, bint estimate,
+        double[:, ::1] forms, uint32_t[::1] terms, int64_t[::1] ends, int64_t[::1] words, double[:, ::1] dense,
     ):
         cdef Py_ssize_t row
         with nogil:
             for row in range(words.shape[0]):
-                self._scan(&texts[row])
-                if estimate:
-                    tokens[row] = self._estimate_tokens(chars[row], texts[row].chars)
-                self._write_dense(&dense[row, 0], chars[row], tokens[row], &forms[row, 0])
-                words[row] = self._mark_words()
-                ends[row + 1] = ends[row] + words[row] + self._mark_grams()
-                self._write_terms(&terms[0] + ends[row])
+                self._read(
+                    texts + starts[row], starts[row + 1] - starts[row] - 1, &tokens[row, 0], estimate, &forms[row, 0],
+                    &dense[row, 0], &terms[0] + ends[row],
+                )
+                words[row], ends[row + 1] = self.found_word_terms, ends[row] + self.found_terms
 
     cdef void _scan(self, const Text* text) noexcept nogil:
-        self.raw, self.raw_length = text.raw, text.raw_length
-        self._lower(text.lowered, text.lowered_length)
-        self._classify()
+        self._hold(text)
         self._count_marks()
         self._split()
         self._count_words()
         self._count_parts()
+
+    cdef void _hold(self, const Text* text) noexcept nogil:
+        """Take a text at hand: lower-cased, and its bytes by class."""
+        self.raw, self.raw_length = text.raw, text.raw_length
+        self._lower(text.lowered, text.lowered_length)
+        self._classify()
 
     cdef void _lower(self, const uint8_t* text, int length) noexcept nogil:
         for place in range(length):
@@ -542,17 +691,6 @@ cdef class Scanner:
             place -= 1
         return self.length - place
 
-    cdef double _estimate_tokens(self, double chars, int window_chars) noexcept nogil:
-        cdef int64_t total = 0, unspaced = 0
-        if not window_chars:
-            return 0.0
-        for kind in range(CLASSES):
-            total += hundredths[kind] * self.classes[kind]
-        for kind in range(INDIC, CONTINUATION):
-            unspaced += self.classes[kind]
-        total += hundredths_per_word * max(0, self.found_words - unspaced)
-        return total / 100.0 * chars / window_chars
-
     cdef void _write_terms(self, uint32_t* terms) noexcept nogil:
         """Write the marked buckets, sorted, and take the marks away."""
         cdef int place = 0, group, bits
@@ -585,6 +723,15 @@ cdef class Scanner:
             gram = gram >> 8 | <uint32_t>self.lowered[place] << 24
             if place >= 3:
                 new += self._mark((gram * MULTIPLIER >> SHIFT) + HALF)
+        return new
+
+    cdef int _mark_context(self, int part) noexcept nogil:
+        """Mark the words of a part of the context; the number of distinct buckets."""
+        cdef int position, new = 0
+        cdef uint32_t crc
+        for position in range(self.found_words):
+            crc = self.found[position].crc + <uint32_t>part * FIRST_MULTIPLIER
+            new += self._mark((crc * MULTIPLIER >> CONTEXT_SHIFT) + CONTEXT_FROM)
         return new
 
     cdef inline bint _mark(self, uint32_t bucket) noexcept nogil:

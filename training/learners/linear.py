@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from classifier.features import N_WORD_BUCKETS
+from classifier.features import CONTEXT_FROM, N_WORD_BUCKETS
 from classifier.model import DENSE_CLIP, LinearWeights
 from training.learners.amounts import log_amounts
 from training.learners.matrix import FeatureMatrix
@@ -134,7 +134,7 @@ class Space:
         spread = matrix.dense.std(axis=0)
         return cls(
             buckets=buckets,
-            idf=np.log((1 + rows) / (1 + frequency[buckets])) + (buckets < N_WORD_BUCKETS),
+            idf=np.log((1 + rows) / (1 + frequency[buckets])) + _is_word(buckets),
             mean=matrix.dense.mean(axis=0),
             # A feature that never varied here must not speak at run time either.
             scale=np.where(spread < _NO_SPREAD, 1.0 / _NO_SPREAD, spread),
@@ -145,11 +145,13 @@ class Space:
 
     def design(self, matrix: FeatureMatrix) -> sparse.csr_matrix:
         """(n, terms + dense + tasks) sparse."""
-        split = self.word_count
+        first, last = self.word_count, int(np.searchsorted(self.buckets, CONTEXT_FROM))
+        grams, context = slice(first, last), slice(last, None)
         return sparse.hstack(
             [
                 self.words(matrix),
-                _unit_rows(matrix.terms[:, self.buckets[split:]], self.idf[split:]),
+                _unit_rows(matrix.terms[:, self.buckets[grams]], self.idf[grams]),
+                _unit_rows(matrix.terms[:, self.buckets[context]], self.idf[context]),
                 sparse.csr_matrix(self.standardised(matrix) * self.dense_weight),
                 sparse.csr_matrix(self.one_hot(matrix) * self.task_weight),
             ],
@@ -183,6 +185,11 @@ class Space:
         hot = np.zeros((len(matrix), len(self.tasks)))
         hot[known, rows[known]] = 1.0
         return hot
+
+
+def _is_word(buckets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which terms are words, or pairs of them; what is left are byte n-grams, of which those of many rows say little."""
+    return (buckets < N_WORD_BUCKETS) | (buckets >= CONTEXT_FROM)
 
 
 def _common_tasks(tasks: Sequence[str | None], min_rows: int) -> tuple[str, ...]:
