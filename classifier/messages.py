@@ -107,7 +107,7 @@ class Conversation:
     """
 
     said: list[Utterance] = field(default_factory=list)
-    unread: list[tuple[int, int, int]] = field(default_factory=list)
+    unread: list[tuple[int, int, float]] = field(default_factory=list)
     turns: int = 0
     tool_calls: int = 0
     media: dict[str, int] = field(default_factory=dict)
@@ -183,10 +183,9 @@ class _Reader:
         """Take in what some items hold that stand for so many times as many."""
         found = self.found
         found.said += sampled.said
-        found.unread += [(number, role, round(chars * times)) for number, role, chars in sampled.unread]
-        found.unread += [
-            (number, role, round((len(text) + 1) * (times - 1))) for number, role, text in sampled.said if times > 1
-        ]
+        found.unread += [(number, role, chars * times) for number, role, chars in sampled.unread]
+        if times > 1:
+            found.unread += [(number, role, (len(text) + 1) * (times - 1)) for number, role, text in sampled.said]
         found.turns += round(sampled.turns * times)
         found.tool_calls += round(sampled.tool_calls * times)
         found.media_tokens += sampled.media_tokens * times
@@ -263,15 +262,19 @@ class _Reader:
     def _read_others(self, message: Mapping[str, Any], role: int) -> None:
         """Read what stands beside the content: tool calls, reasoning, anything else that is sent."""
         for name, value in list(message.items())[:64]:
-            if name in _NOT_SENT or not value or value is True or not isinstance(name, str):
+            if not value or value is True or not isinstance(name, str):
+                continue
+            if name in _NOT_SENT and not (name == "name" and "call" in _type(message)):
                 continue
             if name == "additional_kwargs" and message.get("tool_calls"):  # says them once more
                 continue
+            calls = self.found.tool_calls
             if name == "tool_calls" and isinstance(value, Sequence) and not isinstance(value, str):
-                self.found.tool_calls += len(value)
+                calls += len(value)
             elif name == "function_call":
-                self.found.tool_calls += 1
+                calls += 1
             self._walk(value, role, _DEEPEST)
+            self.found.tool_calls = calls
 
     def _read_part(self, value: Any, role: int, depth: int) -> None:
         """Read one part of a message's content."""
@@ -289,7 +292,8 @@ class _Reader:
         if name in _TEXT_PARTS and isinstance(text or part.get("refusal"), str):
             self._say(role, text or part["refusal"])
             return
-        kind = media_kind(name or " ".join(map(str, list(part)[:8])), part)
+        name = name or " ".join(map(str, list(part)[:8])).lower()  # a part may be named by its key
+        kind = media_kind(name, part)
         if kind is not None:
             self._see(kind, part)
             return
@@ -319,7 +323,8 @@ class _Reader:
         if _type(part):
             self._read_part(part, role, depth)
             return
-        self.read_all(list(part.values()), lambda _, item: self._walk(item, role, depth - 1))
+        values = [each for _, each in sorted(part.items(), key=lambda item: str(item[0]))]  # whatever they are made of
+        self.read_all(values, lambda _, item: self._walk(item, role, depth - 1))
 
     def _say(self, role: int, text: str) -> None:
         kind = data_kind(text)

@@ -24,7 +24,6 @@ from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
 from classifier.request import Request
 
-
 MARGIN = 1.0 / (1.0 - token_estimate.MARGIN)  # what the exact count of tokens may be, at most, of the estimate
 LEAST_MARGIN = 0.6  # and at least: scripts that a tier's tokenizer has many tokens for are estimated too high
 MEDIA = ("images", "files", "audio", "video")

@@ -210,9 +210,9 @@ def _wants_reasoning(effort: Any) -> bool:
 
 def _limit(value: Any) -> int | None:
     """A limit on tokens; what the client takes as not given is none."""
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        whole = int(value)
-    elif isinstance(value, float) and value.is_integer():
+    if (isinstance(value, Integral) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    ):
         whole = int(value)
     elif value or value == 0.0 or isinstance(value, bool | str):
         whole = -1
@@ -257,11 +257,11 @@ def _request(
     kind, schema = _format(response_format)
     ask, others = _parted(seen)
     text, clipped = _joined(ask)
-    unread = [0, 0, 0]
+    unread = [0.0, 0.0, 0.0]
     for message, role, chars in seen.unread:
         unread[_group(role, message < others.message)] += chars
     groups = (others.system, others.history, others.material)
-    context = (*map(_excerpt, groups, unread), _excerpt(tools.texts, 0))
+    context = (*map(_excerpt, groups, map(round, unread)), _excerpt(tools.texts, 0))
     media = seen.media
     return Request(
         text=text,

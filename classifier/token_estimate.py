@@ -1,10 +1,10 @@
 """How many tokens a text has, about, where no vocabulary is at hand.
 
-Tokenizers by byte pairs (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016) cut
-a text where its characters change in kind, and where neighbours are rare in what they were made from. So the estimate is
-a sum over the text's characters: a rate by kind of character, one by how the kind changes from a character to the next,
-and one by how rare two neighbouring letters are in English. That tells base64, digits and random letters from language,
-at the cost of a look at each character.
+Tokenizers by byte pairs (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", ACL 2016)
+cut a text where its characters change in kind, and where neighbours are rare in what they were made from. So the
+estimate is a sum over the text's characters: a rate by kind of character, one by how the kind changes from a
+character to the next, and one by how rare two neighbouring letters are in English. That tells base64, digits and
+random letters from language, at the cost of a look at each character.
 
 The rates are fitted to cl100k_base by ``benchmarks/token_estimate.py``, which prints the error by kind of text: the
 least mean error such that no text of the fit, natural or random, is estimated at less than 84% of its tokens. `MARGIN`

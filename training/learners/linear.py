@@ -188,7 +188,7 @@ class Space:
 
 
 def _is_word(buckets: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which terms are words, or pairs of them; what is left are byte n-grams, of which those of many rows say little."""
+    """Which terms are words or pairs of them; the others are byte n-grams, of which those of many rows say little."""
     return (buckets < N_WORD_BUCKETS) | (buckets >= CONTEXT_FROM)
 
 
