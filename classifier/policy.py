@@ -27,7 +27,7 @@ from classifier.request import Request
 MARGIN = 1.0 / (1.0 - token_estimate.MARGIN)  # what the exact count of tokens may be, at most, of the estimate
 LEAST_MARGIN = 0.6  # and at least: scripts that a tier's tokenizer has many tokens for are estimated too high
 MEDIA = ("images", "files", "audio", "video")
-ANSWER_ROOM = 1024  # tokens that are left for an answer whose length the caller does not limit
+ANSWER_ROOM = 1024  # tokens, or a quarter of a small window, left for an answer that the caller does not limit
 
 
 def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGIN) -> str | None:
@@ -39,11 +39,11 @@ def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGI
     margin : what these are multiplied by before they are held against a context window.
     """
     limit = request.max_tokens or 0
-    room = limit or min(ANSWER_ROOM, tier.max_output_tokens or ANSWER_ROOM)
-    if tier.context_window is not None and tokens * margin + room > tier.context_window:
+    window = tier.context_window
+    if window is not None and tokens * margin + (limit or min(ANSWER_ROOM, window // 4)) > window:
         return (
-            f"needs about {tokens:,.0f} tokens, up to {tokens * margin:,.0f}, and {room:,} for the answer; its context "
-            f"window is {tier.context_window:,}"
+            f"needs about {tokens:,.0f} tokens, {tokens * margin:,.0f} with a margin, and room for the answer; its "
+            f"context window is {window:,}"
         )
     if tier.max_output_tokens is not None and limit > tier.max_output_tokens:
         return f"max_tokens is {limit:,}, its limit is {tier.max_output_tokens:,}"

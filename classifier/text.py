@@ -131,7 +131,7 @@ class Excerpt(NamedTuple):
     ----------
     window : the text itself, or its head and tail joined by a newline when it is longer than both together.
     chars : characters of the whole text.
-    sample : pieces of what the window leaves out, joined by newlines.
+    sample : pieces of what the window leaves out, joined.
     rest : characters that the window leaves out.
     """
 
@@ -184,7 +184,7 @@ def excerpt_of(text: str, unread_chars: int = 0) -> Excerpt:
     if rest <= SAMPLES * SAMPLE_CHARS:
         sample = text[HEAD_CHARS:-TAIL_CHARS]
     else:
-        sample = "\n".join([text[start : start + SAMPLE_CHARS] for start in _starts(HEAD_CHARS, rest)])
+        sample = "".join([text[start : start + SAMPLE_CHARS] for start in _starts(HEAD_CHARS, rest)])
     window = f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
     return Excerpt(window, chars + unread_chars, sample, rest + unread_chars)
 
@@ -203,7 +203,7 @@ def excerpt_of_many(texts: Sequence[str], head: int, tail: int, unread_chars: in
     if rest <= SAMPLES * SAMPLE_CHARS:
         sample = _cut(texts, ends, head, chars - tail)
     else:
-        sample = "\n".join([_cut(texts, ends, start, start + SAMPLE_CHARS) for start in _starts(head, rest)])
+        sample = "".join([_cut(texts, ends, start, start + SAMPLE_CHARS) for start in _starts(head, rest)])
     return Excerpt(window, chars + unread_chars, sample, rest + unread_chars)
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from classifier.compiled import COMPILED
 from classifier.features import FeatureExtractor, extract
 from classifier.keywords import load_keywords, parse_keywords
-from classifier.request import Request
-from classifier.text import HEAD_CHARS, TAIL_CHARS, text_window
+from classifier.request import Request, make_request
+from classifier.text import HEAD_CHARS, TAIL_CHARS, excerpt_of
 from classifier.tokens import ExactCounter, estimate_tokens
 from tests.helpers.requests import LANGUAGES, any_request, texts
 from tests.helpers.routers import KEYWORDS
@@ -90,8 +90,16 @@ def test_exact_counts_are_the_same(text):
     assert_equal(Request(text), DEFAULT, ExactCounter(pieces))
 
 
-def test_a_counter_of_ones_own_is_given_the_scan():
-    assert_equal(Request("one two " * 2000), DEFAULT, lambda scan: 7.5 * len(scan.words))
+def test_a_counter_of_ones_own_is_given_what_is_read():
+    assert_equal(Request("one two " * 2000), DEFAULT, lambda excerpt: 7.5 * len(excerpt.window.split()) + excerpt.rest)
+
+
+@given(texts)
+def test_tokens_are_estimated_the_same(text):
+    assert_equal(Request(text), DEFAULT)
+    assert_equal(
+        make_request(messages=[{"role": "system", "content": text}, {"role": "user", "content": "a"}]), DEFAULT
+    )
 
 
 # Bounded cost, in bytes, words and table entries looked at
@@ -113,7 +121,7 @@ def steps(text, keywords=DEFAULT):
     texts | REPEATED | st.lists(st.sampled_from(sorted(map(bytes.decode, DEFAULT.words))), max_size=800).map(" ".join)
 )
 def test_no_text_costs_more_than_a_few_steps_a_byte_of_the_window(text):
-    window = text_window(text)
+    window = excerpt_of(text).window
     assert steps(text) <= STEPS_PER_BYTE * (len(window.encode("utf-8", "surrogatepass")) + 1)
 
 

@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.features import (
-    CHARS_PER_TOOL_TOKEN,
+    CHARS_PER_JSON_TOKEN,
+    CONTEXT_FROM,
     N_BUCKETS,
     N_WORD_BUCKETS,
-    TOKENS_PER_IMAGE,
     TOKENS_PER_MESSAGE,
     FeatureExtractor,
     dense_names,
     word_buckets,
 )
-from classifier.request import Request, make_request
-from classifier.text import HEAD_CHARS, TAIL_CHARS, scan_text
+from classifier.media import TOKENS_PER_IMAGE
+from classifier.request import CONTEXT, Request, make_request
+from classifier.text import HEAD_CHARS, TAIL_CHARS, excerpt_of, scan_text
 from classifier.tokens import estimate_tokens
 from tests.helpers.requests import CODE, IMAGE, LANGUAGES, MATH, TOOL, any_request, texts
 from tests.helpers.routers import KEYWORDS
@@ -46,9 +47,11 @@ def test_any_request_has_sound_features(request):
     assert found.terms.dtype == np.uint32
     terms = found.terms.astype(np.int64)
     assert (np.diff(terms) > 0).all()
-    words, grams = np.split(terms, [found.word_terms])
+    words, grams, context = np.split(terms, [found.word_terms, found.context_start])
     assert ((words >= 0) & (words < N_WORD_BUCKETS)).all()
-    assert ((grams >= N_WORD_BUCKETS) & (grams < N_BUCKETS)).all()
+    assert ((grams >= N_WORD_BUCKETS) & (grams < CONTEXT_FROM)).all()
+    assert ((context >= CONTEXT_FROM) & (context < N_BUCKETS)).all()
+    assert request.context or not len(context)
     assert found.dense.shape == (len(NAMES),)
     assert found.dense.dtype == np.float64
     assert np.isfinite(found.dense).all()
@@ -72,7 +75,8 @@ def test_the_number_of_terms_is_bounded_by_the_window(text):
 
 @given(st.integers(0, 2**70), st.integers(0, 2**40), st.integers(0, 2**40))
 def test_numbers_of_any_size_are_features(max_tokens, turns, chars):
-    request = Request("a", make_request("a", max_tokens=max_tokens).max_tokens, None, turns, chars, tool_chars=chars)
+    limit = make_request("a", max_tokens=max_tokens).max_tokens
+    request = Request("a", limit, None, turns, tool_chars=chars, schema_chars=chars, unread_chars=chars)
     assert np.isfinite(features(request).dense).all()
 
 
@@ -114,7 +118,7 @@ def test_chunks_and_progress_change_nothing():
 
 
 def test_word_terms_are_words_and_pairs_and_are_pinned():
-    """An artifact is useless if the hash changes: this is feature version 1."""
+    """An artifact is useless if the hash changes: this is feature version 2."""
     assert word_buckets([b"prove", b"it"]).tolist() == [159666, 113679, 110046]
     assert word_buckets([b"prove"]).tolist() == [(crc32(b"prove") * 0x9E3779B1 % 2**32) >> 14]
     assert word_buckets([]).tolist() == []
@@ -136,6 +140,46 @@ def test_byte_terms_by_definition(text):
     found = features(text)
     expected = sorted({N_WORD_BUCKETS + ((gram * 0x9E3779B1 % 2**32) >> 14) for gram in grams})
     assert found.terms[found.word_terms :].tolist() == expected
+
+
+def context_terms(*messages):
+    asked = [*messages, {"role": "user", "content": "Why?"}]
+    found = features(make_request(messages=asked))
+    return found.terms[found.context_start :].tolist()
+
+
+def test_context_terms_are_words_apart_by_where_they_stand_and_are_pinned():
+    """An artifact is useless if the hash changes: this is feature version 2."""
+    assert context_terms({"role": "system", "content": "prove it"}) == [551758, 563254]
+    assert context_terms() == []
+    places = [[{"role": role, "content": "prove"}] for role in ("system", "assistant")]
+    found = [context_terms(*messages) for messages in places]
+    assert len({*found[0], *found[1]}) == len(CONTEXT[:2])
+
+
+def test_what_stands_around_the_ask_changes_nothing_of_what_is_read_of_it():
+    alone, around = (
+        features("Prove it."),
+        features(
+            make_request(
+                messages=[
+                    {"role": "system", "content": "You are a careful agent. " * 500},
+                    {"role": "user", "content": "<system-reminder>\nKeep a list.\n</system-reminder>\nProve it."},
+                    {
+                        "role": "assistant",
+                        "content": None,
+                        "tool_calls": [{"function": {"name": "read", "arguments": "{}"}}],
+                    },
+                    {"role": "tool", "content": "def f(x):\n    return x\n" * 500},
+                ],
+                tools=[TOOL] * 9,
+            )
+        ),
+    )
+    np.testing.assert_array_equal(around.terms[: around.context_start], alone.terms)
+    form = NAMES.index("number of tokens allowed (max_tokens)")
+    np.testing.assert_array_equal(around.dense[:form], alone.dense[:form])
+    assert around.tokens > 5_000 > 100 > alone.tokens
 
 
 def test_case_makes_no_other_terms():
@@ -244,16 +288,16 @@ def test_shares_of_classes_add_up():
 
 def test_sizes_of_a_long_text_are_those_of_the_whole():
     assert count("wort " * 100_000, "characters") == 500_000
-    assert count("wort " * 100_000, "tokens") == pytest.approx(100 * count("wort " * 1000, "tokens"), rel=0.01)
+    assert count("wort " * 100_000, "tokens") == pytest.approx(100 * count("wort " * 1000, "tokens"), rel=0.02)
     assert count("wort " * 100_000, "words") == count("wort " * 1000, "words")
 
 
 def test_tokens_are_those_of_the_whole_request():
     plain = features("hello").tokens
-    assert plain == pytest.approx(estimate_tokens(scan_text("hello")) + TOKENS_PER_MESSAGE)
+    assert plain == pytest.approx(estimate_tokens(excerpt_of("hello")) + TOKENS_PER_MESSAGE)
     picture = [{"type": "text", "text": "hello"}, IMAGE, IMAGE]
     request = make_request(messages=[{"role": "user", "content": picture}], tools=[TOOL])
-    extra = 2 * TOKENS_PER_IMAGE + request.tool_chars / CHARS_PER_TOOL_TOKEN
+    extra = 2 * TOKENS_PER_IMAGE + request.tool_chars / CHARS_PER_JSON_TOKEN
     assert features(request).tokens == pytest.approx(plain + extra)
 
 

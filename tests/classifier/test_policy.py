@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,17 +14,24 @@ from tests.helpers.requests import any_request
 
 SMALL = Tier("small", "m/small", 1, 5, context_window=1000, max_output_tokens=400)
 PLAIN = Tier("plain", "m/plain", 2, 6, images=False, tools=False, json_schema=False)
-ABLE = Tier("able", "m/able", 9, 9)
+ABLE = Tier("able", "m/able", 9, 9, audio=True, video=True)
+EVERYTHING = Request(
+    "a", 10**9, turns=9, tools=9, tool_calls=9, images=9, files=9, audio=9, video=9, json_schema=True, reasoning=True
+)
+
+
+def needs(tokens, at_most):
+    return f"needs about {tokens} tokens, {at_most} with a margin, and room for the answer; its context window is 1,000"
 
 
 @pytest.mark.parametrize(
     ("tier", "request_", "tokens", "reason"),
     [
-        (SMALL, Request("a", max_tokens=300), 700, None),
-        (SMALL, Request("a", max_tokens=300), 701, "needs about 1,001 tokens, its context window is 1,000"),
-        (SMALL, Request("a"), 1000, None),
-        (SMALL, Request("a"), 1000.5, "needs about 1,000 tokens, its context window is 1,000"),
-        (SMALL, Request("a", max_tokens=400), 600, None),
+        (SMALL, Request("a", max_tokens=300), 560, None),
+        (SMALL, Request("a", max_tokens=300), 561, needs("561", "701")),
+        (SMALL, Request("a"), 600, None),
+        (SMALL, Request("a"), 601, needs("601", "751")),
+        (SMALL, Request("a", max_tokens=400), 480, None),
         (SMALL, Request("a", max_tokens=401), 1, "max_tokens is 401, its limit is 400"),
         (SMALL, Request("a", images=3, tools=3, tool_calls=3, json_format=True, json_schema=True), 1, None),
         (PLAIN, Request("a", max_tokens=10**9, json_format=True), 1e9, None),
@@ -30,7 +39,12 @@ ABLE = Tier("able", "m/able", 9, 9)
         (PLAIN, Request("a", tools=1), 1, "takes no tools"),
         (PLAIN, Request("a", tool_calls=1), 1, "takes no tools"),
         (PLAIN, Request("a", json_schema=True), 1, "takes no JSON schema"),
-        (ABLE, Request("a", 10**9, None, 9, 9, 9, 9, 9, 9, True, True), 1e12, None),
+        (PLAIN, Request("a", files=1), 1, "takes no files"),
+        (PLAIN, Request("a", audio=1), 1, "takes no audio"),
+        (PLAIN, Request("a", video=1), 1, "takes no video"),
+        (PLAIN, Request("a", reasoning=True), 1, None),
+        (replace(PLAIN, reasoning=False), Request("a", reasoning=True), 1, "cannot be asked to reason"),
+        (ABLE, EVERYTHING, 1e12, None),
     ],
 )
 def test_hard_constraints(tier, request_, tokens, reason):
@@ -47,9 +61,15 @@ def test_where_no_tier_can_serve_each_one_is_named_with_its_reason_and_the_promp
     with pytest.raises(NoFeasibleTierError) as caught:
         feasible_tiers((SMALL, PLAIN), Request("a secret prompt", images=1), 5000)
     assert str(caught.value) == (
-        "no tier of the menu can serve this request "
-        "(small: needs about 5,000 tokens, its context window is 1,000; plain: takes no images)"
+        f"no tier of the menu can serve this request (small: {needs('5,000', '3,000')}; plain: takes no images)"
     )
+
+
+def test_where_no_tier_has_room_with_the_margin_those_that_may_have_are_left():
+    assert feasible_tiers((SMALL,), Request("a"), 1200) == [0]
+    assert feasible_tiers((SMALL, ABLE), Request("a"), 1200) == [1]
+    with pytest.raises(NoFeasibleTierError):
+        feasible_tiers((SMALL,), Request("a"), 1300)
 
 
 able = st.builds(
@@ -61,6 +81,8 @@ able = st.builds(
     context_window=st.none() | st.integers(1, 2000),
     max_output_tokens=st.none() | st.integers(1, 2000),
     images=st.booleans(),
+    audio=st.booleans(),
+    reasoning=st.booleans(),
     tools=st.booleans(),
     json_schema=st.booleans(),
 )

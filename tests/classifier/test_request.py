@@ -205,8 +205,7 @@ odd_messages = st.fixed_dictionaries(
 def test_odd_messages_are_read_or_refused(messages, response_format):
     try:
         request = make_request(messages=messages, response_format=response_format)
-    except InputError as error:
-        assert str(error).startswith("messages: ")
+    except InputError:
         return
     assert request == make_request(messages=messages, response_format=response_format)
     assert isinstance(request.text, str)

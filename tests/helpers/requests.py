@@ -138,12 +138,19 @@ _messages = st.fixed_dictionaries(
     optional={"tool_calls": st.lists(st.just({"id": "1", "type": "function"}), max_size=2)},
 )
 _options = {
-    "max_tokens": st.none() | st.integers(-1, 64_000),
+    "max_tokens": st.none() | st.integers(0, 64_000),
     "task": st.none() | st.sampled_from(["Code-Generation", "TL;DR", "theorem proving", "unheard of"]) | texts,
     "tools": st.none() | st.lists(st.just(TOOL), max_size=20),
     "response_format": st.sampled_from([None, {"type": "text"}, {"type": "json_object"}, {"type": "json_schema"}]),
 }
+
+
+def _with_words(messages: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """Messages of which one at least says something."""
+    return [*messages[:2], {"role": "user", "content": text}, *messages[2:]]
+
+
 any_request = st.one_of(
     st.builds(make_request, texts, **_options),
-    st.builds(make_request, messages=st.lists(_messages, max_size=4), **_options),
+    st.builds(make_request, messages=st.builds(_with_words, st.lists(_messages, max_size=4), texts), **_options),
 )
