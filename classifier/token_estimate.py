@@ -58,8 +58,9 @@ _KINDS: tuple[tuple[str, str, int, tuple[_Range, ...]], ...] = (
     ("phonetic", "wide", 200, ((0x250, 0x36F),)),
     ("greek", "wide", 95, ((0x370, 0x3FF),)),
     ("rare cyrillic", "wide", 172, ((0x400, 0x52F),)),
-    ("cyrillic", "wide", 0, ((0x401, 0x401), (0x404, 0x407), (0x410, 0x44F), (0x451, 0x451), (0x454, 0x457))),
+    ("cyrillic", "wide", -8, ((0x401, 0x401), (0x404, 0x407), (0x430, 0x44F), (0x451, 0x451), (0x454, 0x457))),
     ("ukrainian", "wide", 0, ((0x490, 0x491),)),
+    ("cyrillic capitals", "wide", 40, ((0x410, 0x42F),)),
     ("armenian", "wide", 150, ((0x530, 0x58F),)),
     ("hebrew", "wide", 68, ((0x590, 0x5FF),)),
     ("arabic", "wide", 49, ((0x600, 0x6FF),)),
@@ -127,7 +128,55 @@ _PAIRS = (
     "34441444244433344443243433",
 )
 _RARITY = (0, 9, 36, 161, 81)
-PAIRS = np.array([[_RARITY[int(level)] for level in row] for row in _PAIRS])
+# The same for Cyrillic: what commonly follows each letter, and hundredths of a token for what does not.
+_FOLLOWERS = (
+    "бвгдежзйклмнпрстхцчшюя",
+    "аеиклноруы",
+    "авдеиклнопрстуы",
+    "аеилнору",
+    "авдежиклнопрсту",
+    "бвгдежзйклмнопрстцчшщ",
+    "адеин",
+    "авдимноу",
+    "абвгдезийклмнпрстфхцчшюя",
+    "лст",
+    "аеилнорстуцщ",
+    "аежикноуьюя",
+    "авеикмнопуыя",
+    "адеикностуфыьюя",
+    "бвгдежзйклмнопрстцчшю",
+    "аеилору",
+    "авгежикмностухшыя",
+    "аеиклнопстуыья",
+    "авеикнорсуыь",
+    "вдежклмнпрстчщю",
+    "аиоу",
+    "о",
+    "еиь",
+    "аеикнт",
+    "аеи",
+    "еио",
+    "",
+    "вейлмтх",
+    "зкност",
+    "т",
+    "втчщ",
+    "вдекмнт",
+)
+_RARE_CYRILLIC = 40
+LATIN, CYRILLIC = 26, 32  # letters; the Latin ones come first
+LETTERS = LATIN + CYRILLIC
+FIRST_CYRILLIC = 0x410
+
+
+def _pairs() -> NDArray[np.int64]:
+    """(LETTERS + 1, LETTERS + 1): the cost of a letter after another; the last row and column are for no letter."""
+    table = np.zeros((LETTERS + 1, LETTERS + 1), np.int64)
+    table[:LATIN, :LATIN] = [[_RARITY[int(level)] for level in row] for row in _PAIRS]
+    table[LATIN:LETTERS, LATIN:LETTERS] = _RARE_CYRILLIC
+    for first, followers in enumerate(_FOLLOWERS, LATIN):
+        table[first, letters_of(code_points(followers))] = 0
+    return table
 
 
 def _kind_of_char() -> NDArray[np.uint8]:
@@ -163,7 +212,15 @@ def code_points(text: str) -> NDArray[np.int64]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
 
 
+def letters_of(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,): the place of each character among the letters, whatever its case; `LETTERS`: it is none of them."""
+    latin, cyrillic = (codes | 0x20) - 0x61, codes - FIRST_CYRILLIC
+    letters = np.where((latin >= 0) & (latin < LATIN), latin, LETTERS)
+    return np.where((cyrillic >= 0) & (cyrillic < 2 * CYRILLIC), LATIN + cyrillic % CYRILLIC, letters)
+
+
 KIND_OF_CHAR = _kind_of_char()
+PAIRS = _pairs()
 
 
 def hundredths(text: str) -> int:
@@ -176,7 +233,5 @@ def hundredths(text: str) -> int:
     kinds[beyond] = np.where((codes[beyond] >= EMOJI_FROM) & (codes[beyond] < EMOJI_TO), EMOJI, ASTRAL)
     groups = GROUP_OF_KIND[kinds]
     before = np.concatenate(([GROUPS.index("space")], groups[:-1]))
-    letters = np.where((codes >= 0x41) & (codes <= 0x5A), codes + 0x20, codes) - 0x61
-    is_letter = (letters >= 0) & (letters < 26)
-    pairs = np.flatnonzero(is_letter[1:] & is_letter[:-1])
-    return int(RATES[kinds].sum() + AFTER[before, groups].sum() + PAIRS[letters[pairs], letters[pairs + 1]].sum())
+    letters = letters_of(codes)
+    return int(RATES[kinds].sum() + AFTER[before, groups].sum() + PAIRS[letters[:-1], letters[1:]].sum())

@@ -37,9 +37,12 @@ from classifier.token_estimate import (
     EMOJI as EMOJI_KIND,
     EMOJI_FROM as FIRST_EMOJI,
     EMOJI_TO as AFTER_EMOJI,
+    FIRST_CYRILLIC as FIRST_CYRILLIC_LETTER,
     GROUP_OF_KIND,
     GROUPS as CHAR_GROUPS,
     KIND_OF_CHAR,
+    LATIN as LATIN_LETTERS,
+    LETTERS as ALL_LETTERS,
     PAIRS,
     RATES,
 )
@@ -85,7 +88,9 @@ cdef enum:
     EXACT_LOGS = 4096
     PLANE = 1 << 16  # characters whose kind a table tells
     GROUPS = 7
-    LETTERS = 26
+    LATIN = 26
+    LETTERS = 58
+    FIRST_CYRILLIC = 0x410
     ASCII = 128
     EMOJI_FROM = 0x1F000
     EMOJI_TO = 0x20000
@@ -113,6 +118,9 @@ WRITTEN_TWICE = {
     "MOST_PARTS": (MOST_PARTS, len(CONTEXT)),
     "TEXTS": (TEXTS, COUNTED_TEXTS),
     "GROUPS": (GROUPS, len(CHAR_GROUPS)),
+    "LATIN": (LATIN, LATIN_LETTERS),
+    "LETTERS": (LETTERS, ALL_LETTERS),
+    "FIRST_CYRILLIC": (FIRST_CYRILLIC, FIRST_CYRILLIC_LETTER),
     "EMOJI_FROM": (EMOJI_FROM, FIRST_EMOJI),
     "EMOJI_TO": (EMOJI_TO, AFTER_EMOJI),
     "SIZES": (SIZES, len(SIZE_NAMES)),
@@ -194,8 +202,8 @@ def _fill_tables():
     for row in range(GROUPS):
         for column in range(GROUPS):
             after[row][column] = AFTER[row, column]
-    for row in range(LETTERS):
-        for column in range(LETTERS):
+    for row in range(LETTERS + 1):
+        for column in range(LETTERS + 1):
             pairs[row][column] = PAIRS[row, column]
     for row in range(ASCII):
         for column in range(ASCII):
@@ -207,7 +215,9 @@ def _fill_tables():
 
 cdef int _letter(uint32_t char) noexcept nogil:
     cdef int letter = <int>(char | 0x20) - 0x61
-    return letter if 0 <= letter < LETTERS else LETTERS
+    if 0 <= letter < LATIN:
+        return letter
+    return LATIN + (char - FIRST_CYRILLIC) % (LETTERS - LATIN) if FIRST_CYRILLIC <= char < 0x450 else LETTERS
 
 
 _fill_tables()
