@@ -3,7 +3,7 @@
 It is a ``.safetensors`` file. The tensors are the weights; everything else (menu, feature specification, decision rule,
 training summary) is a JSON object, the *header*, kept in the file's metadata under the key ``tierwise``::
 
-    {"schema_version": 2, "sha256": "<checksum>", "header": {...}}
+    {"schema_version": 3, "sha256": "<checksum>", "header": {...}}
 
 The checksum covers the schema version, the header's text and each tensor's name, dtype, shape and bytes, so a file that
 loads is the file that was written. It guards against damage, not forgery: whoever can write the file can recompute it.
@@ -44,7 +44,7 @@ from classifier.errors import ArtifactError
 from classifier.files import write_whole
 from classifier.untrusted import parse_json, quoted
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_FILE_BYTES = 512 * 2**20
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_NUMBER = 1e9  # of weights and figures

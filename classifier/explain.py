@@ -16,6 +16,7 @@ from classifier.text import scan_text
 from classifier.traits import dense_traits, is_reason, said_of
 
 WORDING = "its wording in general"
+SURROUNDINGS = "what stands around what is asked"
 TASK = "its task label"
 # Of log odds, so at most half a percentage point of any probability: less is no reason.
 _LEAST = 0.02
@@ -98,7 +99,8 @@ def _parts(loaded: Loaded, request: Request, features: Features) -> Iterator[tup
             wording += share
     yield from named
     yield TASK, task
-    yield WORDING, wording + sum(terms[words:])
+    yield WORDING, wording + sum(terms[words : features.context_start])
+    yield SURROUNDINGS, sum(terms[features.context_start :])
 
 
 def _word_names(request: Request, features: Features) -> list[str]:

@@ -45,6 +45,7 @@ _OPTIONS = Trait("offers answers to choose from", "offers no answers to choose f
 _AMOUNTS = Trait("has amounts to work out", "has no amounts to work out")
 _ROOM = Trait("leaves room for a long answer", "leaves room for a short answer")
 _TOOLS = Trait("uses tools", "uses no tools")
+_CONVERSATION = Trait("is a long conversation", "is a short conversation")
 _JSON = Trait("asks for JSON", "does not ask for JSON")
 
 
@@ -94,12 +95,18 @@ _OF_FEATURES: dict[str, Trait] = {
     "links": Trait("has links", "has no links"),
     "tokens allowed (max_tokens)": _ROOM,
     "limits given (max_tokens)": Trait("limits its answer", "does not limit its answer"),
-    "turns": Trait("is a long conversation", "is a short conversation"),
+    "turns": _CONVERSATION,
     "system prompt characters": Trait("has a long system prompt", "has a short system prompt, or none"),
     "tools": _TOOLS,
     "tool definition characters": _TOOLS,
     "tool calls": _TOOLS,
     "images": Trait("has images", "has no images"),
+    "files and recordings": Trait("has files or recordings", "has no files or recordings"),
+    "earlier turns' characters": _CONVERSATION,
+    "characters beside and after the ask": Trait("comes with much material", "comes with little material"),
+    "tokens around the ask": Trait("has much around what is asked", "has little around what is asked"),
+    "wishes for reasoning": Trait("asks for reasoning", "does not ask for reasoning"),
+    "JSON schema characters": _JSON,
     "demands for JSON": _JSON,
     "JSON schemas": _JSON,
 }

@@ -275,7 +275,7 @@ def test_safetensors_of_another_program(tmp_path):
 
 def test_a_later_schema_asks_for_an_upgrade_whatever_else_it_holds(tmp_path):
     later = forged("[]", [("w", "BF16", [1], 0, 2)], b"\0\0", version=SCHEMA_VERSION + 1)
-    assert refusal(tmp_path, later) == "has artifact schema version 3, this tierwise reads version 2; upgrade tierwise"
+    assert refusal(tmp_path, later) == "has artifact schema version 4, this tierwise reads version 3; upgrade tierwise"
     bare = {"__metadata__": {"tierwise": '{"schema_version":77}'}}
     assert "upgrade tierwise" in refusal(tmp_path, safetensors(bare))
 
