@@ -18,8 +18,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-# The estimate of a text of some thousand characters is at most this share below the exact count of cl100k_base, whatever
-# scripts, digits and codes are mixed in it; that of a short text at most a quarter.
+# The estimate of a text of some thousand characters is at most this share below the exact count of cl100k_base,
+# whatever scripts, digits and codes are mixed in it; that of a short text at most a quarter.
 MARGIN = 0.2
 
 GROUPS = ("lower", "upper", "digit", "space", "newline", "sign", "wide")
