@@ -23,6 +23,8 @@ from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
 from classifier.request import Request
 
+USUAL_TOKENS = 500  # of an answer, where nothing is known of it
+
 
 def why_unfit(tier: Tier, request: Request, tokens: float) -> str | None:
     """Why ``tier`` cannot serve the request, in words, or None when it can.
@@ -43,6 +45,13 @@ def why_unfit(tier: Tier, request: Request, tokens: float) -> str | None:
     if request.json_schema and not tier.json_schema:
         return "takes no JSON schema"
     return None
+
+
+def listed_cost(tier: Tier, tokens_in: float, tokens_out: float) -> float | None:
+    """USD of a call at the tier's prices; None where it has none."""
+    if tier.input_price is None or tier.output_price is None:
+        return None
+    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6
 
 
 def least_able(tiers: Sequence[Tier]) -> Tier:
