@@ -129,9 +129,9 @@ class Loaded:
     @property
     def feature_kind(self) -> Mapping[str, object]:
         """What features of two have to share to mean the same: their version, token counter and keyword groups."""
-        if self.learned is not None:
-            return header_field(self.learned.artifact, "features", kind=dict)
-        return {"version": FEATURE_VERSION, "tokens": ESTIMATE, "keywords": dump_keywords(self.keywords)}
+        if self.learned is None:
+            return rules_feature_kind()
+        return header_field(self.learned.artifact, "features", kind=dict)
 
     def plan_for(self, strategy: str | None, max_quality_loss: float | None, budget: float | None) -> Plan:
         """How to route for a wish. Raises InputError as `Rule.plan`."""
@@ -181,6 +181,11 @@ def menu_to_overlay(menu: Menu | None) -> Menu | None:
         return menu
     loaded = load_menu()
     return None if loaded is default_menu() else loaded
+
+
+def rules_feature_kind() -> Mapping[str, object]:
+    """`Loaded.feature_kind` where rules route."""
+    return {"version": FEATURE_VERSION, "tokens": ESTIMATE, "keywords": dump_keywords(_default_keywords())}
 
 
 def tell_rules_route(loaded: Loaded) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from classifier import Router, predict_model, route, set_shared_router
 from classifier import shared as module
 from classifier.artifact import Artifact, read_artifact, write_artifact
-from classifier.catalog import Tier, default_menu, menu_to_header, with_tiers
+from classifier.catalog import Tier, default_menu, menu_to_header
 from classifier.errors import ArtifactError, ConfigError, InputError, NoFeasibleTierError
 from classifier.heuristic import length_tier
 from classifier.locate import find_artifact
@@ -319,7 +319,7 @@ def test_a_spelling_of_a_learned_task_may_be_added(linear):
 
 
 def test_a_menu_without_tiers_of_its_own_leaves_the_artifacts(linear):
-    Path("router.toml").write_text('[length]\nthresholds = [10, 20]\n', encoding="utf-8")
+    Path("router.toml").write_text("[length]\nthresholds = [10, 20]\n", encoding="utf-8")
     router = Router.load(linear.path)
     assert router.menu.tiers == Router(read_artifact(linear.path)).menu.tiers
     assert router.route("x" * 30, strategy="length").tier == "opus"
