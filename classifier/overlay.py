@@ -64,7 +64,7 @@ def _mismatch(source: str, known: Sequence[Tier], found: Sequence[Tier | None], 
     missing = [tier for tier, each in zip(known, found, strict=True) if each is None or each in twice]
     return (
         f"{source}: trained on the tiers {_names(known)}, of which the menu (router.toml) has no "
-        f"{_names(missing, ' and no ')}, it has {_names(own.tiers)}; train a new one with train-router, or give the "
+        f"{_names(missing, ' or ')}, it has {_names(own.tiers)}; train a new one with train-router, or give the "
         f'tier that stands for {missing[0].name} the alias "{missing[0].name}" in router.toml, or remove the artifact '
         "to route by the menu's rules"
     )
