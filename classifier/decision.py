@@ -16,7 +16,7 @@ from classifier.request import Request
 from classifier.rule import RULES, Plan
 from classifier.tasks import canonical_task
 
-NOTHING_LEARNED = "no artifact yet, so by the menu's rules; train-router makes one of your outcomes"
+NOTHING_LEARNED = "no artifact yet, so by the menu's rules; train-router makes one from your outcomes"
 
 
 @dataclass(slots=True, repr=False)  # frozen, making one would take three times as long

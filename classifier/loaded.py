@@ -192,7 +192,7 @@ def tell_rules_route(loaded: Loaded) -> None:
     """Warn that nobody has trained, and say what routes instead."""
     names = [for_terminal(tier.name) for tier in loaded.tiers[:_NAMED]] + (["..."] if loaded.tiers[_NAMED:] else [])
     _log.warning(
-        "%s: no artifact is there yet, so the menu's rules route, over the tiers %s; make one of your own outcomes "
+        "%s: no artifact is there yet, so the menu's rules route, over the tiers %s; make one from your own outcomes "
         "with train-router",
         for_terminal(str(models_folder() / TRAINED_ARTIFACT.name)),
         ", ".join(names),
