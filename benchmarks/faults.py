@@ -1,6 +1,6 @@
 """What callers of a cascade see of upstreams that do everything wrong.
 
-    python benchmarks/faults.py [--runs 1000] [--deadline 2] [--json FILE]
+    python benchmarks/faults.py [--runs 1000] [--deadline 2] [--artifact FILE] [--json FILE]
 
 Every fault of `tests/helpers/faulty_upstream.py`, synchronous and asynchronous, plain and streamed, at the first tier
 alone and at every tier, over and over until the number of runs is reached; four at a time. Then the faults of size once
@@ -28,9 +28,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from trained import HELP, artifact_of
 
 from classifier import Router
-from classifier.locate import shipped_artifact
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.helpers.faulty_runs import Case, cases, run_all
@@ -61,9 +61,9 @@ def serve(address: Connection) -> None:
         address.send(len(upstream.strayed))
 
 
-def measure(url: str, runs: int, deadline: float) -> dict[str, Any]:
+def measure(url: str, router: Router, runs: int, deadline: float) -> dict[str, Any]:
     """The figures, and the runs behind those that do not hold."""
-    every, router = list(cases()), Router.load(shipped_artifact())
+    every = list(cases())
     outcomes = run_all(url, router, itertools.islice(itertools.cycle(every), runs), deadline)
     large = [case for case in every if case.fault in LARGE and case.everywhere]
     grown = {json.dumps(asdict(case)): memory_growth(url, router, case, deadline) for case in large}
@@ -83,12 +83,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--deadline", type=float, default=2.0, help="seconds of each request")
+    parser.add_argument("--artifact", type=Path, help=HELP)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
+    router = Router.load(artifact_of(arguments.artifact))
     here, there = multiprocessing.Pipe()
     multiprocessing.Process(target=serve, args=(there,), daemon=True).start()
-    figures = measure(here.recv(), arguments.runs, arguments.deadline)
+    figures = measure(here.recv(), router, arguments.runs, arguments.deadline)
     here.send("done")
     figures["sent elsewhere"] = here.recv()
     table = Table(title="A cascade over upstreams that do everything wrong")

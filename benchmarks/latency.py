@@ -3,12 +3,13 @@
     python benchmarks/latency.py [--artifact FILE] [--best FILE] [--seconds 1] [--json FILE] [--plot FILE.svg]
                                  [--without-litellm]
 
-Timed are `Router.predict_model`, with the given artifact (default: the one that ships) and with another, trained by
-``train-router data/sample.csv --best --tokens estimate --out FILE``; a bare tiktoken encode of the same text; a
-scikit-learn pipeline (TF-IDF of words and character 4-grams, logistic regression) fitted to ``data/sample.csv``, which
-is what a learned router costs when it is not compiled; and LiteLLM's complexity router, which runs in an environment of
-its own (made at the first run, in ``~/.cache/tierwise``) with tiktoken beside it, so that both are compared by the same
-yardstick. Every case has several texts, so that no contender sees the same one twice in a row.
+Timed are `Router.predict_model`, with the given artifact (default: one trained on the sample table) and with another,
+trained by ``train-router data/sample.csv --best --tokens estimate --out FILE``; a bare tiktoken encode of the same
+text; a scikit-learn pipeline (TF-IDF of words and character 4-grams, logistic regression) fitted to
+``data/sample.csv``, which is what a learned router costs when it is not compiled; and LiteLLM's complexity router,
+which runs in an environment of its own (made at the first run, in ``~/.cache/tierwise``) with tiktoken beside it, so
+that both are compared by the same yardstick. Every case has several texts, so that no contender sees the same one twice
+in a row.
 
 Then: one request after the other against `Router.route_many`, and one thread against eight that share a router.
 """
@@ -37,10 +38,10 @@ from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from trained import HELP, artifact_of
 
 from classifier import Router, make_request
 from classifier.compiled import COMPILED
-from classifier.locate import shipped_artifact
 from classifier.tokens import _load_encoding
 
 ROOT = Path(__file__).parent.parent
@@ -277,7 +278,7 @@ def plot(timings: Sequence[Timing], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", type=Path, default=shipped_artifact())
+    parser.add_argument("--artifact", type=Path, help=HELP)
     parser.add_argument("--best", type=Path, help="an artifact trained with --best")
     parser.add_argument("--seconds", type=float, default=1.0, help="for each contender and case")
     parser.add_argument("--json", type=Path)
@@ -285,7 +286,8 @@ def main() -> None:
     parser.add_argument("--without-litellm", action="store_true")
     arguments = parser.parse_args()
     console = Console(width=180 if not sys.stdout.isatty() else None)
-    routers = {OURS: Router.load(arguments.artifact)} | ({BEST: Router.load(arguments.best)} if arguments.best else {})
+    routers = {OURS: Router.load(artifact_of(arguments.artifact))}
+    routers |= {BEST: Router.load(arguments.best)} if arguments.best else {}
     timings = local_timings(routers, fit_pipeline(), arguments.seconds)
     if not arguments.without_litellm:
         timings += litellm_timings([each for each in timings if each.contender == TIKTOKEN], arguments.seconds)

@@ -1,6 +1,6 @@
 """What a cascade adds to a call of the bare client, against a local server that answers at once.
 
-    python benchmarks/overhead.py [--calls 500] [--json FILE]
+    python benchmarks/overhead.py [--calls 500] [--artifact FILE] [--json FILE]
 
 Timed call by call, in random order: ``client.chat.completions.create``; `Cascade.create` where only one tier is asked,
 without a store and with one (SQLite); and the router's decision by itself, right after a call as in the cascade, since
@@ -24,9 +24,9 @@ import numpy as np
 from openai import OpenAI
 from rich.console import Console
 from rich.table import Table
+from trained import HELP, artifact_of
 
 from classifier import Cascade, OutcomeStore, Router
-from classifier.locate import shipped_artifact
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.helpers.openai_server import OpenAIServer, Reply
@@ -62,9 +62,10 @@ def serve(address: Connection) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--artifact", type=Path, help=HELP)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    router = Router.load(shipped_artifact())
+    router = Router.load(artifact_of(arguments.artifact))
     here, there = Pipe()
     process = Process(target=serve, args=(there,), daemon=True)
     process.start()

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
-from classifier.locate import shipped_artifact
+from trained import HELP, artifact_of
 
 # What a fresh interpreter runs; it prints seconds and peak memory in MiB.
 _SCRIPT = """
@@ -97,14 +96,14 @@ def show_helps(console: Console, starts: dict[str, float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", type=Path, default=shipped_artifact())
+    parser.add_argument("--artifact", type=Path, help=HELP)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     _, _, bare = run("pass", "pass", arguments.runs)
     numpy, _, numpy_memory = run("import numpy", "pass", arguments.runs)
     imported, _, memory = run("import classifier", "pass", arguments.runs)
-    load = f"classifier.Router.load({str(arguments.artifact)!r})"
+    load = f"classifier.Router.load({str(artifact_of(arguments.artifact))!r})"
     _, loaded, loaded_memory = run("import classifier", load, arguments.runs)
     _, first, _ = run("import classifier", f"{load}.predict_model('Translate to French: good morning')", arguments.runs)
     figures = {

@@ -11,7 +11,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -146,6 +146,7 @@ class Menu:
     length : the length rule.
     strategy : "learned", "length" or "task".
     task_default : tier for a task that is unknown or not given; None: the length rule decides.
+    own_tiers : the user's file names the tiers itself, even if they are those of the packaged menu.
 
     Raises
     ------
@@ -158,6 +159,7 @@ class Menu:
     length: LengthRule
     strategy: str = "learned"
     task_default: str | None = None
+    own_tiers: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.tiers:
@@ -189,8 +191,8 @@ class Menu:
 
 
 _MENU_KEYS = frozenset({"strategy", "task_default", "tiers", "length", "tasks", "task_aliases"})
-_TIER_KEYS = frozenset(field.name for field in fields(Tier))
-_LENGTH_KEYS = frozenset(field.name for field in fields(LengthRule))
+_TIER_KEYS = frozenset(each.name for each in fields(Tier))
+_LENGTH_KEYS = frozenset(each.name for each in fields(LengthRule))
 
 
 def normalise_label(label: str | None) -> str | None:
@@ -223,7 +225,8 @@ def load_menu(path: str | Path | None = None) -> Menu:
         return default_menu()
     source = f"{file} (named by ${CONFIG_VARIABLE})" if named else str(file)
     try:
-        return _menu_from_table(_completed(_read_toml(file), default_menu()))
+        table = _read_toml(file)
+        return replace(_menu_from_table(_completed(table, default_menu())), own_tiers="tiers" in table)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
 

@@ -12,14 +12,15 @@ from classifier.batch import by_chunks
 from classifier.catalog import Tier, normalise_label
 from classifier.decision import Decision
 from classifier.errors import InputError
-from classifier.features import Features, request_form
+from classifier.evident import known_task
+from classifier.features import Features, dense_names, request_form
 from classifier.forecast import Forecast, Forecasts
 from classifier.heuristic import length_tier
 from classifier.loaded import Loaded
 from classifier.novelty import NOVEL
 from classifier.policy import choose, choose_many, supported
 from classifier.request import Request
-from classifier.rule import ALWAYS_REFERENCE, Plan
+from classifier.rule import ALWAYS_REFERENCE, RULES, Plan
 from classifier.tasks import task_tier
 
 
@@ -41,9 +42,10 @@ def decide_on(loaded: Loaded, features: Features) -> Decision:
     InputError : the features are not of this artifact's kind.
     NoFeasibleTierError : as `decide`.
     """
-    wanted = len(loaded.model.weights.dense_mean)
+    wanted = len(dense_names(loaded.keywords))
     if len(features.dense) != wanted:
-        raise InputError(f"features: found {len(features.dense)} dense ones, expected the artifact's {wanted}")
+        whose = "the rules'" if loaded.learned is None else "the artifact's"
+        raise InputError(f"features: found {len(features.dense)} dense ones, expected {whose} {wanted}")
     return _decided(loaded, request_form(features), loaded.plan, loaded.forecast.of(features))
 
 
@@ -73,7 +75,7 @@ def _decided(loaded: Loaded, request: Request, plan: Plan, forecast: Forecast) -
 
 def _column(loaded: Loaded, request: Request, plan: Plan, forecast: Forecast, feasible: tuple[int, ...]) -> int:
     """Index of the request's tier."""
-    if feasible[0] >= len(loaded.learned_tiers):
+    if loaded.learned is not None and feasible[0] >= len(loaded.learned_tiers):
         return feasible[0]
     if plan.strategy == "learned":
         return _learned(loaded, plan, request.task, forecast, feasible)
@@ -91,7 +93,7 @@ def _learned(loaded: Loaded, plan: Plan, task: str | None, forecast: Forecast, f
     allowed: Sequence[int] = feasible if feasible[-1] < count else [column for column in feasible if column < count]
     if prediction.unsupported:
         allowed = supported(allowed, prediction.unsupported)
-    reference, bonus = loaded.model.reference, setting.reference_bonus
+    reference, bonus = loaded.reference, setting.reference_bonus
     return choose(prediction.quality, prediction.cost, price_weight, allowed, reference, bonus)
 
 
@@ -100,6 +102,9 @@ def _fixed(loaded: Loaded, plan: Plan, request: Request) -> int:
     name = plan.tier
     if plan.strategy == "task":
         name = task_tier(request.task, loaded.menu)
+    elif plan.strategy == RULES:
+        label = known_task(loaded.menu, request)
+        name = None if label is None else loaded.menu.task_table[label]
     if name is None:
         name = length_tier(request.chars, request.max_tokens, loaded.menu.length)
     return loaded.column_of[name]
@@ -156,7 +161,7 @@ def _learned_chunk(
         for novel, request in zip((forecasts.novelty > NOVEL).tolist(), requests, strict=True)
     ]
     quality = expected.quality.copy()
-    quality[:, loaded.model.reference] += [setting.reference_bonus for setting in settings]
+    quality[:, loaded.reference] += [setting.reference_bonus for setting in settings]
     weights = np.array([setting.price_weight for setting in settings])
     allowed = _allowed(loaded, feasible, expected.unsupported)
     chosen: list[int] = choose_many(quality, expected.cost / rule.reference_cost, weights, allowed).tolist()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from classifier.evident import known_task
 from classifier.explain import Explanation, explain
 from classifier.features import Features
 from classifier.forecast import Forecast
 from classifier.loaded import Loaded
 from classifier.model import Prediction
 from classifier.novelty import NOVEL
-from classifier.policy import why_unfit
+from classifier.policy import USUAL_TOKENS, listed_cost, why_unfit
 from classifier.request import Request
-from classifier.rule import Plan
+from classifier.rule import RULES, Plan
 from classifier.tasks import canonical_task
+
+NOTHING_LEARNED = "no artifact yet, so by the menu's rules; train-router makes one from your outcomes"
 
 
 @dataclass(slots=True, repr=False)  # frozen, making one would take three times as long
@@ -27,7 +30,7 @@ class Decision:
     forecast : what was expected of the request.
     feasible : indexes in the menu of all tiers that can serve the request.
     position : the chosen tier's.
-    loaded : the artifact that decided.
+    loaded : the artifact that decided, or the menu's rules.
     """
 
     request: Request
@@ -57,20 +60,20 @@ class Decision:
 
     @property
     def prediction(self) -> Prediction:
-        """What the model expects of every learned tier."""
+        """What the model expects of every learned tier; without an artifact there is none."""
         return self.forecast.prediction
 
     @property
-    def novelty(self) -> float:
-        """How unlike the training requests this one is, 0..1.
+    def novelty(self) -> float | None:
+        """How unlike the training requests this one is, 0..1; None: there were none.
 
         Above 0.99 (`classifier.novelty.NOVEL`) the learned rule leaves it to the reference.
         """
-        return self.forecast.novelty
+        return None if self.loaded.learned is None else self.forecast.novelty
 
     @property
     def strategy(self) -> str:
-        """The rule that picked the tier: "learned", "length", "task" or "always"."""
+        """The rule that picked the tier: "learned", "length", "task", "always", or without an artifact "rules"."""
         return self.plan.strategy
 
     @property
@@ -80,7 +83,7 @@ class Decision:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """P(the tier's answer is adequate), by tier, for the tiers the model has learned about."""
+        """P(the tier's answer is adequate), by tier, for the tiers the model has learned about; empty: of none."""
         return {tier.name: p for tier, p in zip(self.loaded.learned_tiers, self.prediction.adequate, strict=True)}
 
     @property
@@ -90,14 +93,18 @@ class Decision:
 
     @property
     def expected_cost(self) -> float | None:
-        """Expected USD of the call; None for a tier that the model knows nothing of."""
-        return self._of_chosen(self.prediction.cost)
+        """Expected USD of the call; None for a tier that the model knows nothing of.
+
+        Without an artifact it is what the tier's prices make of the request's tokens and an answer as long as allowed,
+        or of 500 tokens; None where the menu has no prices.
+        """
+        return self._expected_cost(self.position)
 
     @property
     def expected_saving(self) -> float | None:
         """USD that the call is expected to cost less than the reference tier's; negative where it costs more."""
-        cost = self.expected_cost
-        return None if cost is None else self.prediction.cost[self.loaded.model.reference] - cost
+        cost, reference = self.expected_cost, self._expected_cost(self.loaded.reference)
+        return None if cost is None or reference is None else reference - cost
 
     @property
     def reason(self) -> str:
@@ -106,6 +113,7 @@ class Decision:
         shut_out = [tier for place, tier in enumerate(tiers[: self.position]) if place not in self.feasible]
         parts = [self._grounds()]
         parts += [f"{tier.name} {why_unfit(tier, self.request, self.tokens)}" for tier in shut_out]
+        parts += [] if self.loaded.learned is not None else [NOTHING_LEARNED]
         return "; ".join(parts)
 
     def explain(self, top: int = 5) -> Explanation:
@@ -113,25 +121,36 @@ class Decision:
         return explain(self.loaded, self.request, self.tier, self.prediction, top)
 
     def _grounds(self) -> str:
-        size = self.request.chars + (self.request.max_tokens or 0)
-        reference = self.loaded.rule.reference
-        if self.feasible[0] >= len(self.prediction.quality):
+        learned = self.loaded.learned is not None
+        if learned and self.feasible[0] >= len(self.prediction.quality):
             return f"no learned tier can serve the request, {self.tier} can"
-        if self.strategy == "length":
-            return f"length rule: {size:,} characters and max_tokens"
-        if self.strategy == "task":
-            label = canonical_task(self.request.task, self.loaded.menu)
-            return (
-                f"task table: {label}" if label else "task table: it does not have this task, so by default or length"
-            )
+        if self.strategy == "learned":
+            return self._learned_grounds()
         if self.strategy == "always":
-            return f"always {self.tier}: learning did not beat it"
-        if self.novelty > NOVEL:
-            return f"learned rule: unlike the training requests (novelty {self.novelty:.3f}), so the safe choice"
+            why = "learning did not beat it" if learned else "no quality loss is certified yet"
+            return f"always {self.tier}: {why}"
+        return self._ruled_grounds()
+
+    def _ruled_grounds(self) -> str:
+        task, menu = self.request.task, self.loaded.menu
+        label = None if self.strategy == "length" else canonical_task(task, menu)
+        if label is not None:
+            return f"task table: {label}"
+        if self.strategy == "task":
+            return "task table: it does not have this task, so by default or length"
+        evident = known_task(menu, self.request) if self.strategy == RULES else None
+        if evident is not None:
+            return f"task table: {evident}, as the text says"
+        return f"length rule: {self.request.chars + (self.request.max_tokens or 0):,} characters and max_tokens"
+
+    def _learned_grounds(self) -> str:
+        reference, novelty = self.loaded.rule.reference, self.forecast.novelty
+        if novelty > NOVEL:
+            return f"learned rule: unlike the training requests (novelty {novelty:.3f}), so the safe choice"
         shut = [self.loaded.tiers[place].name for place in self.prediction.unsupported if place in self.feasible]
         if shut and self.tier == reference:
             return f"learned rule: {reference} (the reference); never observed on requests like this: {', '.join(shut)}"
-        quality, best = self.prediction.quality[self.position], self.prediction.quality[self.loaded.model.reference]
+        quality, best = self.prediction.quality[self.position], self.prediction.quality[self.loaded.reference]
         if self.tier == reference:
             return f"learned rule: {reference} (the reference) is worth its price here, expected quality {quality:.2f}"
         saving = self.expected_saving or 0.0
@@ -139,6 +158,12 @@ class Decision:
             f"learned rule: expected quality {quality:.2f} against {best:.2f} of {reference}, "
             f"saving ${saving:.6f} a call"
         )
+
+    def _expected_cost(self, place: int) -> float | None:
+        if self.loaded.learned is None:
+            limit = self.request.max_tokens or USUAL_TOKENS
+            return listed_cost(self.loaded.tiers[place], self.tokens, limit)
+        return self.prediction.cost[place] if place < len(self.prediction.cost) else None
 
     def _of_chosen(self, values: list[float]) -> float | None:
         return values[self.position] if self.position < len(values) else None

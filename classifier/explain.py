@@ -33,6 +33,7 @@ class Explanation:
     tier, cheapest, reference : the chosen, the cheapest and the reference tier.
     for_cheaper, against_cheaper : (reason in words, its share in the measure), strongest first.
     probability : P(the cheapest tier's answer is good enough); None: effects are given as shares in the measure.
+    learned : False: nothing was learned, and there is no measure.
     """
 
     tier: str
@@ -41,9 +42,12 @@ class Explanation:
     for_cheaper: tuple[tuple[str, float], ...]
     against_cheaper: tuple[tuple[str, float], ...]
     probability: float | None = None
+    learned: bool = True
 
     def __str__(self) -> str:
         lines = [for_terminal(f"chosen: {self.tier}")]
+        if not self.learned:
+            return "\n".join([*lines, "by the menu's rules: nothing was learned that speaks for or against a tier"])
         for title, parts in (
             (f"speaks for {self.cheapest} being good enough", self.for_cheaper),
             (f"speaks for needing {self.reference}", self.against_cheaper),
@@ -69,6 +73,9 @@ def explain(loaded: Loaded, request: Request, tier: str, prediction: Prediction,
     Words that are numbers or common, scripts and letters are no reasons (`classifier.traits`), nor is what hardly moves
     the probability.
     """
+    if loaded.learned is None:
+        reference = loaded.tiers[loaded.reference].name
+        return Explanation(tier, loaded.tiers[0].name, reference, (), (), learned=False)
     model = loaded.model
     ordered = sorted(_parts(loaded, request, loaded.extract(request)), key=lambda part: -abs(part[1]))
     sure = prediction.adequate[0] if model.reference else prediction.quality[0]

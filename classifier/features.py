@@ -209,6 +209,15 @@ class FeatureExtractor:
         self._scanners.give(scanner)
         return Features(terms, words, dense, normalise_label(request.task), tokens)
 
+    def tokens(self, request: Request) -> float:
+        """The input tokens of one request, as its features have them."""
+        if not self.compiled:
+            return extract(request, self._keywords, self._count_tokens).tokens
+        scanner = self._scanners.take()
+        tokens = self.scan(request, scanner)[2]
+        self._scanners.give(scanner)
+        return tokens
+
     def scan(self, request: Request, scanner: Scanner) -> tuple[int, int, float]:
         """Leave one request's terms and dense features with a scanner of `scanner`, which is faster than new arrays.
 

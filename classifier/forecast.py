@@ -1,6 +1,7 @@
 """What is expected of a request before a tier is picked: its tokens, what each tier would make of it, its novelty.
 
 `Forecaster` puts the features, the model and the novelty score together; compiled, with no arrays in between.
+`TokenForecaster` knows no model: tokens are all that it tells.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Forecast(NamedTuple):
     Attributes
     ----------
     tokens : of the input: text, message frames, tools and images.
-    prediction : what the model expects of each tier.
-    novelty : how unlike the training requests it is, 0..1.
+    prediction : what the model expects of each tier; of none where there is no model.
+    novelty : how unlike the training requests it is, 0..1; 0 where there were none.
     """
 
     tokens: float
@@ -102,3 +103,24 @@ class Forecaster:
         forward, measures = self._model.forward(), self._novelty.measures()
         forecaster = _forward.Forecaster(forward, *measures, self._novelty.quantiles, scanner.terms, scanner.dense)
         return scanner, forecaster, None if self._support is None else self._support.model.forward()
+
+
+class TokenForecaster:
+    """Forecasts where nothing was learned; threads may share it."""
+
+    def __init__(self, extract: FeatureExtractor) -> None:
+        self._extract = extract
+
+    def __call__(self, request: Request) -> Forecast:
+        """What is known of a request."""
+        return Forecast(self._extract.tokens(request), Prediction([], [], []), 0.0)
+
+    def of(self, features: Features) -> Forecast:
+        """The same for a request of which the features are known."""
+        return Forecast(features.tokens, Prediction([], [], []), 0.0)
+
+    def many(self, requests: Sequence[Request]) -> Forecasts:
+        """The same for many requests."""
+        tokens = self._extract.many(requests).tokens
+        nothing = np.zeros((len(requests), 0))
+        return Forecasts(tokens, Expectations(nothing, nothing, nothing), np.zeros(len(requests)))

@@ -1,9 +1,9 @@
-"""Where artifacts are: the one that `classifier.predict_model` uses, and the one that ships with the package.
+"""Where the artifact is that `classifier.predict_model` uses.
 
 The first of these that is there is in use: the file that ``$TIERWISE_ARTIFACT`` names; in the working directory the
 version that ``models/current`` names (where ``tierwise models`` promotes) and ``models/router.safetensors`` (where
-``train-router`` writes); the artifact that ships with the package. ``$TIERWISE_MODELS`` names another folder than
-``models``.
+``train-router`` writes). ``$TIERWISE_MODELS`` names another folder than ``models``. Before anyone has trained there is
+none: no artifact ships with the package, and the menu's rules route.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from classifier.errors import ArtifactError
 from classifier.pointer import POINTER, follow
 
 ARTIFACT_VARIABLE = "TIERWISE_ARTIFACT"
@@ -24,8 +25,8 @@ def models_folder() -> Path:
     return Path(os.environ.get(MODELS_VARIABLE) or MODELS)
 
 
-def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
-    """The artifact in use, see this module's first lines.
+def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path | None:
+    """The artifact in use, see this module's first lines; None: there is none.
 
     Parameters
     ----------
@@ -41,15 +42,28 @@ def find_artifact(folder: Path = Path(), models: Path | None = None) -> Path:
         return follow(folder / named)
     kept = folder / (models or models_folder())
     places = (kept / POINTER, kept / TRAINED_ARTIFACT.name)
-    return next((follow(place) for place in places if os.path.isfile(place)), shipped_artifact())
+    return next((follow(place) for place in places if os.path.isfile(place)), None)
 
 
-def locate(path: str | Path | None, folder: Path = Path()) -> Path:
-    """The artifact that a path leads to, itself or by a pointer; None: the one in use. Raises as `find_artifact`."""
+def locate(path: str | Path | None, folder: Path = Path()) -> Path | None:
+    """The artifact that a path leads to, itself or by a pointer; of no path, the one in use, None where there is none.
+
+    Raises
+    ------
+    ArtifactError : as `find_artifact`.
+    """
     return find_artifact(folder) if path is None else follow(folder / path)
 
 
-def shipped_artifact() -> Path:
-    """The artifact that ships with the package: inside it when installed, in ``models/`` in a checkout."""
-    inside = Path(__file__).with_name("default.safetensors")
-    return inside if inside.is_file() else Path(__file__).parent.parent / "models" / "default.safetensors"
+def artifact_in_use() -> Path:
+    """The artifact in use, where there has to be one.
+
+    Raises
+    ------
+    ArtifactError : there is none, or as `find_artifact`.
+    """
+    path = find_artifact()
+    if path is None:
+        place = models_folder() / TRAINED_ARTIFACT.name
+        raise ArtifactError(f"{place}: no artifact is there; train one with train-router")
+    return path

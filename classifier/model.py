@@ -190,6 +190,11 @@ class Model:
         self._forwards = Pool(self.forward)
 
     @property
+    def tiers(self) -> int:
+        """How many tiers it knows."""
+        return self._tiers
+
+    @property
     def compiled(self) -> bool:
         """Whether `forward` may be called."""
         return self._forward is not None

@@ -28,6 +28,7 @@ MARGIN = 1.0 / (1.0 - token_estimate.MARGIN)  # what the exact count of tokens m
 LEAST_MARGIN = 0.6  # and at least: scripts that a tier's tokenizer has many tokens for are estimated too high
 MEDIA = ("images", "files", "audio", "video")
 ANSWER_ROOM = 1024  # tokens, or a quarter of a small window, left for an answer that the caller does not limit
+USUAL_TOKENS = 500  # of an answer, where nothing is known of it
 
 
 def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGIN) -> str | None:
@@ -57,6 +58,13 @@ def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGI
         (f"takes no {kind}" for kind in MEDIA if getattr(request, kind) and not getattr(tier, kind)),
         None,
     )
+
+
+def listed_cost(tier: Tier, tokens_in: float, tokens_out: float) -> float | None:
+    """USD of a call at the tier's prices; None where it has none."""
+    if tier.input_price is None or tier.output_price is None:
+        return None
+    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6
 
 
 def least_able(tiers: Sequence[Tier]) -> Tier:

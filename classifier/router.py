@@ -1,4 +1,4 @@
-"""`Router`: an artifact and a menu in, a tier for every request out."""
+"""`Router`: an artifact or a menu's rules in, a tier for every request out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from classifier.decision import Decision
 from classifier.features import Features
 from classifier.forecast import Forecast
 from classifier.keywords import KeywordGroups
-from classifier.loaded import InUse, Loaded, LoadOptions, make_ready, menu_to_overlay
+from classifier.loaded import InUse, Loaded, LoadOptions, make_ready, menu_to_overlay, tell_rules_route
 from classifier.locate import locate
 from classifier.model import Model
 from classifier.novelty import Novelty
@@ -24,22 +24,22 @@ from classifier.watch import ArtifactWatch
 
 
 class Router:
-    """Routes requests by one artifact; threads may share it."""
+    """Routes requests by one artifact, or before anyone has trained by a menu's rules; threads may share it."""
 
     def __init__(
         self,
-        artifact: Artifact | Loaded | InUse,
+        artifact: Artifact | Loaded | InUse | None = None,
         *,
         menu: Menu | None = None,
         strategy: str | None = None,
         max_quality_loss: float | None = None,
         budget: float | None = None,
     ) -> None:
-        """Make a router from an artifact that was read; see `load` for the other parameters.
+        """Make a router from an artifact that was read, or of rules (None); see `load` for the other parameters.
 
         From one that was made ready already, or from what holds one, the other parameters change nothing.
         """
-        if isinstance(artifact, Artifact):
+        if artifact is None or isinstance(artifact, Artifact):
             artifact = make_ready(artifact, LoadOptions(menu, strategy, max_quality_loss, budget))
         self._in_use = InUse(artifact) if isinstance(artifact, Loaded) else artifact
 
@@ -53,12 +53,13 @@ class Router:
         max_quality_loss: float | None = None,
         budget: float | None = None,
     ) -> Router:
-        """Load an artifact.
+        """Load an artifact; where none is there yet, the menu's rules route, which a warning says.
 
         Parameters
         ----------
-        path : the artifact, or a pointer to it such as ``models/current``; None: where `predict_model` looks for it.
-        menu : overrides the artifact's models, limits, task table and length rule, tier by tier of the same name; None:
+        path : the artifact, or a pointer to it such as ``models/current``; None: where `predict_model` looks for it,
+            and the menu's rules (its task table, else its length rule) where nobody has trained.
+        menu : routes in place of the artifact's own (`classifier.overlay`): its tiers, models, limits and rules; None:
             ``$TIERWISE_CONFIG`` or ``router.toml`` in the working directory, where there is one.
         strategy : "learned", "length" or "task"; None: the menu's, else the artifact's.
         max_quality_loss : route at the cheapest setting certified to lose no more quality than this, as a share of the
@@ -67,17 +68,23 @@ class Router:
 
         Raises
         ------
-        ArtifactError : the artifact cannot be used; the message says exactly why.
+        ArtifactError : the artifact cannot be used, or was trained on other tiers than the menu's; the message says
+            exactly why.
         ConfigError : ``router.toml`` is wrong.
-        InputError : the strategy is unknown, a number is out of range, or both numbers are given.
+        InputError : the strategy is unknown, a number is out of range, both numbers are given, or a budget without an
+            artifact.
         """
-        return cls(
-            read_artifact(locate(path or None)),
+        place = locate(path or None)
+        router = cls(
+            None if place is None else read_artifact(place),
             menu=menu_to_overlay(menu),
             strategy=strategy,
             max_quality_loss=max_quality_loss,
             budget=budget,
         )
+        if place is None:
+            tell_rules_route(router.loaded)
+        return router
 
     @staticmethod
     def watch(
@@ -92,7 +99,8 @@ class Router:
     ) -> WatchedRouter:
         """Load an artifact, and every other that takes its place from then on.
 
-        A thread looks at the file every few seconds and loads what is new while the old one goes on deciding. One that
+        Where `predict_model` would find none yet, the menu's rules route until there is one. A thread looks at the file
+        every few seconds and loads what is new while the old one goes on deciding. One that
         cannot be used is refused with a warning, and the old one stays. `classifier.watch` says more.
 
         Parameters
@@ -152,7 +160,7 @@ class Router:
         loaded = self._in_use.loaded
         if strategy is None and max_quality_loss is None and budget is None:
             return choosing.decide(loaded, request, loaded.plan)
-        return choosing.decide(loaded, request, loaded.rule.plan(strategy, max_quality_loss, budget))
+        return choosing.decide(loaded, request, loaded.plan_for(strategy, max_quality_loss, budget))
 
     def route_many(self, requests: Iterable[Request]) -> list[Decision]:
         """Decisions for many requests, in order; faster than one by one, and shared among threads.
@@ -201,11 +209,14 @@ class Router:
         return choosing.decide_on(self._in_use.loaded, features)
 
     def features(self, request: Request) -> Features:
-        """The features that this artifact's model sees of a request."""
+        """The features that the model sees of a request; without an artifact, those that one trained here would see."""
         return self._in_use.loaded.extract(request)
 
     def forecast(self, request: Request) -> Forecast:
-        """What a decision on a request rests on: input tokens, what the model expects of each tier, novelty (0..1)."""
+        """What a decision on a request rests on: input tokens, what the model expects of each tier, novelty (0..1).
+
+        Without an artifact there are only the tokens.
+        """
         return self._in_use.loaded.forecast(request)
 
     def forecast_of(self, features: Features) -> Forecast:
@@ -214,17 +225,22 @@ class Router:
 
     @property
     def loaded(self) -> Loaded:
-        """The artifact in use, made ready: all that a decision depends on."""
+        """The artifact or the rules in use, made ready: all that a decision depends on."""
         return self._in_use.loaded
 
     @property
     def artifact(self) -> Artifact:
-        """What the router was made from."""
+        """What the router was made from. Raises ArtifactError: by rules."""
         return self._in_use.loaded.artifact
 
     @property
+    def digest(self) -> str | None:
+        """The artifact's SHA-256, 64 hexadecimal digits; None: there is none, the menu's rules route."""
+        return self._in_use.loaded.digest
+
+    @property
     def menu(self) -> Menu:
-        """The artifact's own: first the tiers it has learned about in price order, then the others."""
+        """First the tiers that the artifact has learned about in price order, then the others."""
         return self._in_use.loaded.menu
 
     @property
@@ -234,12 +250,12 @@ class Router:
 
     @property
     def learned_tiers(self) -> tuple[Tier, ...]:
-        """The tiers that the model has learned about, in price order."""
+        """The tiers that the model has learned about, in price order; none without an artifact."""
         return self._in_use.loaded.learned_tiers
 
     @property
     def rule(self) -> Rule:
-        """How a tier is picked, and which quality losses are certified (``rule.ladder``)."""
+        """How a tier is picked, and which losses are certified (``rule.ladder``). Raises ArtifactError: by rules."""
         return self._in_use.loaded.rule
 
     @property
@@ -249,22 +265,22 @@ class Router:
 
     @property
     def strategy(self) -> str:
-        """The plan's strategy: "learned", "length", "task" or "always"."""
+        """The plan's strategy: "learned", "length", "task", "always", or without an artifact "rules"."""
         return self._in_use.loaded.plan.strategy
 
     @property
     def keywords(self) -> KeywordGroups:
-        """The artifact's keyword groups."""
+        """The keyword groups of the features."""
         return self._in_use.loaded.keywords
 
     @property
     def model(self) -> Model:
-        """The learned part."""
+        """The learned part. Raises ArtifactError: by rules."""
         return self._in_use.loaded.model
 
     @property
     def novelty(self) -> Novelty:
-        """How unlike the training requests a request is."""
+        """How unlike the training requests a request is. Raises ArtifactError: by rules."""
         return self._in_use.loaded.novelty
 
 
@@ -287,8 +303,10 @@ class WatchedRouter(Router):
         self._current = Router(self.loaded)
 
     def __repr__(self) -> str:
-        artifact = self.artifact
-        return f"WatchedRouter({artifact.source!r}, digest={artifact.digest[:12]!r})"
+        loaded = self.loaded
+        if loaded.learned is None:
+            return "WatchedRouter(by the menu's rules)"
+        return f"WatchedRouter({loaded.artifact.source!r}, digest={loaded.name!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -300,7 +318,7 @@ class WatchedRouter(Router):
 
     @property
     def current(self) -> Router:
-        """A router that stays with the artifact that is in use now."""
+        """A router that stays with what is in use now."""
         loaded, current = self.loaded, self._current
         if current.loaded is not loaded:
             self._current = current = Router(loaded)

@@ -8,6 +8,8 @@ artifact serves several wishes, chosen when it is loaded or call by call:
 - ``max_quality_loss``: the cheapest setting certified to lose no more; the reference where none is;
 - ``budget``: the best setting whose mean cost, on rows kept apart, is at most this share of the reference's. Its
   quality is not certified.
+
+Without an artifact, `plan_by_rules` routes by the menu's task table and length rule.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from math import isfinite
 from typing import Any
 
 from classifier.artifact import MAX_NUMBER, Artifact, header_field
-from classifier.catalog import MAX_LABEL_CHARS, STRATEGIES
+from classifier.catalog import MAX_LABEL_CHARS, STRATEGIES, Menu
 from classifier.errors import ArtifactError, InputError
 from classifier.untrusted import quoted
 
+RULES = "rules"  # the strategy where nobody has trained: the task table where the task is known, else the length rule
 MAX_SETTINGS = 1_000
 MAX_PROMISES = 100
 LEAST_COST = 1e-15  # USD of a reference call, which other costs are divided by
@@ -71,7 +74,7 @@ class Plan:
 
     Attributes
     ----------
-    strategy : "learned", "length", "task" or "always".
+    strategy : "learned", "length", "task", "always" or "rules".
     setting : None: each task at its own, or not by the learned rule.
     tier : of "always".
     promise : quality that is certified to be lost at most, in the unit of `Rule.relative`; None: nothing is promised.
@@ -129,11 +132,9 @@ class Rule:
         ------
         InputError : the strategy is unknown, a number is out of range, or two wishes contradict each other.
         """
-        if strategy is not None and strategy not in STRATEGIES:
-            raise InputError(f"strategy '{strategy}' is not known; expected one of: {', '.join(STRATEGIES)}")
+        _check_wish(strategy, max_quality_loss, budget)
         if max_quality_loss is None and budget is None:
             return self._default(strategy)
-        _check_wish(strategy, max_quality_loss, budget)
         return self._affordable(budget) if budget is not None else self._within(max_quality_loss or 0.0)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> Rule:
@@ -142,6 +143,11 @@ class Rule:
             return self
         spelt = {alias: self.tasks[label] for alias, label in aliases.items() if label in self.tasks}
         return replace(self, tasks=spelt | dict(self.tasks))
+
+    def renamed(self, names: Mapping[str, str]) -> Rule:
+        """The rule with other names of its tiers: name -> new name."""
+        always = None if self.always is None else names[self.always]
+        return replace(self, reference=names[self.reference], always=always)
 
     def task_setting(self, task: str | None) -> Setting:
         """The setting certified for a task, where each was certified by itself; the reference for any other."""
@@ -176,10 +182,36 @@ class Rule:
         return ALWAYS_REFERENCE if place is None else self.path[place]
 
 
+def plan_by_rules(
+    menu: Menu, strategy: str | None = None, max_quality_loss: float | None = None, budget: float | None = None
+) -> Plan:
+    """How to route for a wish where nobody has trained.
+
+    With ``max_quality_loss`` it is the menu's dearest tier, the reference: nothing else is certified.
+
+    Raises
+    ------
+    InputError : as `Rule.plan`, or there is a budget: what requests cost on average is learned.
+    """
+    _check_wish(strategy, max_quality_loss, budget)
+    if budget is not None:
+        raise InputError(
+            f"budget is {budget:g}; expected none, as no artifact is there that tells what requests cost on average; "
+            "leave it out, or train one with train-router"
+        )
+    if max_quality_loss is not None:
+        return Plan("always", tier=menu.tiers[-1].name)
+    wanted = strategy or menu.strategy
+    return Plan(RULES if wanted == "learned" else wanted)
+
+
 def _check_wish(strategy: str | None, max_quality_loss: float | None, budget: float | None) -> None:
+    if strategy is not None and strategy not in STRATEGIES:
+        raise InputError(f"strategy '{strategy}' is not known; expected one of: {', '.join(STRATEGIES)}")
     if max_quality_loss is not None and budget is not None:
         raise InputError("max_quality_loss and budget are given both; expected one: a promise of quality or of cost")
-    if strategy in ("length", "task"):
+    wish = max_quality_loss if budget is None else budget
+    if wish is not None and strategy in ("length", "task"):
         raise InputError(f"strategy '{strategy}' knows no max_quality_loss or budget; leave one of the two out")
     if max_quality_loss is not None and not 0 <= max_quality_loss <= 1:
         raise InputError(f"max_quality_loss is {max_quality_loss:g}; expected a number from 0 to 1, such as 0.02")

@@ -5,8 +5,9 @@ microseconds. What is new is read, checked and tried beside the old one; then on
 answered wholly by the artifact that was in use when it began, and a `Decision` keeps that artifact.
 
 A file that cannot be used is tried again at the next look, since it may be in the midst of being copied; if it is still
-the same then, it is refused with one warning. So is falling back on the artifact that ships with the package because
-one's own is gone. The thread does not keep the router alive, and starts anew in a forked process.
+the same then, it is refused with one warning. So is falling back on the menu's rules because the artifact is gone.
+Before anyone has trained, the rules route until the first artifact is there. The thread does not keep the router alive,
+and starts anew in a forked process.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from classifier.artifact import read_artifact
 from classifier.choosing import pick_tier
 from classifier.errors import ArtifactError, InputError
 from classifier.escapes import for_terminal
-from classifier.loaded import InUse, Loaded, LoadOptions, make_ready
-from classifier.locate import locate, shipped_artifact
+from classifier.loaded import InUse, Loaded, LoadOptions, make_ready, tell_rules_route
+from classifier.locate import locate
 from classifier.request import Request
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class ArtifactWatch:
         self._path = self._find()
         self._seen = identity(self._path)  # before it is read: what takes its place meanwhile is seen at the next look
         self.in_use = InUse(self._load(self._path))
+        if self._path is None:
+            tell_rules_route(self.in_use.loaded)
         self.refused: str | None = None
         self._doubted: tuple[Identity, str] | None = None
         self._refused: tuple[Identity, str] | None = None
@@ -76,16 +79,16 @@ class ArtifactWatch:
             changed = self._look()
             new = self.in_use.loaded
         if changed:
-            _log.info("routing by %s (%s) from now on", for_terminal(new.artifact.source), new.artifact.digest[:12])
+            _log.info("routing by %s (%s) from now on", for_terminal(new.artifact.source), new.name)
             self._tell(old, new)
         return changed
 
-    def _find(self) -> Path:
-        """Where the artifact is now; relative to the working directory of the start, whatever it is by now."""
+    def _find(self) -> Path | None:
+        """Where the artifact is now, relative to the working directory of the start; None: nowhere."""
         return locate(self._place, self._folder)
 
-    def _load(self, path: Path) -> Loaded:
-        return make_ready(read_artifact(path), self.options)
+    def _load(self, path: Path | None) -> Loaded:
+        return make_ready(None if path is None else read_artifact(path), self.options)
 
     def _start(self) -> None:
         self._looking, self._stop = threading.Lock(), threading.Event()
@@ -112,15 +115,15 @@ class ArtifactWatch:
         except Exception as error:  # whatever is wrong with it, requests go on
             self._refuse(seen, str(error) or type(error).__name__)
             return False
-        changed = new.artifact.digest != self.in_use.loaded.artifact.digest
+        changed = new.digest != self.in_use.loaded.digest
         if changed:
             self.in_use.loaded = new
         self._path, self._seen, self.refused = path, seen, None
         return changed
 
-    def _try(self, path: Path) -> Loaded:
+    def _try(self, path: Path | None) -> Loaded:
         """An artifact made ready, after its first decision."""
-        if path == shipped_artifact() != self._path:
+        if path is None:
             raise ArtifactError(f"{self._path}: the artifact is gone; put one in its place, or restart to go without")
         new = self._load(path)
         pick_tier(new, TRIAL, new.plan)
@@ -131,7 +134,7 @@ class ArtifactWatch:
             self._doubted = seen, why
             return
         if (seen, why) != self._refused:
-            _log.warning("%s (going on with %s)", for_terminal(why), self.in_use.loaded.artifact.digest[:12])
+            _log.warning("%s (going on with %s)", for_terminal(why), self.in_use.loaded.name)
         self._refused, self.refused, self._skips = (seen, why), why, _SKIPPED_LOOKS
 
     def _tell(self, old: Loaded, new: Loaded) -> None:
@@ -154,8 +157,10 @@ def _watch(reference: weakref.ref[ArtifactWatch], stop: threading.Event, interva
         del watch  # or the router would live as long as this thread waits
 
 
-def identity(path: Path) -> Identity:
+def identity(path: Path | None) -> Identity:
     """What differs when another file is in place, or the file was changed; of none, its path alone."""
+    if path is None:
+        return ("",)
     try:
         status = os.stat(path)
     except OSError:

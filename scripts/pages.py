@@ -50,16 +50,17 @@ def curve() -> dict[str, object]:
     return dict(json.loads((FIGURES / "curve.json").read_text(encoding="utf-8")))
 
 
-def run(command: str) -> list[str]:
-    """What a command of this checkout prints in a folder of its own."""
-    first, *rest = shlex.split(command)
+def run(command: str, after: str | None = None) -> list[str]:
+    """What a command of this checkout prints in a folder of its own, where another has run before it."""
     here = {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "NO_COLOR": "1", "TIERWISE_ARTIFACT": ""}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").symlink_to(ROOT / "data")
-        words, environment = [*OURS.get(first, [first]), *rest], {**os.environ, **here}
-        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{command}: exit code {done.returncode}\n{done.stderr}")
+        for each in filter(None, (after, command)):
+            first, *rest = shlex.split(each)
+            words, environment = [*OURS.get(first, [first]), *rest], {**os.environ, **here}
+            done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(f"{each}: exit code {done.returncode}\n{done.stderr}")
     return [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
 
 
@@ -108,7 +109,7 @@ def measure(name: str, tables: Path | None) -> None:
     if "DIR" in command and tables is None:
         raise SystemExit(f"{command}: name the folder of the outcome tables with --tables")
     if "console" in figures:
-        figures["console"] = run(command)
+        figures["console"] = run(command, figures.get("after"))
     else:
         words = [str(tables) if word == "DIR" else word for word in shlex.split(command)]
         done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)

@@ -13,6 +13,8 @@ from hypothesis import settings
 from tests.helpers.gates import WithGate, with_gate
 from tests.helpers.once import once
 from tests.helpers.openai_server import OpenAIServer
+from tests.helpers.routers import Trained, train
+from training.learners.linear import LinearLearner
 
 pytest_plugins = ["tests.helpers.stores"]
 
@@ -34,6 +36,12 @@ def upstream() -> Iterator[OpenAIServer]:
     """A local server that speaks the protocol of OpenAI, and answers as a test scripts it."""
     with OpenAIServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def linear(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A linear model of the default menu's haiku, sonnet and opus, trained on some hundred rows."""
+    return once(tmp_path_factory, "linear", lambda folder: train(LinearLearner(), folder / "router.safetensors"))
 
 
 @pytest.fixture(scope="session")

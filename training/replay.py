@@ -327,7 +327,7 @@ def lost_share(reference: float, reached: float, *, relative: bool) -> float:
 
 
 def _novel(decisions: list[Decision]) -> float:
-    return float(np.mean([decision.novelty > NOVEL for decision in decisions]))
+    return float(np.mean([decision.forecast.novelty > NOVEL for decision in decisions]))
 
 
 def _seen(router: Router, table: OutcomeTable) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from classifier.artifact import read_artifact
 from classifier.catalog import Menu, load_menu
 from classifier.errors import InputError
-from classifier.gates.stored import inherit_gate
+from classifier.gates.stored import StoredGate, inherit_gate
 from classifier.keywords import KeywordGroups, dump_keywords, load_keywords
 from classifier.locate import TRAINED_ARTIFACT, models_folder
 from classifier.outcomes import OutcomeStore
@@ -21,7 +21,7 @@ from classifier.tokens import AUTO, resolve_tokens, token_counter
 from training.certify.ledger import LEDGER, enter_try
 from training.certify.rule import Target
 from training.challenge.challenge import Challenge
-from training.challenge.contest import Contest, hold_contest, in_use
+from training.challenge.contest import Contest, hold_contest, router_in_use
 from training.challenge.sequential import PromotionRule
 from training.compile import compile_artifact, keep_candidate, provenance, summary
 from training.drift.check import check_drift
@@ -356,7 +356,7 @@ def read_inputs(
     menu = given if isinstance(given, Menu) else load_menu(given)
     keywords = keywords if isinstance(keywords, KeywordGroups) else load_keywords(keywords)
     preparing = _data_options(options)
-    running = None if outcomes is None else Router.load(in_use(options.folder))
+    running = None if outcomes is None else router_in_use(options.folder)
     table = read_tables(tables, options.columns, strict=options.strict, progress=said("reading")) if tables else None
     store: ReadStore | None = None
     if outcomes is not None and running is not None:
@@ -400,7 +400,7 @@ def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress
         inputs.options.tokens,
         dated=options.seed is None,
         provenance=_provenance(options, inputs, training),
-        inherited=None if inputs.running is None else inherit_gate(inputs.running.artifact, inputs.data.names),
+        inherited=_inherited_gate(inputs),
     )
     path = options.path
     if inputs.store is None or options.out is not None:
@@ -472,9 +472,17 @@ def _shows_prompts(options: TrainOptions, inputs: Inputs) -> bool:
     return inputs.store is None if options.show_prompts is None else options.show_prompts
 
 
+def _inherited_gate(inputs: Inputs) -> StoredGate | None:
+    """The learned gate of the artifact in use, where there is one that fits the data."""
+    if inputs.running is None or inputs.running.digest is None:
+        return None
+    return inherit_gate(inputs.running.artifact, inputs.data.names)
+
+
 def _reference_in_use(running: Router, store: ReadStore) -> str | None:
     """The reference of the router in use, where the store knows enough of it; None: the data shall say."""
-    return running.rule.reference if running.rule.reference in store.table.tiers else None
+    reference = running.tiers[running.loaded.reference].name
+    return reference if reference in store.table.tiers else None
 
 
 def _changed_world(store: ReadStore, running: Router) -> DriftReport | None:

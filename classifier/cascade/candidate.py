@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.cascade.route import find_route, learned_places
+from classifier.cascade.route import find_route, open_places
 from classifier.cascade.run import Policy
 from classifier.decision import Decision
 from classifier.errors import NoFeasibleTierError
@@ -58,7 +58,7 @@ class Candidate:
             return None
         try:
             router = self._find()
-            if router is None or router.artifact.digest == decision.loaded.artifact.digest:
+            if router is None or router.digest in (None, decision.loaded.digest):
                 return None
             opinion = _opinion(router, decision, policy)
         except NoFeasibleTierError:
@@ -155,5 +155,5 @@ def _opinion(router: Router, decision: Decision, policy: Policy) -> Opinion:
     own = router.decide(decision.request)
     start = find_route(own, policy.odds, policy.start).places[0]
     model, tiers = router.tiers[start].model, decision.loaded.tiers
-    place = next((place for place in learned_places(decision) if tiers[place].model == model), None)
+    place = next((place for place in open_places(decision) if tiers[place].model == model), None)
     return Opinion(router.artifact.digest, place)

@@ -129,7 +129,7 @@ class Engine:
         -------
         Scores (0..1) of the answer that was kept and of the reference's, by tier; without those that cannot be told.
         """
-        kept, reference = run.kept, run.loaded.model.reference
+        kept, reference = run.kept, run.loaded.reference
         run.ends = self._end(self.policy.deadline)
         attempt, answer = yield from self._call(run, reference, AUDIT, run.arguments)
         if answer is None or kept is None or kept.answer is None:
@@ -243,7 +243,7 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
+        run.audited = place != run.loaded.reference and self._random.random() < self.policy.audit
         return True
 
     def _note_failure(self, run: CascadeRun, place: int, error: Exception, *, added: bool = False) -> None:

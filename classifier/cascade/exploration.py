@@ -17,7 +17,7 @@ probabilities was known before its draw, and none of it from what was drawn or a
 draw.
 
 Other starts are the tiers of which the router in use expects enough quality, and the candidate's, of which the
-candidate expects enough: in question is which of the two is right.
+candidate expects enough: in question is which of the two is right. Before anyone has trained, all tiers are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from threading import Lock
 
 from classifier.cascade.candidate import Candidate, Opinion
 from classifier.cascade.fork import renew_in_child
-from classifier.cascade.route import StartDraw, TierOrder, learned_places, route_from
+from classifier.cascade.route import StartDraw, TierOrder, open_places, route_from
 from classifier.cascade.run import Policy
 from classifier.decision import Decision
 
@@ -48,14 +48,14 @@ class Account:
 
     Attributes
     ----------
-    pair : digests of the artifact in use and of the candidate.
+    pair : digests of the artifact in use, None: there is none, and of the candidate.
     requests : that were counted, up to some thousands.
     share : of them where the two would begin elsewhere, 0..1: the mean of the first, then an exponentially fading one;
         too large rather than too small at the beginning.
     overspent : requests expected to explore beyond their share, from -`_BURST` to `_BURST`.
     """
 
-    pair: tuple[str, str]
+    pair: tuple[str | None, str]
     requests: int = 0
     share: float = 1.0
     overspent: float = 0.0
@@ -102,7 +102,7 @@ class Explorer:
 
     def _directed(self, decision: Decision, opinion: Opinion, planned: int, others: Sequence[int]) -> dict[int, float]:
         """By place, the probability that the route begins there, where there is a candidate; counts the request."""
-        policy, pair = self._policy, (decision.loaded.artifact.digest, opinion.digest)
+        policy, pair = self._policy, (decision.loaded.digest, opinion.digest)
         account = self._account
         if account is None or account.pair != pair:
             account = Account(pair)
@@ -117,10 +117,15 @@ class Explorer:
 
 
 def other_starts(decision: Decision, planned: int, floor: float) -> list[int]:
-    """Places of other tiers whose expected quality is at least this share of the reference's."""
-    quality = decision.prediction.quality
-    least = floor * quality[decision.loaded.model.reference]
-    return [place for place in learned_places(decision) if place != planned and quality[place] >= least]
+    """Places of other tiers whose expected quality is at least this share of the reference's.
+
+    Before anyone has trained no quality is expected, and any tier may turn out to be good enough.
+    """
+    others, quality = [place for place in open_places(decision) if place != planned], decision.prediction.quality
+    if decision.loaded.learned is None:
+        return others
+    least = floor * quality[decision.loaded.reference]
+    return [place for place in others if quality[place] >= least]
 
 
 def split(explore: float, directed: float, share: float) -> tuple[float, float]:

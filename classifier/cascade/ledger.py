@@ -7,8 +7,8 @@ from classifier.cascade.calls import Attempt, price
 from classifier.cascade.run import CascadeRun
 from classifier.decision import Decision
 from classifier.gates import Answer
+from classifier.policy import USUAL_TOKENS
 
-_USUAL_TOKENS = 500  # of an answer, where nothing is known of it
 _UNPAID = ("http", "context", "connection")  # errors by which an upstream has refused a call, or never got it
 
 
@@ -54,7 +54,7 @@ class Ledger:
         costs, tier = decision.prediction.cost, decision.loaded.tiers[place]
         if place < len(costs):
             return costs[place]
-        return price(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0
+        return price(tier, round(decision.tokens), decision.request.max_tokens or USUAL_TOKENS) or 0.0
 
     def note_answer(self, run: CascadeRun, attempt: Attempt, answer: Answer) -> None:
         """Note how an answer ended."""

@@ -14,6 +14,9 @@ It is a cascade (Chen et al., "FrugalGPT", 2023) stopped optimally, with the rou
 That requests which fail a gate are harder for the later tiers as well is left out of account. For a learned gate, what
 comes of a try is known better, by what the router expects (`classifier.gates.try_value`), and the price weight is that
 which was certified together with the gate.
+
+Before anyone has trained, nothing is known of that: a route begins where the menu's rules say, and goes on at the
+reference, the dearest tier.
 """
 
 from __future__ import annotations
@@ -115,10 +118,10 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> TierOrder
     start : "router", "cheapest", or a tier's name: where to begin.
     """
     first = _first(decision, start)
-    learned = learned_places(decision)
-    if first is None and (decision.strategy != "learned" or decision.novelty > NOVEL or not learned):
+    learned = open_places(decision)
+    if first is None and (decision.strategy != "learned" or decision.forecast.novelty > NOVEL or not learned):
         first = decision.position
-    if first is not None and first >= len(decision.prediction.quality):
+    if first is not None and first >= _opened(decision):
         return TierOrder((first,))
     if decision.strategy != "learned":
         assert first is not None
@@ -127,8 +130,10 @@ def find_route(decision: Decision, odds: Odds, start: str = ROUTER) -> TierOrder
 
 
 def route_from(decision: Decision, odds: Odds, first: int) -> tuple[int, ...]:
-    """Places of the best route that begins at a learned tier."""
-    return _best(decision, odds, learned_places(decision), first)
+    """Places of the best route that begins at one of `open_places`."""
+    if decision.loaded.learned is None:
+        return (first, *_dearer_reference(decision, first))
+    return _best(decision, odds, open_places(decision), first)
 
 
 def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
@@ -138,10 +143,13 @@ def fallbacks(decision: Decision, tried: Sequence[int]) -> list[int]:
     return [place for place in left if place > last] + [place for place in reversed(left) if place < last]
 
 
-def learned_places(decision: Decision) -> list[int]:
-    """Places of the tiers that can serve the request, and that were observed on requests like it."""
-    learned = [place for place in decision.feasible if place < len(decision.prediction.quality)]
-    return list(supported(learned, decision.prediction.unsupported))
+def open_places(decision: Decision) -> list[int]:
+    """Places of the tiers that can serve the request, and that were observed on requests like it.
+
+    Before anyone has trained, of all that can serve it.
+    """
+    able = [place for place in decision.feasible if place < _opened(decision)]
+    return list(supported(able, decision.prediction.unsupported))
 
 
 def start_tier(menu: Menu, start: str, option: str = "start") -> Tier | None:
@@ -161,6 +169,12 @@ def start_tier(menu: Menu, start: str, option: str = "start") -> Tier | None:
     return tier
 
 
+def _opened(decision: Decision) -> int:
+    """How many tiers, the menu's first, a route may be made of."""
+    loaded = decision.loaded
+    return len(loaded.tiers if loaded.learned is None else loaded.learned_tiers)
+
+
 def _first(decision: Decision, start: str) -> int | None:
     """Place of the tier to begin at; None: where it is worth most."""
     if start == CHEAPEST:
@@ -173,7 +187,7 @@ def _first(decision: Decision, start: str) -> int | None:
 
 
 def _dearer_reference(decision: Decision, first: int) -> tuple[int, ...]:
-    reference = decision.loaded.model.reference
+    reference = decision.loaded.reference
     return (reference,) if reference > first and reference in decision.feasible else ()
 
 
@@ -184,7 +198,7 @@ def _best(decision: Decision, odds: Odds, learned: Sequence[int], first: int | N
     worth: dict[int, float] = {}
     following: dict[int, int | None] = {}
     for place in reversed(learned):
-        own = bonus if place == loaded.model.reference else 0.0
+        own = bonus if place == loaded.reference else 0.0
         worth[place] = expected.quality[place] + own - weight * expected.cost[place]
         following[place] = None
         later = [other for other in learned if other > place]
@@ -216,11 +230,7 @@ def _tried(decision: Decision, odds: Odds, place: int, later: float) -> float:
     loaded, quality = decision.loaded, decision.prediction.quality
     if isinstance(odds, CascadeSetting):
         try_value = odds.try_values.get(loaded.tiers[place].name)
-        return (
-            -inf
-            if try_value is None
-            else try_value.worth_of_one(quality[place], quality[loaded.model.reference], later)
-        )
+        return -inf if try_value is None else try_value.worth_of_one(quality[place], quality[loaded.reference], later)
     kept = quality[place] * odds.pass_adequate
     passes = kept + (1.0 - quality[place]) * odds.pass_inadequate
     weight, _ = _prices(decision, odds)

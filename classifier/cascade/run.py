@@ -78,7 +78,7 @@ class CascadeRun:
 
     @property
     def loaded(self) -> Loaded:
-        """The artifact that decided: a watched router may use another by now."""
+        """The artifact or the rules that decided: a watched router may use another by now."""
         return self.decision.loaded
 
     @property

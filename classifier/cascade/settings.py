@@ -101,7 +101,7 @@ def _odds(gate: Gate) -> Odds:
 
 def _usual_gate(router: Router) -> Gate:
     """The gate for someone who gives none."""
-    if not has_gate(router.artifact):
+    if router.digest is None or not has_gate(router.artifact):
         return default_gate()
     learned = LearnedGate.load(router)
     return default_gate() & learned if learned.promise.usable else default_gate()

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from classifier.artifact import read_artifact
+from classifier.artifact import header_field, read_artifact
 from classifier.catalog import normalise_label
 from classifier.features import FeatureExtractor, FeatureRows
 from classifier.gates.agreement import Agreement
@@ -20,7 +20,7 @@ from classifier.gates.evidence import agreements, fill_unknown, judged_features
 from classifier.gates.gate import Ask, Gate, SimpleGate, Steps, Verdict
 from classifier.gates.options import expect_share
 from classifier.gates.stored import CascadePromise, StoredGate, keep_score, load_gate
-from classifier.locate import find_artifact
+from classifier.locate import artifact_in_use
 from classifier.model import Prediction
 from classifier.router import Router
 from classifier.tokens import estimate_tokens
@@ -68,8 +68,8 @@ class LearnedGate(SimpleGate):
         ArtifactError : the artifact cannot be used or holds no learned gate.
         ConfigError : the threshold is out of range.
         """
-        router = source if isinstance(source, Router) else Router(read_artifact(source or find_artifact()))
-        return cls(router, load_gate(router.artifact), threshold)
+        router = source if isinstance(source, Router) else Router(read_artifact(source or artifact_in_use()))
+        return cls(router, _gate_of(router), threshold)
 
     def judge(self, answer: Answer) -> Verdict:
         """Judge an answer by itself; never raises, whatever its text."""
@@ -88,7 +88,7 @@ class LearnedGate(SimpleGate):
         place = self._places[normalise_label(answer.tier)]
         known = {self._places.get(normalise_label(tier), -1): other for tier, other in others.items()}
         agreed = agreements(answer, {at: each for at, each in known.items() if at >= 0}, len(self._places))
-        expected = before.quality[place], before.quality[self._router.model.reference]
+        expected = before.quality[place], before.quality[self._router.loaded.reference]
         seen = judged_features(answer, expected, agreed, self._extract)
         rows = FeatureRows(
             seen.terms,
@@ -101,6 +101,14 @@ class LearnedGate(SimpleGate):
         # One row of the compiled form for many is faster than the single prediction in numpy.
         found = self._model.predict_many(rows)
         return Prediction(found.quality[0].tolist(), found.adequate[0].tolist(), found.cost[0].tolist())
+
+
+def _gate_of(router: Router) -> StoredGate:
+    """The gate of a router's artifact, its tiers called as in the router's menu."""
+    names = header_field(router.artifact, "tiers", kind=list)
+    return load_gate(router.artifact).renamed(
+        {name: tier.name for name, tier in zip(names, router.learned_tiers, strict=True)}
+    )
 
 
 class SecondOpinion(Gate):

@@ -85,6 +85,13 @@ class StoredGate:
     tiers: tuple[str, ...]
     promise: CascadePromise
 
+    def renamed(self, names: Mapping[str, str]) -> StoredGate:
+        """The gate with other names of its tiers: name -> new name."""
+        setting = self.promise.setting
+        try_values = {names[tier]: value for tier, value in setting.try_values.items()}
+        promise = replace(self.promise, setting=replace(setting, try_values=try_values))
+        return replace(self, tiers=tuple(names[tier] for tier in self.tiers), promise=promise)
+
 
 def dump_gate(gate: StoredGate) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
     """Header fields and tensors for `classifier.artifact.write_artifact`."""

@@ -9,13 +9,6 @@ from tests.helpers.once import once
 from tests.helpers.routers import Trained, train
 from training.learners.blend import BlendLearner
 from training.learners.forest import ForestLearner
-from training.learners.linear import LinearLearner
-
-
-@pytest.fixture(scope="session")
-def linear(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The linear learner's."""
-    return once(tmp_path_factory, "linear", lambda folder: train(LinearLearner(), folder / "router.safetensors"))
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from classifier import Router, predict_model, route, set_shared_router
 from classifier import shared as module
 from classifier.artifact import Artifact, read_artifact, write_artifact
-from classifier.catalog import Tier, default_menu, menu_to_header, with_tiers
+from classifier.catalog import Tier, default_menu, menu_to_header
 from classifier.errors import ArtifactError, ConfigError, InputError, NoFeasibleTierError
 from classifier.heuristic import length_tier
-from classifier.locate import find_artifact, shipped_artifact
+from classifier.locate import find_artifact
 from classifier.novelty import NOVEL
 from classifier.policy import choose
 from classifier.request import make_request
@@ -305,8 +305,8 @@ thresholds = [100, 200]
     assert router.route(HARD, task="Proofs").model == "mine/big"
     assert router.route("x" * 200, strategy="length").model == "mine/big"
     assert router.route(EASY, max_tokens=250, strategy="learned").model != "mine/little"
-    # A tier that the file leaves out stays as the artifact knows it.
-    assert router.tiers[3].model == MODELS["gemini"]
+    # A tier that the file leaves out, and that nothing was learned about, is gone.
+    assert [tier.name for tier in router.tiers] == ["haiku", "sonnet", "opus"]
 
 
 def test_a_spelling_of_a_learned_task_may_be_added(linear):
@@ -318,11 +318,11 @@ def test_a_spelling_of_a_learned_task_may_be_added(linear):
     assert router.route(HARD, task="TL;DR").prediction == router.route(HARD, task="summarization").prediction
 
 
-def test_a_menu_of_other_tiers_leaves_the_artifacts_own(linear):
-    other = with_tiers(default_menu(), [Tier("other", "mine/other", 1, 1)])
-    router = Router(read_artifact(linear.path), menu=other)
-    assert [tier.name for tier in router.tiers] == [*TIERS, "gemini"]
-    assert router.route("x" * 6000, strategy="length").tier == "opus"
+def test_a_menu_without_tiers_of_its_own_leaves_the_artifacts(linear):
+    Path("router.toml").write_text("[length]\nthresholds = [10, 20]\n", encoding="utf-8")
+    router = Router.load(linear.path)
+    assert router.menu.tiers == Router(read_artifact(linear.path)).menu.tiers
+    assert router.route("x" * 30, strategy="length").tier == "opus"
     assert router.route(EASY, task="summarization", strategy="task").tier == "haiku"
 
 
@@ -335,8 +335,8 @@ def test_a_wrong_router_toml_is_refused(linear, tmp_path):
 # Where the artifact is found
 
 
-def test_an_artifact_is_found_by_variable_then_where_it_is_trained_then_as_shipped(linear, monkeypatch):
-    assert find_artifact() == shipped_artifact()
+def test_an_artifact_is_found_by_variable_then_where_it_is_trained(linear, monkeypatch):
+    assert find_artifact() is None
     write_artifact("models/router.safetensors", *artifact_content(linear.model))
     assert find_artifact() == Path("models/router.safetensors")
     assert Router.load().artifact.digest == read_artifact(linear.path).digest
@@ -349,15 +349,6 @@ def test_a_variable_that_names_no_file_is_an_error_and_not_passed_over(monkeypat
     monkeypatch.setenv("TIERWISE_ARTIFACT", "gone.safetensors")
     with pytest.raises(ArtifactError, match=r"^gone\.safetensors: no such file; "):
         Router.load()
-
-
-def test_the_shipped_artifact_works_from_any_directory():
-    assert shipped_artifact().is_absolute()
-    router = Router.load()
-    assert router.artifact.source == str(shipped_artifact())
-    assert predict_model(EASY, max_tokens=60, task="summarization") in MODELS.values()
-    for text in LANGUAGES.values():
-        assert router.route(text).tier in MODELS
 
 
 # Artifacts that cannot be used

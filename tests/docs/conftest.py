@@ -13,6 +13,7 @@ import polars
 import pytest
 
 from tests.helpers.openai_server import OpenAIServer, Reply
+from tests.helpers.routers import Trained
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200
@@ -37,7 +38,7 @@ def write_command(path: Path, program: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shop(tmp_path_factory: pytest.TempPathFactory, linear: Trained) -> Path:
     """A working directory with the files that the pages name, each small."""
     folder = tmp_path_factory.mktemp("shop")
     table = polars.read_csv(ROOT / "data" / "sample.csv", infer_schema=False).head(ROWS)
@@ -45,10 +46,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table.write_csv(folder / name)
     renamed = {"prompt": "question", "score__haiku": "score__cheap", "score__opus": "score__best"}
     table.select(*renamed).rename(renamed).write_csv(folder / "answers.csv")
-    (folder / "models").mkdir()
-    shutil.copy(ROOT / "models" / "default.safetensors", folder / "models" / "router.safetensors")
     fill = [sys.executable, ROOT / "examples" / "fill_store.py", "--rows", str(ROWS)]
     subprocess.run(fill, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    (folder / "models").mkdir()
+    shutil.copy(linear.path, folder / "models" / "router.safetensors")
     return folder
 
 

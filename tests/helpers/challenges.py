@@ -47,6 +47,7 @@ def log_of(router: Router, rows: int, seed: int = 0, *, digest: str | None = Non
     odds = usual_odds(router)
     policy = np.array([find_route(decision, odds).places[0] for decision in router.route_many(requests)])
     forecasts = [router.forecast(request)[1] for request in requests]
+    tiers = router.learned_tiers or router.tiers
     given = {"explore": 0.4, "audit": 0.1, "feedback": 1.0, **shares}
     observed = simulate_log(
         np.array([[row[f"score__{tier}"] for tier in TIERS] for row in asked]),
@@ -54,17 +55,15 @@ def log_of(router: Router, rows: int, seed: int = 0, *, digest: str | None = Non
         policy,
         RATES,
         seed=seed,
-        expected=np.array([each.adequate for each in forecasts]),
+        expected=np.array([each.adequate for each in forecasts]) if router.digest else None,
         tasks=[row["task"] for row in asked],
         names=TIERS,
         **given,  # type: ignore[arg-type]
     ).observed
-    observed = replace(observed, artifacts=(digest or router.artifact.digest,))
+    observed = replace(observed, artifacts=(digest or router.digest,))
     return [
         replace(outcome, decision=replace(outcome.decision, max_tokens=row["max_tokens"]))
-        for outcome, row in zip(
-            as_outcomes(observed, router.learned_tiers, [row["prompt"] for row in asked]), asked, strict=True
-        )
+        for outcome, row in zip(as_outcomes(observed, tiers, [row["prompt"] for row in asked]), asked, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from classifier.outcomes import OutcomeStore
 from tests.helpers.outcomes import START, attempt, decision
+from tests.helpers.routers import Trained
 from tests.helpers.tables import outcome_rows, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,9 @@ def test_every_command_is_tried_here() -> None:
 
 
 @pytest.mark.slow
-def test_a_router_of_hostile_names_is_trained_kept_compared_and_asked(run: Run, table: Path, tmp_path: Path) -> None:
+def test_a_router_of_hostile_names_is_trained_kept_compared_and_asked(
+    run: Run, table: Path, tmp_path: Path, linear: Trained
+) -> None:
     out = tmp_path / "[bold]\x1b[2J.safetensors"
     quick = ("--fastest", "--tokens", "estimate", "--jobs", 1, "--force")
     files = ("--report", "r[bold].html", "--json", "r.json")
@@ -93,7 +96,7 @@ def test_a_router_of_hostile_names_is_trained_kept_compared_and_asked(run: Run, 
         (("list",), "[/nope]"),
         (("list", "--json"), "[/nope]"),
         (("show",), "[bold red]x"),
-        (("diff", "current", ROOT / "models" / "default.safetensors"), "[bold red]x"),
+        (("diff", "current", linear.path), "[bold red]x"),
         (("diff", "current", out, "--table", table, "--show-prompts"), "requests"),
         (("prune",), "Nothing"),
         (("judge",), ""),

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.catalog import Menu
+from classifier.loaded import rules_feature_kind
 from classifier.router import Router
 from training.challenge.estimators import Log, cascade_values, log_of_starts, picks
 from training.challenge.moves import Moved, Side, find_moves
@@ -61,7 +62,7 @@ class Challenge:
 
     Attributes
     ----------
-    champion, challenger : digests of the artifacts.
+    champion, challenger : digests of the artifacts; None: the champion is the menu's rules.
     learned_until : rows after this time are used.
     since, until : times of the first and the last row; None: there are none.
     rows : that were compared. left_out : sentences on others.
@@ -73,7 +74,7 @@ class Challenge:
     notes : how far the gate can be believed, and what else limits the figures.
     """
 
-    champion: str
+    champion: str | None
     challenger: str
     learned_until: datetime
     since: datetime | None
@@ -137,7 +138,7 @@ def challenge(
     quality, cost = cascade_values(rows, make_labels(rows, believed).values)
     gaps, mends = _overlap(rows, log_of_starts(rows, quality), after, before, rule)
     return Challenge(
-        champion=champion.artifact.digest,
+        champion=champion.digest,
         challenger=challenger.artifact.digest,
         learned_until=learned_until.astimezone(UTC),
         since=_moment(rows.time[:1]),
@@ -172,7 +173,8 @@ class _Pair:
 def _paired(observed: Observed, menu: Menu, champion: Router, challenger: Router, learned_until: datetime) -> _Pair:
     later = np.flatnonzero(observed.time > learned_until.timestamp())
     recent = observed.rows(later[np.argsort(observed.time[later], kind="stable")])
-    kinds = {router.artifact.digest: feature_kind(router) for router in (champion, challenger)}
+    kinds = {"": rules_feature_kind()}
+    kinds |= {router.digest or "": feature_kind(router) for router in (champion, challenger)}
     old, new = (find_starts(router, recent, menu, kinds) for router in (champion, challenger))
     problems = [one or other for one, other in zip(new.problems, old.problems, strict=True)]
     used = np.flatnonzero([not problem for problem in problems])
@@ -219,7 +221,8 @@ def _looks(
 
 def _limits(champion: Router, challenger: Router, observed: Observed) -> Iterator[str]:
     """What the figures leave out of account."""
-    if champion.artifact.header.get("gate") != challenger.artifact.header.get("gate"):
+    before = None if champion.digest is None else champion.artifact.header.get("gate")
+    if before != challenger.artifact.header.get("gate"):
         yield "the two have different learned gates; both are valued under the gate that the log was made with"
     if observed.left_out.without_propensity:
         yield (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from classifier.catalog import Menu
+from classifier.catalog import Menu, load_menu
 from classifier.errors import ArtifactError, RouterError
 from classifier.locate import ARTIFACT_VARIABLE, find_artifact
 from classifier.outcomes import Outcome, OutcomeStore
@@ -30,6 +30,7 @@ from training.versions.store import CANDIDATE, Version, current, note_verdict, p
 from training.versions.switches import read_switches
 
 MOST = 5
+RULE_ROUTER = "the rule router"  # what is in use before anyone has trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Contest:
 
     Attributes
     ----------
-    champion : name of the version in use; the artifact's file where none is.
+    champion : name of the version in use; where none is, the artifact's file, or that rules route.
     judged : oldest first.
     promoted : the version that came into use; None: what was in use stays.
     candidate : the newest that is pending after this; None: none is.
@@ -87,14 +88,20 @@ def nothing_pending(folder: Path) -> Contest:
     return Contest(_called(in_use(folder)), (), None, _try_newest(folder), ())
 
 
-def in_use(folder: Path) -> Path:
-    """The artifact in use where versions are kept in a folder: see `classifier.locate.find_artifact`.
+def in_use(folder: Path) -> Path | None:
+    """The artifact in use where versions are kept in a folder, None: the menu's rules; see `classifier.locate`.
 
     Raises
     ------
     ArtifactError : what says so is damaged.
     """
     return find_artifact(models=folder)
+
+
+def router_in_use(folder: Path) -> Router:
+    """The router of that artifact, or of the menu's rules; raises as `classifier.Router.load`."""
+    path = in_use(folder)
+    return Router(menu=load_menu()) if path is None else Router.load(path)
 
 
 def hold_contest(folder: Path, store: OutcomeStore, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
@@ -108,7 +115,7 @@ def hold_contest(folder: Path, store: OutcomeStore, rule: PromotionRule, *, prom
     begins = min((time for time in waiting if time is not None), default=None)
     if begins is None:
         return nothing_pending(folder)
-    menu = Router.load(in_use(folder)).menu
+    menu = router_in_use(folder).menu
     observed = observe(_lean(store.outcomes(), begins), menu)
     return contest(folder, observed, menu, rule=rule, promoting=promoting, prompts=prompts)
 
@@ -150,7 +157,7 @@ def contest(
     RouterError : another command is changing the folder, or another version came into use meanwhile.
     """
     champion, path = current(folder), in_use(folder)
-    router, name = Router.load(path), _called(path)
+    router, name = router_in_use(folder), _called(path)
     truth = gate_truth(latest_gate(observed))
     judged: list[Judged] = []
     remarks: list[str] = []
@@ -214,8 +221,10 @@ def verdict_of(found: Challenge, against: str) -> PromotionVerdict:
     )
 
 
-def _called(path: Path) -> str:
-    """What people call an artifact in use: a version by its name, anything else by its file."""
+def _called(path: Path | None) -> str:
+    """What people call what is in use: a version by its name, another artifact by its file, or the rules."""
+    if path is None:
+        return RULE_ROUTER
     return path.stem if path.parent.name == VERSIONS else str(path)
 
 

@@ -61,7 +61,8 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
     Parameters
     ----------
     menu : today's, whose tiers are the columns of ``observed``; tiers are matched by model.
-    kinds : by the digests of artifacts, the kind of features that they were logged with (`feature_kind`).
+    kinds : by the digests of artifacts, "" where rules decided, the kind of features that rows were logged with
+        (`feature_kind`).
     """
     places = np.array([_place(menu, tier.model) for tier in router.tiers])
     rows, tiers, odds = len(observed), len(menu.tiers), usual_odds(router)
@@ -87,7 +88,7 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
 
 def feature_kind(router: Router) -> Any:
     """What features of two artifacts have to share to mean the same."""
-    return router.artifact.header["features"]
+    return router.loaded.feature_kind
 
 
 def features_of(router: Router, observed: Observed, row: int) -> Features:
@@ -120,7 +121,7 @@ def _place(menu: Menu, model: str) -> int:
 
 def _own(router: Router, observed: Observed) -> NDArray[np.bool_]:
     """(n,): the row says where the router itself meant to begin."""
-    digests = np.array([digest == router.artifact.digest for digest in observed.artifacts])
+    digests = np.array([digest == router.digest for digest in observed.artifacts])
     own: NDArray[np.bool_] = digests[observed.artifact] & (observed.planned >= 0)
     return own
 

@@ -65,7 +65,7 @@ Show one version: its note, its rule and certificates, tiers, prices, features, 
   [cyan]tierwise models show[/]
   The one in use.
 
-  [cyan]tierwise models show models/default.safetensors[/]
+  [cyan]tierwise models show models/router.safetensors[/]
   Any artifact.
 """)
 _ADD_HELP = prose("""

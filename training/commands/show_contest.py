@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from training.challenge.challenge import Challenge
-from training.challenge.contest import Contest
+from training.challenge.contest import RULE_ROUTER, Contest
 from training.challenge.moves import Moved
 from training.commands.table import figures, names, show_table, words
 from training.report.challenge_words import TOLD, basis, headline, money_of, mood, task_name, why, within
@@ -18,15 +18,16 @@ _LISTED = 6
 
 def outcome_of(found: Contest) -> str:
     """What was done, in a sentence."""
+    kept = "The rule router" if found.champion == RULE_ROUTER else found.champion
     if found.promoted is not None:
         return f"In use: {found.promoted.name}, instead of {found.champion}."
     if not found.judged and found.remarks:
-        return f"{found.champion} stays in use: no candidate could be judged."
+        return f"{kept} stays in use: no candidate could be judged."
     if not found.judged:
-        return f"{found.champion} stays in use: no candidate learned from outcomes is pending."
+        return f"{kept} stays in use: no candidate learned from outcomes is pending."
     passed = [one for one in found.judged if one.challenge.promotion.promote]
     which = f"{passed[0].version.name} passed, but was not promoted" if passed else "no candidate has passed yet"
-    return f"{found.champion} stays in use: {which}."
+    return f"{kept} stays in use: {which}."
 
 
 def show_contest(console: Console, found: Contest, monthly_spend: float | None = None) -> None:

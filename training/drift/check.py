@@ -30,13 +30,13 @@ def check_drift(
     strict: bool = False,
     rhythm: timedelta | None = None,
 ) -> DriftReport:
-    """What has changed since an artifact began to decide, by what came of its decisions.
+    """What has changed since an artifact, or the menu's rules, began to decide, by what came of the decisions.
 
     Parameters
     ----------
     observed : of a store's outcomes, read with the router's menu.
-    router : of the artifact; its menu has today's prices.
-    strict : only this artifact's outcomes will do. Else, where it has none, those of the artifact that decided the
+    router : of the artifact or the rules; its menu has today's prices.
+    strict : only this one's outcomes will do. Else, where it has none, those of the artifact that decided the
         latest request are looked at, and the report says so.
     rhythm : period of the traffic's rhythm, above 0: `training.drift.rhythm`; None: it has none.
 
@@ -49,7 +49,9 @@ def check_drift(
     if rhythm is not None:
         rows, options = _whole_periods(rows, options or DriftOptions(), rhythm)
     drift = monitor(rows, options, rows.novelty)
-    trained = menu_from_header(header_field(router.artifact, "menu", kind=dict), router.artifact.source)
+    trained = router.menu
+    if router.digest is not None:
+        trained = menu_from_header(header_field(router.artifact, "menu", kind=dict), router.artifact.source)
     return drift_report(
         rows,
         drift,
@@ -69,23 +71,28 @@ def _whole_periods(observed: Observed, options: DriftOptions, rhythm: timedelta)
 
 
 def _in_force(everything: Observed, router: Router, strict: bool) -> tuple[Observed, list[str]]:
-    digest, source = router.artifact.digest, router.artifact.source
+    digest, called = router.digest, _called(router)
     if digest in everything.artifacts:
         number, notes = everything.artifacts.index(digest), []
     elif strict:
         raise InputError(
-            f"drift: found no outcome that {source} ({digest[:_DIGITS]}) decided, expected some; leave --model out for "
-            "the artifact that decided the latest requests"
+            f"drift: found no outcome that {called} decided, expected some; name no artifact, so that the one that "
+            "decided the latest requests is looked at"
         )
     else:
         number = int(everything.artifact[int(np.argmax(everything.time))])
         latest = everything.artifacts[number]
         notes = [
-            f"the artifact {source} ({digest[:_DIGITS]}) has decided nothing in this store: looked at are the requests "
-            f"of {'no artifact in particular' if latest is None else latest[:_DIGITS]}, which decided the latest"
+            f"the router in use, {called}, has decided nothing in this store: looked at are the requests of "
+            f"{'rules without an artifact' if latest is None else latest[:_DIGITS]}, which decided the latest"
         ]
     rows = np.flatnonzero(everything.artifact == number)
     others = len(everything) - len(rows)
     if others:
         notes.append(f"{others:,} requests of other artifacts are left out")
     return everything.rows(rows), notes
+
+
+def _called(router: Router) -> str:
+    """A router in a sentence."""
+    return "by the menu's rules" if router.digest is None else f"{router.artifact.source} ({router.digest[:_DIGITS]})"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from classifier.artifact import read_artifact
 from classifier.errors import ArtifactError
-from classifier.locate import find_artifact, shipped_artifact
+from classifier.locate import find_artifact
 from classifier.router import Router
 from training.versions.facts import facts
 from training.versions.store import Version
@@ -18,8 +18,7 @@ _MENU = ("tiers", "prices", "limits")
 def cautions(folder: Path, version: Version) -> list[str]:
     """Reasons to think twice, a clause each: the verdict on the version, and what it changes besides its decisions.
 
-    Nothing is compared with the artifact that ships with the package, which nobody chose, nor with one that cannot be
-    read, which is better replaced.
+    Nothing is compared with the menu's rules, nor with an artifact that cannot be read, which is better replaced.
 
     Raises
     ------
@@ -37,10 +36,10 @@ def _verdicts(version: Version) -> Iterator[str]:
 
 
 def _in_use(folder: Path) -> Router | None:
-    """A router of the artifact in use, whatever router.toml says; None: the shipped one, or one that is broken."""
+    """A router of the artifact in use, whatever router.toml says; None: there is none, or it is broken."""
     try:
         path = find_artifact(models=folder)
-        return None if path == shipped_artifact() else Router(read_artifact(path))
+        return None if path is None else Router(read_artifact(path))
     except ArtifactError:
         return None
 

@@ -67,15 +67,14 @@ def test_more_audits_than_may_wait_are_counted(router, upstream):
 
 
 @pytest.mark.slow
-def test_a_process_ends_though_audits_hang(upstream):
+def test_a_process_ends_though_audits_hang(upstream, linear):
     upstream.answer_with(HANGING)
     script = f"""
 import logging, time
 from openai import OpenAI
 from classifier import Cascade, Router
-from classifier.locate import shipped_artifact
 logging.basicConfig(format="%(message)s")
-cascade = Cascade(OpenAI(base_url={upstream.base_url!r}, api_key={KEY!r}), router=Router.load(shipped_artifact()),
+cascade = Cascade(OpenAI(base_url={upstream.base_url!r}, api_key={KEY!r}), router=Router.load({str(linear.path)!r}),
                   audit=1.0, start="haiku", close_timeout=0.5)
 cascade.create(messages=[{{"role": "user", "content": "say hello"}}])
 print(time.time())

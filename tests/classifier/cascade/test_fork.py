@@ -18,12 +18,11 @@ import openai
 from openai import AsyncOpenAI, OpenAI
 from classifier import AsyncCascade, Budget, Cascade, Router, RouterError
 from classifier.gates import Check
-from classifier.locate import shipped_artifact
 
-url, kind = sys.argv[1:3]
+url, kind, artifact = sys.argv[1:4]
 library = next(sys.modules[name] for each in type(OpenAI(api_key="none")._client).__mro__
                if (name := each.__module__.partition(".")[0]) in ("httpx", "httpx2"))
-options = dict(router=Router.load(shipped_artifact()), gate=Check(lambda answer: True, name="any"), explore=0.5,
+options = dict(router=Router.load(artifact), gate=Check(lambda answer: True, name="any"), explore=0.5,
                explore_floor=0.0, audit=0.5, budget=Budget(total=100.0), deadline=10.0)
 if kind == "async":
     cascade = AsyncCascade(AsyncOpenAI(base_url=url, api_key="%s", max_retries=0), **options)
@@ -64,10 +63,10 @@ os._exit(0)
 """
 
 
-def children(upstream, kind):
+def children(upstream, kind, artifact):
     """What each child found."""
     upstream.answer_with(lambda body: Reply(body["messages"][-1]["content"]))
-    command = [sys.executable, "-c", SCRIPT % (KEY, KEY), upstream.base_url, kind]
+    command = [sys.executable, "-c", SCRIPT % (KEY, KEY), upstream.base_url, kind, artifact]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
@@ -75,15 +74,15 @@ def children(upstream, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_children_get_their_own_answers_and_draw_by_themselves(upstream, kind):
-    found = children(upstream, kind)
+def test_children_get_their_own_answers_and_draw_by_themselves(upstream, kind, linear):
+    found = children(upstream, kind, linear.path)
     assert [each["right"] for each in found] == [True] * 3
     assert len({tuple(each["starts"]) for each in found}) == 3
     assert len({name for each in found for name in each["ids"]}) == 60
 
 
 @pytest.mark.slow
-def test_a_transport_that_cannot_be_made_anew_is_refused_in_one_line(upstream):
-    for each in children(upstream, "foreign"):
+def test_a_transport_that_cannot_be_made_anew_is_refused_in_one_line(upstream, linear):
+    for each in children(upstream, "foreign", linear.path):
         assert "used before the process forked, and its http_client's Own cannot be made anew" in each["refused"]
         assert "\n" not in each["refused"]

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from drift_world import changing_log
 
-from classifier.locate import shipped_artifact
 from classifier.outcomes import OutcomeStore, Record
 from classifier.outcomes.privacy import kept
 from classifier.request import Request
 from classifier.router import Router
+from tests.helpers.routers import Trained
 from training.commands.options import STORE_VARIABLE
 from training.commands.outcomes import main
 from training.log.observed import Observed
@@ -34,9 +34,12 @@ class Command(Protocol):
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """The command in this process, in an empty folder; exit code, output, errors."""
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, linear: Trained
+) -> Command:
+    """The command in this process, in an empty folder, where an artifact is in use; exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIERWISE_ARTIFACT", str(linear.path))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv(STORE_VARIABLE, raising=False)
 
@@ -51,9 +54,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 
 
 @pytest.fixture(scope="module")
-def router() -> Router:
-    """The artifact that the command finds where there is no other."""
-    return Router.load(shipped_artifact())
+def router(linear: Trained) -> Router:
+    """Of the artifact that the command finds."""
+    return linear.router()
 
 
 @pytest.fixture
@@ -132,13 +135,18 @@ def test_hashes_alone_still_tell(command: Command, fill: Any, router: Router) ->
 @pytest.mark.slow
 def test_todays_prices_are_compared_with_the_artifacts(command: Command, fill: Any, router: Router) -> None:
     fill(log_of(router))
-    tier = router.tiers[0]
+    first, *others = router.menu.tiers
+    tiers = [replace(first, input_price=99.0, output_price=100.0), *others]
     Path("today.toml").write_text(
-        f'[[tiers]]\nname = "{tier.name}"\nmodel = "{tier.model}"\ninput_price = 99\noutput_price = 100\n'
+        "".join(
+            f'[[tiers]]\nname = "{tier.name}"\nmodel = "{tier.model}"\ninput_price = {tier.input_price}\n'
+            f"output_price = {tier.output_price}\n"
+            for tier in tiers
+        )
     )
     code, out, _ = command("--menu", "today.toml")
     assert code == 3
-    assert f"{tier.name}'s prices per 1M tokens are $99 in, $100 out; the artifact was trained with" in out
+    assert f"{first.name}'s prices per 1M tokens are $99 in, $100 out; the artifact was trained with" in out
 
 
 @pytest.mark.slow
@@ -160,7 +168,7 @@ def test_where_the_artifact_decided_nothing_the_latest_one_is_looked_at(
     code, out, _ = command()
     assert code == 0
     assert f"{'cd' * 6}, which decided the latest" in " ".join(out.split())
-    code, _, err = command("--model", shipped_artifact())
+    code, _, err = command("--model", router.artifact.source)
     assert code == 2
     assert "found no outcome that" in err
     assert len(err.strip().splitlines()) == 1

@@ -12,7 +12,6 @@ import pytest
 
 from classifier import Router
 from classifier.artifact import read_artifact
-from classifier.locate import shipped_artifact
 from tests.helpers.challenges import BEGIN, always, fill, log_of, minutes, variant
 from tests.helpers.outcomes import Opener
 from training.challenge.contest import in_use
@@ -155,7 +154,7 @@ def test_prompts_are_shown_only_where_asked(command: Command, folder: dict[str, 
 def test_without_candidates_the_store_is_not_read(command: Command, trained: Path) -> None:
     code, out, err = command("judge", "--store", "sqlite:////nowhere/at/all.db", "--report", "challenge.html")
     assert (code, err) == (0, "")
-    assert out == f"{shipped_artifact()} stays in use: no candidate learned from outcomes is pending.\n"
+    assert out == "The rule router stays in use: no candidate learned from outcomes is pending.\n"
     assert "There is no candidate to judge." in Path("challenge.html").read_text(encoding="utf-8")
 
 

@@ -226,7 +226,7 @@ def _notes(found: Challenge) -> Html:
     """What the figures rest on, for whoever wants to know exactly."""
     entries = [
         ("Learned until", f"{found.learned_until:%Y-%m-%d %H:%M} UTC"),
-        ("Champion", tag("code", found.champion)),
+        ("Champion", "the menu\u2019s rules" if found.champion is None else tag("code", found.champion)),
         ("Challenger", tag("code", found.challenger)),
         *(("Note", sentence) for sentence in found.notes),
     ]
