@@ -22,6 +22,7 @@ Grade how correct, complete and useful the answer is for the question, from 0 (w
 to wish for). Reply with one JSON object and nothing else, such as {"score": 7}."""
 
 _SCALE = 10
+_OPTIONAL = frozenset({"temperature", "max_tokens"})
 _READ_CHARS = 100_000  # from the end, where a judge gives its grade
 _NUMBER = r"([-+]?\d{1,9}+(?:\.\d{1,9}+)?)(?!\.*+\d)"
 _NAMED_SCORE = re.compile(rf"\bscore\b[\"'*`]*+\s*+(?:is|[:=])\s*+[\"'*`]*+\s*+{_NUMBER}", re.IGNORECASE)
@@ -66,7 +67,7 @@ class Judge(Gate):
 
     def steps(self, answer: Answer) -> Steps:
         """Ask the judge, and read its grade."""
-        reply: Answer = yield Ask("judge", self.tier, self._arguments(answer))
+        reply: Answer = yield Ask("judge", self.tier, self._arguments(answer), _OPTIONAL)
         score = read_score(reply.text)
         if score is None:
             return self.verdict(0.0, False, "the judge gave no clear score")
