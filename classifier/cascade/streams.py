@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from classifier.cascade.usage import token_counts
 from classifier.cascade.wire import http_response, waiting
 from classifier.gates import Answer, ToolCall
-from classifier.gates.answer import text_of
+from classifier.gates.answer import shown_text, text_of
 from classifier.request import Request
 
 _MOST_SILENT = 1024  # chunks
@@ -35,12 +35,16 @@ class Collected:
 
     Attributes
     ----------
+    spoken : what the transcript of its audio says so far.
+    media : whether there is sound, or an image.
     tools : index of a tool call -> its name and arguments so far, in pieces.
     usage_shown : the caller asked for the last chunk with the token counts.
     """
 
     usage_shown: bool
     text: list[str] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
+    media: bool = False
     refusal: list[str] = field(default_factory=list)
     tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
@@ -69,6 +73,9 @@ class Collected:
                 self.logprobs.append(logprob)
         self.text.append(text_of(_get(delta, "content")))
         self.refusal.append(_string(_get(delta, "refusal")))
+        audio = _get(delta, "audio")
+        self.spoken.append(_string(_get(audio, "transcript")))
+        self.media = self.media or bool(_get(audio, "data")) or bool(_items(_get(delta, "images")))
         for call in _items(_get(delta, "tool_calls")):
             index, function = _get(call, "index"), _get(call, "function")
             names, arguments = self.tools.setdefault(index if isinstance(index, int) else 0, ([], []))
@@ -78,7 +85,7 @@ class Collected:
     def answer(self, tier: str, model: str, request: Request, arguments: Mapping[str, Any]) -> Answer:
         """The answer as a gate sees it."""
         return Answer(
-            text="".join(self.text),
+            text=shown_text("".join(self.text), "".join(self.spoken)),
             tier=tier,
             model=model,
             finish_reason=self.finish_reason,
@@ -89,6 +96,7 @@ class Collected:
             tokens_out=self.tokens_out,
             request=request,
             arguments=arguments,
+            media=self.media,
         )
 
 
