@@ -24,6 +24,10 @@ from classifier.gates.answer import shown_text, text_of
 from classifier.request import Request
 
 _MOST_SILENT = 1024  # chunks
+# Names of what says nothing by itself.
+_NO_WORDS = frozenset(
+    {"role", "id", "type", "index", "object", "format", "expires_at", "channel", "obfuscation", "status"}
+)
 
 Ended = Callable[["Collected", BaseException | None], None]
 Abandoned = Callable[["Collected"], None]
@@ -126,17 +130,38 @@ def readable(chunk: ChatCompletionChunk) -> ChatCompletionChunk:
 
 
 def says_something(chunk: ChatCompletionChunk) -> bool:
-    """Whether a chunk is part of an answer: not only who speaks, nothing, or what was counted."""
+    """Whether a chunk is part of an answer: not only who speaks, space, marks, or what was counted.
+
+    Reasoning that is passed on counts, since the caller may show it, and so does the end of an answer without words;
+    an end by an error does not.
+    """
     return any(_says(choice) for choice in _items(_get(chunk, "choices")))
 
 
 def _says(choice: Any) -> bool:
-    if _get(choice, "finish_reason"):
-        return True
     delta = _get(choice, "delta")
     known = delta if isinstance(delta, Mapping) else getattr(delta, "__dict__", {})
     others = getattr(delta, "model_extra", None) or {}
-    return any(value for name, value in [*known.items(), *others.items()] if name != "role")
+    if any(_shows(value) for name, value in [*known.items(), *others.items()] if name not in _NO_WORDS):
+        return True
+    return _get(choice, "finish_reason") not in (None, "", "error")
+
+
+def _shows(value: Any, depth: int = 8) -> bool:
+    """Whether there is something to see or to hear in a part of a delta."""
+    if isinstance(value, str):
+        return not value.isspace() and value != ""
+    if isinstance(value, BaseModel):
+        value = {**vars(value), **(value.model_extra or {})}
+    if not depth:
+        return bool(value)
+    if isinstance(value, Mapping):
+        return any(_shows(part, depth - 1) for name, part in value.items() if name not in _NO_WORDS)
+    return isinstance(value, list) and any(_shows(part, depth - 1) for part in value)
+
+
+def _has_space(chunk: ChatCompletionChunk) -> bool:
+    return any(text_of(_get(_get(choice, "delta"), "content")) for choice in _items(_get(chunk, "choices")))
 
 
 class Opening:
@@ -146,9 +171,13 @@ class Opening:
         self.chunks: list[ChatCompletionChunk] = []
 
     def take(self, chunk: ChatCompletionChunk) -> bool:
-        """Take a chunk in; whether it says something. Of very many that say nothing, only the first are kept."""
-        said = says_something(chunk)
-        if said or len(self.chunks) < _MOST_SILENT:
+        """Take a chunk in; whether it says something.
+
+        Of very many that say nothing only the first are kept; space beyond those counts as said.
+        """
+        full = len(self.chunks) >= _MOST_SILENT
+        said = says_something(chunk) or (full and _has_space(chunk))
+        if said or not full:
             self.chunks.append(chunk)
         return said
 

@@ -45,7 +45,8 @@ class Finished(SimpleGate):
 class NotEmpty(SimpleGate):
     """Passes an answer with visible text, tool calls, sound or images; marks of an empty code block are no text.
 
-    Thinking (`classifier.gates.thinking`) is no answer. An answer whose first 20,000 characters show nothing counts as empty, whatever follows.
+    Thinking (`visible_text`) is no answer. An answer whose first 20,000 characters show nothing counts as empty,
+    whatever follows.
     """
 
     name: str = "not empty"
