@@ -177,10 +177,7 @@ class Engine:
         wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
             route = replace(route, places=route.places[:1])
-        limit = given.get("timeout")
-        if isinstance(limit, openai.Timeout):
-            limit = limit.read
-        limit = float(limit) if isinstance(limit, int | float) else policy.deadline
+        limit = _limit(given.get("timeout"), policy.deadline)
         return CascadeRun(
             id=new_id(),
             time=time.time(),
@@ -433,6 +430,23 @@ class Engine:
             return None
         others = len(set(run.tried)) < len(run.decision.feasible)
         return max(left / 2 if others else left, 1e-3)
+
+
+def _limit(timeout: Any, deadline: float | None) -> float | None:
+    """Seconds that a request may take; None: as long as the client allows.
+
+    Raises
+    ------
+    TypeError, ValueError : as the client, the timeout is none, or is negative.
+    """
+    seconds = timeout.read if isinstance(timeout, openai.Timeout) else timeout
+    if seconds is None:
+        return deadline
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"timeout: found {type(timeout).__name__}, expected seconds or openai.Timeout")
+    if not seconds >= 0:
+        raise ValueError(f"timeout: found {seconds}, expected seconds from 0")
+    return float(seconds)
 
 
 def _compared(kept: Attempt, reference: Attempt) -> dict[str, float]:

@@ -196,6 +196,8 @@ def _translating(state: Underway) -> Iterator[None]:
 def _known(error: Exception, state: Underway) -> Exception:
     """The same as an error that callers know."""
     inner = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if type(inner).__name__ == "LocalProtocolError" and "header" in str(inner):  # one that nobody could send
+        return NotSentError(error)
     if isinstance(inner, RouterError | TimeoutError) or not isinstance(error, openai.OpenAIError):
         error = cast(Exception, inner)
     if isinstance(error, TimeoutError):

@@ -58,6 +58,10 @@ class Phrases:
             free = max(free, end - 1)  # whole words may share the space between them
         return places
 
+    def all_places(self, folded: str) -> list[int]:
+        """Where phrases begin in a folded text, each as often as it stands there."""
+        return [place for _, place, _ in self._search.find_matches_as_indexes(folded, overlapping=True)]
+
 
 @cache
 def load_phrases(kind: str) -> Phrases:
