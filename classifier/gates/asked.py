@@ -25,6 +25,7 @@ _MATERIALS = 8
 _LEAST_MATERIAL = 6  # characters
 _ALIKE_SIZE = (0.4, 3.0)  # times as long as what it is made from
 _WIDE = 3  # letters that a character of Chinese, Japanese or Korean stands for
+_SPACELESS = "\u2e80"  # from where on scripts put no space between words, but for Korean
 _LETTER_CHARS = 250
 _HEAD_CHARS, _TAIL_CHARS = 400, 300  # of a long request, which say what is wanted
 _NEAR = 40  # characters
@@ -68,7 +69,7 @@ def asked_for(answer: Answer, own_words: str) -> bool:
         return False
     if _has("help", refusing):
         part = any(_has("role", text) for text in (request, earlier)) or _has("bot", request)
-        return (topics and part) or _are_near("cannot", "help", request)
+        return (topics and part) or _are_near("cannot", "aid", request)
     return True
 
 
@@ -111,6 +112,7 @@ def _instruction(asked: str) -> str:
 def _is_made_from_material(asked: str, own_words: str, refusing: str) -> bool:
     """Whether the answer is another form of text that the request gives: nearly the same, or a no that is as long."""
     size, words = _size(own_words), fold(own_words)
+    made = ("task", refusing), ("help", refusing), ("own", words)
     for material in islice(_materials(asked), _MATERIALS):
         folded = fold(material)
         if _share_in(words, folded) >= _ECHO:
@@ -118,7 +120,7 @@ def _is_made_from_material(asked: str, own_words: str, refusing: str) -> bool:
         if not (_has("cannot", folded) or load_phrases("refusal").find(folded)):
             continue
         near = _ALIKE_SIZE[0] <= size / max(1, _size(material)) <= _ALIKE_SIZE[1]
-        new = any(_has(kind, text) and not _has(kind, folded) for kind, text in (("task", refusing), ("own", words)))
+        new = any(_has(kind, text) and not _has(kind, folded) for kind, text in made)
         if near and not new:
             return True
     return False
@@ -142,7 +144,7 @@ def _share_in(words: str, material: str) -> float:
 
 def _size(text: str) -> int:
     """About how many letters of the Latin script a text would take."""
-    return sum(_WIDE if char > "\u2e80" else 1 for char in text if not char.isspace())
+    return sum(_WIDE if char > _SPACELESS else 1 for char in text if not char.isspace())
 
 
 def _is_letter(text: str, own_words: str) -> bool:
@@ -164,9 +166,14 @@ def _is_list(text: str) -> bool:
 
 
 def _are_near(one: str, other: str, folded: str) -> bool:
-    """Whether words of two kinds stand near each other."""
+    """Whether words of two kinds stand near each other; in one clause, where a script has spaces only between those."""
     places = _load_words()[other].all_places(folded)
-    return any(abs(place - each) <= _NEAR for each in _load_words()[one].all_places(folded) for place in places)
+    return any(_is_clause(folded, place, each) for each in _load_words()[one].all_places(folded) for place in places)
+
+
+def _is_clause(folded: str, one: int, other: int) -> bool:
+    between = folded[min(one, other) : max(one, other)].strip()
+    return len(between) <= _NEAR and not (" " in between and between[-1:] > _SPACELESS)
 
 
 def _has(kind: str, folded: str) -> bool:
