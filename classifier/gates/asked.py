@@ -56,7 +56,7 @@ def asked_for(answer: Answer, own_words: str) -> bool:
     if _has("never", request):
         return False
     refusing = " ".join(fold(each) for each in _refusing(own_words)) or fold(own_words)
-    if _has("write", request) and _is_made_from_material(asked, own_words, refusing):
+    if _is_made_from_material(asked, own_words, refusing):
         return True
     topics = _has("topics", request) or (_has("topics", earlier) and _has("role", earlier))
     if not (topics or _are_near("write", "cannot", request)):
@@ -65,12 +65,14 @@ def asked_for(answer: Answer, own_words: str) -> bool:
         return False
     if _is_letter(answer.text, own_words) or (topics and _is_list(answer.text)):
         return True
-    if _has("task", refusing):
+    if _has("task", refusing) or _has("supply", refusing):
         return False
-    if _has("help", refusing):
-        part = any(_has("role", text) for text in (request, earlier)) or _has("bot", request)
-        return (topics and part) or _are_near("cannot", "aid", request)
-    return True
+    points, aids = _has("help", refusing), _has("aid", refusing)
+    if not points and not aids:
+        return True
+    part = any(_has("role", text) for text in (request, earlier)) or _has("bot", request)
+    favour = _has("favour", request) and not points
+    return (topics and (part or favour)) or _are_near("cannot", "aid", request)
 
 
 def _request_texts(answer: Answer) -> tuple[str, str]:
@@ -112,7 +114,7 @@ def _instruction(asked: str) -> str:
 def _is_made_from_material(asked: str, own_words: str, refusing: str) -> bool:
     """Whether the answer is another form of text that the request gives: nearly the same, or a no that is as long."""
     size, words = _size(own_words), fold(own_words)
-    made = ("task", refusing), ("help", refusing), ("own", words)
+    made = ("task", refusing), ("aid", refusing), ("own", words)
     for material in islice(_materials(asked), _MATERIALS):
         folded = fold(material)
         if _share_in(words, folded) >= _ECHO:
@@ -127,10 +129,12 @@ def _is_made_from_material(asked: str, own_words: str, refusing: str) -> bool:
 
 
 def _materials(asked: str) -> Iterator[str]:
-    """What a request may give to work with: what it quotes, and what follows a colon or its first line."""
+    """What a request may give to work with: what it quotes, and else what follows a colon or its first line."""
+    quoted = False
     for found in _QUOTED.finditer(asked):
+        quoted = True
         yield next(filter(None, found.groups()))
-    for mark in (":", "：", "\n"):
+    for mark in () if quoted else (":", "：", "\n"):
         rest = asked.partition(mark)[2].strip()
         if len(rest) >= _LEAST_MATERIAL:
             yield rest

@@ -70,10 +70,10 @@ def load_phrases(kind: str) -> Phrases:
         languages: dict[str, dict[str, Any]] = tomllib.load(file)[kind]
     words, anywhere = dict[str, None](), dict[str, None]()
     for group in languages.values():
-        phrases = [f"{begin} {more}" for begin in group.get("begin", ()) for more in group.get("go_on", ())]
-        if group.get("anywhere", False):
-            # Such scripts put no space between the two.
-            phrases = [phrase.replace(" ", "") for phrase in phrases]
+        within = group.get("anywhere", False)
+        gap = "" if within else " "  # the beginnings bring their own where such a script puts one
+        phrases = [f"{begin}{gap}{more}" for begin in group.get("begin", ()) for more in group.get("go_on", ())]
+        if within:
             anywhere |= dict.fromkeys(fold(phrase).strip() for phrase in phrases + group["phrases"])
         else:
             words |= dict.fromkeys(map(fold, phrases + group["phrases"]))
