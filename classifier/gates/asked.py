@@ -29,6 +29,7 @@ _SPACELESS = "\u2e80"  # from where on scripts put no space between words, but f
 _LETTER_CHARS = 250
 _HEAD_CHARS, _TAIL_CHARS = 400, 300  # of a long request, which say what is wanted
 _NEAR = 40  # characters
+_OPENING = 80  # characters of a request, of which most say what is wanted
 _RUN = 3
 _ECHO = 0.5  # share of an answer's runs of characters that a corrected text has in common with the faulty one
 _LIST_LINES = 2
@@ -58,7 +59,7 @@ def asked_for(answer: Answer, own_words: str) -> bool:
     refusing = " ".join(fold(each) for each in _refusing(own_words)) or fold(own_words)
     if _is_made_from_material(asked, own_words, refusing):
         return True
-    topics = _has("topics", request) or (_has("topics", earlier) and _has("role", earlier))
+    topics = _is_topic(request) or (_has("topics", earlier) and _has("role", earlier))
     if not (topics or _are_near("write", "cannot", request)):
         return False
     if _has("own", fold(own_words)) and not _has("own", request):
@@ -167,6 +168,12 @@ def _is_list(text: str) -> bool:
     phrases = load_phrases("refusal")
     refusing = sum(bool(phrases.find(fold(line))) for line in text[:2000].splitlines())
     return refusing >= _LIST_LINES
+
+
+def _is_topic(request: str) -> bool:
+    """Whether refusing is what a request is about, and not only mentioned on the way."""
+    first = _load_words()["topics"].find(request)[:1]
+    return bool(first) and (first[0] <= _OPENING or _are_near("write", "topics", request) or _has("role", request))
 
 
 def _are_near(one: str, other: str, folded: str) -> bool:
