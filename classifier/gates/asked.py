@@ -62,9 +62,11 @@ def asked_for(answer: Answer, own_words: str) -> bool:
     topics = _is_topic(request) or (_has("topics", earlier) and _has("role", earlier))
     if not (topics or _are_near("write", "cannot", request)):
         return False
+    if topics and _is_list(answer.text):
+        return True
     if _has("own", fold(own_words)) and not _has("own", request):
         return False
-    if _is_letter(answer.text, own_words) or (topics and _is_list(answer.text)):
+    if _is_letter(answer.text):
         return True
     if _has("task", refusing) or _has("supply", refusing):
         return False
@@ -152,7 +154,7 @@ def _size(text: str) -> int:
     return sum(_WIDE if char > _SPACELESS else 1 for char in text if not char.isspace())
 
 
-def _is_letter(text: str, own_words: str) -> bool:
+def _is_letter(text: str) -> bool:
     """Whether an answer has the form of a letter, or comes after a line that introduces it."""
     text = text.strip()
     ends = fold(f"{text[:_LETTER_CHARS]}\n{text[-_LETTER_CHARS:]}")
