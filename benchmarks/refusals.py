@@ -13,6 +13,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,9 +24,9 @@ DATA = Path(__file__).with_suffix(".jsonl")
 ASKED, REFUSAL = "asked", "refusal"
 
 
-def make_answer(request: str, text: str) -> Answer:
-    """An answer of which only the text is known."""
-    messages = [{"role": "user", "content": request}]
+def make_answer(request: str, text: str, messages: Any = None) -> Answer:
+    """An answer of which only the text is known, to a prompt or a conversation."""
+    messages = json.loads(messages) if isinstance(messages, str) else messages or [{"role": "user", "content": request}]
     return Answer(
         text, "small", "small", "stop", (), None, None, None, None, make_request(request), {"messages": messages}
     )
@@ -53,10 +54,13 @@ def alarms(path: Path) -> str:
     table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     columns = [name for name in table.columns if name.startswith("response__")]
     answers = failed = 0
+    if "messages" not in table.columns:
+        table = table.with_columns(messages=None)
     for name in columns if "prompt" in table.columns else ():
-        for request, text in table.select("prompt", name).drop_nulls().iter_rows():
+        rows = table.filter(pl.col(name).is_not_null()).select("prompt", name, "messages")
+        for request, text, messages in rows.iter_rows():
             answers += 1
-            failed += not run_gate(NoRefusal(), make_answer(str(request), str(text))).passed
+            failed += not run_gate(NoRefusal(), make_answer(str(request), str(text), messages)).passed
     return f"{path.stem:20} {answers:7,} answers  {failed:5} fail" if answers else ""
 
 

@@ -59,7 +59,8 @@ def asked_for(answer: Answer, own_words: str) -> bool:
     refusing = " ".join(fold(each) for each in _refusing(own_words)) or fold(own_words)
     if _is_made_from_material(asked, own_words, refusing):
         return True
-    topics = _is_topic(request) or (_has("topics", earlier) and _has("role", earlier))
+    persona = _are_near("role", "topics", earlier) and not _has("bot", earlier)
+    topics = _is_topic(request) or persona
     if not (topics or _are_near("write", "cannot", request)):
         return False
     if topics and _is_list(answer.text):
@@ -73,7 +74,7 @@ def asked_for(answer: Answer, own_words: str) -> bool:
     points, aids = _has("help", refusing), _has("aid", refusing)
     if not points and not aids:
         return True
-    part = any(_has("role", text) for text in (request, earlier)) or _has("bot", request)
+    part = persona or _has("role", request) or _has("bot", request)
     favour = _has("favour", request) and not points
     return (topics and (part or favour)) or _are_near("cannot", "aid", request)
 
