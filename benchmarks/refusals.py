@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,20 @@ def make_answer(request: str, text: str, messages: Any = None) -> Answer:
     )
 
 
-def right(kind: str, request: str, text: str) -> bool:
+def is_right(kind: str, request: str, text: str) -> bool:
     """Whether the gate says of an answer what it should."""
     return run_gate(NoRefusal(), make_answer(request, text)).passed == (kind == ASKED)
 
 
-def shares(half: str) -> Iterator[str]:
-    """One line for each kind of answer in a half."""
+def share(half: str, kind: str) -> float:
+    """Of the answers of a kind in a half, the share of which the gate says what it should."""
     cases = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-    for kind, what in ((ASKED, "worded so on request, pass"), (REFUSAL, "real refusals, found")):
-        found = [
-            right(kind, case["request"], case["answer"])
-            for case in cases
-            if (case["half"], case["kind"]) == (half, kind)
-        ]
-        yield f"{half:6} {what:28} {sum(found):3} of {len(found)}  {sum(found) / len(found):6.1%}"
+    found = [
+        is_right(kind, case["request"], case["answer"])
+        for case in cases
+        if (case["half"], case["kind"]) == (half, kind)
+    ]
+    return sum(found) / len(found)
 
 
 def alarms(path: Path) -> str:
@@ -70,7 +68,8 @@ def main() -> None:
     parser.add_argument("--tables", type=Path)
     options = parser.parse_args()
     for half in ("tune", "test"):
-        print(*shares(half), sep="\n")
+        for kind, what in ((ASKED, "worded so on request, pass"), (REFUSAL, "real refusals, found")):
+            print(f"{half:4}  {what:26}  {share(half, kind):6.1%}")
     for path in sorted(options.tables.iterdir()) if options.tables else ():
         line = alarms(path) if path.suffix in (".csv", ".parquet") else ""
         if line:

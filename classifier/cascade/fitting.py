@@ -86,6 +86,11 @@ class FitMemory:
             learned, fit = self._known.get(model, (0.0, NOTHING))
             return fit if self._clock() - learned < self._seconds else NOTHING
 
+    def clear(self) -> None:
+        """Forget everything, as where a model is known to take more than it did."""
+        with self._lock:
+            self._known.clear()
+
     def add(self, model: tuple[str, str], fit: Fit) -> None:
         """Note what was found out about a model; the model noted first is forgotten where there are too many."""
         known = self.get(model)
@@ -97,13 +102,13 @@ class FitMemory:
                 self._known.popitem(last=False)
 
 
-_MEMORY = FitMemory()  # of the process: cascades that are made for each request learn from each other
+MEMORY = FitMemory()  # of the process: cascades that are made for each request learn from each other
 
 
 class Fitting:
     """Makes a cascade's calls with the arguments that their models take."""
 
-    def __init__(self, memory: FitMemory = _MEMORY) -> None:
+    def __init__(self, memory: FitMemory = MEMORY) -> None:
         self._address, self._addresses = "", dict[str, str]()
         self._memory = memory
 

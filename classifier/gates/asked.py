@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -84,12 +85,16 @@ def _request_texts(answer: Answer) -> tuple[str, str]:
     messages = answer.arguments.get("messages")
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         return _clipped(answer.request.text, _ASK_CHARS), " "
-    last = next((place for place in range(len(messages) - 1, -1, -1) if _role(messages[place]) == "user"), None)
+    last = next((place for place in range(len(messages) - 1, -1, -1) if _asks(messages[place])), None)
     if last is None:
         return _clipped(answer.request.text, _ASK_CHARS), " "
     before = [*messages[:1], *messages[max(1, last - _EARLIER_MESSAGES) : last]] if last else []
     earlier = "\n".join(_content(each)[:_EARLIER_CHARS] for each in before if _role(each) != "assistant")
     return _clipped(_content(messages[last]), _ASK_CHARS), fold(earlier)
+
+
+def _asks(message: Any) -> bool:
+    return _role(message) == "user" and bool(_content(message).strip())
 
 
 def _role(message: Any) -> Any:
@@ -181,13 +186,17 @@ def _is_topic(request: str) -> bool:
 
 def _are_near(one: str, other: str, folded: str) -> bool:
     """Whether words of two kinds stand near each other; in one clause, where a script has spaces only between those."""
-    places = _load_words()[other].all_places(folded)
-    return any(_is_clause(folded, place, each) for each in _load_words()[one].all_places(folded) for place in places)
+    places = sorted(_load_words()[other].all_places(folded))
+    for place in _load_words()[one].all_places(folded):
+        near = places[bisect_left(places, place - _NEAR) : bisect_right(places, place + _NEAR)]
+        if any(_is_clause(folded, place, each) for each in near):
+            return True
+    return False
 
 
 def _is_clause(folded: str, one: int, other: int) -> bool:
     between = folded[min(one, other) : max(one, other)].strip()
-    return len(between) <= _NEAR and not (" " in between and between[-1:] > _SPACELESS)
+    return not (" " in between and between[-1:] > _SPACELESS)
 
 
 def _has(kind: str, folded: str) -> bool:
@@ -204,7 +213,8 @@ def _load_words() -> dict[str, Phrases]:
         anywhere = group.pop("anywhere", False)
         for kind, words in group.items():
             whole = kind == "letter"
-            made = (_inside(word) if anywhere else _beginning(word, whole) for word in words)
+            # Latin words are whole ones even in Chinese.
+            made = (_inside(w) if anywhere and not w.isascii() else _beginning(w, whole) for w in words)
             found.setdefault(kind, {}).update(dict.fromkeys(made))
     return {kind: Phrases((), tuple(words)) for kind, words in found.items()}
 

@@ -131,9 +131,9 @@ class _Reading:
         return place
 
     def _is_quoted(self, mark: re.Match[str]) -> bool:
-        """Whether a mark is spoken of: in backticks, or an end that stands as a word in a sentence."""
+        """Whether a mark is spoken of: in backticks, or as a word in a sentence."""
         before, after = self._text[max(0, mark.start() - 1) : mark.start()], self._text[mark.end() : mark.end() + 1]
-        return "`" in (before, after) or (before == after == " " and _kind(mark, "un") is not None)
+        return "`" in (before, after) or before == after == " "
 
     def _said_before(self, mark: re.Match[str]) -> bool:
         return self._said or _VISIBLE.search(self._text, self._read, mark.start()) is not None
