@@ -87,6 +87,7 @@ _REQUEST_PARTS = frozenset(
     }
 )  # other arguments differ by model
 _OF_PROXY = re.compile(r"\bReceived Model Group=.*", re.DOTALL)  # which LiteLLM adds to every error
+_NAME = re.compile(r"\w{1,100}")
 _MOST_READ = 4000  # characters of an error's message
 _LONGEST_WISH = 60.0  # seconds to wait that an upstream may ask for, as in the client
 
@@ -168,7 +169,7 @@ def _out_of_range(error: openai.APIStatusError, arguments: Mapping[str, Any]) ->
 
 def names(error: openai.APIStatusError, name: str) -> bool:
     """Whether an error is about an argument."""
-    return _word(error.param) == name or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said(error)) is not None
+    return _word(error.param) == name or name in _NAME.findall(said(error))
 
 
 def said(error: openai.APIStatusError) -> str:

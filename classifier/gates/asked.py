@@ -35,10 +35,10 @@ _RUN = 3
 _ECHO = 0.5  # share of an answer's runs of characters that a corrected text has in common with the faulty one
 _LIST_LINES = 2
 
-_SENTENCES = re.compile(r"[.!?…]+(?:[\s\"'”’)\]]|$)|[。！？；।؟\n]+")
+_SENTENCES = re.compile(r"(?<![.!?…])[.!?…]++(?:[\s\"'”’)\]]|$)|[。！？；।؟\n]++")
 _QUOTED = re.compile(
-    r'"([^"\n]{1,600})"|“([^”]{1,600})”|„([^“”]{1,600})[“”]|«([^»]{1,600})»|「([^」]{1,600})」|『([^』]{1,600})』|'
-    r"(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){1,600})'(?!\w)|`([^`\n]{1,600})`"
+    r'"([^"\n]{1,600}+)"|“([^”]{1,600}+)”|„([^“”]{1,600}+)[“”]|«([^»]{1,600}+)»|「([^」]{1,600}+)」|『([^』]{1,600}+)』|'
+    r"(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){1,600}+)'(?!\w)|`([^`\n]{1,600}+)`"
 )
 # A line that names somebody, as letters begin, or that says what follows.
 _SALUTATION = re.compile(r"\A\W{0,4}[^\n.!?。！？]{1,50}[,，、!！]\s{0,4}\n\s{0,8}\S")

@@ -28,7 +28,7 @@ _CLOSE = (
     rf"</(?P<untag>{_THINK}|{_ALSO})\s*>|\[/(?P<unsquare>THINK)\]|◁/(?P<unkimi>think)▷|"
     r"<\|(?P<unbar>end_of_thought|END_THINKING)\|>|</(?P<undetails>details)>"
 )
-_FENCE = r"(?P<fence>^[ \t]{0,3}(?:`{3,}|~{3,})).*$"
+_FENCE = r"(?P<fence>^[ \t]{0,3}+(?:`{3,}+|~{3,}+)).*+"
 _MARK = re.compile(rf"{_FENCE}|{_OPEN}|{_CLOSE}", re.IGNORECASE | re.MULTILINE)
 _ONLY_FIRST = re.compile(_ALSO, re.IGNORECASE)
 _HINT = re.compile(r"think|thought|reason|reflecti|scratchpad|monologue|<cot|<\|channel|^analysis", re.IGNORECASE)
