@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from classifier.cascade.fitting import MEMORY
 from tests.helpers.gates import WithGate, with_gate
 from tests.helpers.once import once
 from tests.helpers.openai_server import OpenAIServer
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def upstream() -> Iterator[OpenAIServer]:
-    """A local server that speaks the protocol of OpenAI, and answers as a test scripts it."""
+    """A local server that speaks the protocol of OpenAI, and answers as a test scripts it; nothing is known of it."""
+    MEMORY.clear()
     with OpenAIServer() as server:
         yield server
 

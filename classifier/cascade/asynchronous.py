@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal, Unpack, cast, overload
 
-import openai
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -18,7 +17,7 @@ from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
-from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
+from classifier.cascade.wire import call_arguments, calling, empty_stream, parse_completion, wants_usage
 
 
 class AsyncCascade:
@@ -32,7 +31,7 @@ class AsyncCascade:
         self._engine = self._settings.engine
         self._client = own_client(client, AsyncOpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, AsyncOpenAI)
-        self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
+        self._engine.fitting.know(self._client, self._clients)
         self._renew()
         renew_in_child(self._renew)
 
@@ -151,16 +150,8 @@ class AsyncCascade:
             raise
 
     async def _begin_stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
-        name = call.tier.name
-        client = self._clients.get(name, self._client)
-        count = name not in self._uncounted
-        try:
-            stream = await client.chat.completions.create(**call_arguments(call, client, count=count))
-        except openai.APIStatusError as error:
-            if not count or not may_not_count(error, call):
-                raise
-            stream = await client.chat.completions.create(**call_arguments(call, client, count=False))
-            self._uncounted.add(name)
+        client = self._clients.get(call.tier.name, self._client)
+        stream = await client.chat.completions.create(**call_arguments(call, client))
         return cast("AsyncStream[ChatCompletionChunk]", stream)
 
     def _start(self, work: Any) -> None:

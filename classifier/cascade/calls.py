@@ -30,6 +30,7 @@ class Call:
     timeout : seconds it may take; None: the client's own limit.
     stream : whether the answer is to be streamed; sent back is a stream that has begun to say something.
     gap : seconds from one chunk of a stream to the next, at most; None: the client's own limit.
+    count : whether a stream is to count its tokens, whatever its caller asks for.
     """
 
     tier: Tier
@@ -37,6 +38,7 @@ class Call:
     timeout: float | None = None
     stream: bool = False
     gap: float | None = None
+    count: bool = True
 
 
 class NotSentError(Exception):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random, SystemRandom
@@ -21,6 +21,7 @@ from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotS
 from classifier.cascade.candidate import Candidate
 from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
+from classifier.cascade.fitting import Fitting
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
@@ -30,6 +31,7 @@ from classifier.cascade.usage import token_counts
 from classifier.errors import BudgetExceededError, ConfigError
 from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
 from classifier.gates.agreement import claim
+from classifier.gates.gate import needs_of
 from classifier.outcomes.records import new_id
 from classifier.request import make_request
 from classifier.router import Router
@@ -64,6 +66,7 @@ class Engine:
         # The system's numbers have no state that processes forked from this one would share.
         self._random, self._clock = random or SystemRandom(), clock
         self._explorer = Explorer(policy, candidate, self._random)
+        self.fitting = Fitting()
 
     def check_start(self) -> None:
         """Refuse a start that the menu does not know.
@@ -174,10 +177,7 @@ class Engine:
         wants_stream = bool(given.get("stream"))
         if wants_stream and policy.stream_optimistically:
             route = replace(route, places=route.places[:1])
-        limit = given.get("timeout")
-        if isinstance(limit, openai.Timeout):
-            limit = limit.read
-        limit = float(limit) if isinstance(limit, int | float) else policy.deadline
+        limit = _limit(given.get("timeout"), policy.deadline)
         return CascadeRun(
             id=new_id(),
             time=time.time(),
@@ -230,11 +230,12 @@ class Engine:
         run.errors.pop(place, None)
         if last and run.wants_stream:
             return (yield from self._stream(run, place, attempt))
-        arguments = run.arguments if last else {**run.arguments, **self.policy.gate.needs()}
-        answer = yield from self._complete(run, place, attempt, arguments)
+        arguments = run.arguments if last else {**run.arguments, **needs_of(self.policy.gate)}
+        added = [name for name, value in arguments.items() if value is not run.arguments.get(name)]
+        answer = yield from self._complete(run, place, attempt, arguments, added)
         if answer is None:
             assert attempt.exception is not None
-            self._note_failure(run, place, attempt.exception, added=arguments != run.arguments)
+            self._note_failure(run, place, attempt.exception)
             return False
         if self._records or not last:
             attempt.verdict = yield from self._judge(run, attempt, answer, may_ask=not last)
@@ -246,19 +247,13 @@ class Engine:
         run.audited = place != run.loaded.reference and self._random.random() < self.policy.audit
         return True
 
-    def _note_failure(self, run: CascadeRun, place: int, error: Exception, *, added: bool = False) -> None:
-        """Note what came of a call; raise it where the other tiers would say the same.
-
-        Parameters
-        ----------
-        added : the gate has added arguments, which the upstream may have refused.
-        """
+    def _note_failure(self, run: CascadeRun, place: int, error: Exception) -> None:
+        """Note what came of a call; raise it where the other tiers would say the same."""
         run.errors[place] = error
-        if run.kept is not None or not is_bad_request(error):
+        if run.kept is not None or not is_bad_request(error, run.arguments):
             return
-        if not added:
-            run.refused.add(place)
-        if blames_request(error) or len(run.refused) > 1:
+        run.refused.add(place)
+        if blames_request(error, run.arguments) or len(run.refused) > 1:
             raise error
 
     def _keep_if_better(self, run: CascadeRun, attempt: Attempt) -> None:
@@ -301,7 +296,7 @@ class Engine:
         began = self._clock()
         try:
             call = Call(run.loaded.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
-            run.stream = yield call
+            run.stream = yield from self.fitting.send(call, run.arguments, (), partial(self._patience, run))
         except NotSentError as error:
             self._withdraw(run, attempt, error)
         except Exception as error:
@@ -327,7 +322,12 @@ class Engine:
         return attempt, answer
 
     def _call(
-        self, run: CascadeRun, place: int, purpose: str, arguments: Mapping[str, Any]
+        self,
+        run: CascadeRun,
+        place: int,
+        purpose: str,
+        arguments: Mapping[str, Any],
+        optional: Collection[str] = (),
     ) -> Steps[tuple[Attempt, Answer | None]]:
         """One call beside those that are to answer the request.
 
@@ -338,7 +338,7 @@ class Engine:
         attempt = self._begin_attempt(run, place, purpose)
         if attempt is None:
             raise BudgetExceededError(f"the budget does not allow to ask {run.loaded.tiers[place].name} ({purpose})")
-        answer = yield from self._complete(run, place, attempt, arguments)
+        answer = yield from self._complete(run, place, attempt, arguments, optional)
         return attempt, answer
 
     def _begin_attempt(self, run: CascadeRun, place: int, purpose: str, *, overdraw: bool = False) -> Attempt | None:
@@ -353,13 +353,25 @@ class Engine:
         return attempt
 
     def _complete(
-        self, run: CascadeRun, place: int, attempt: Attempt, arguments: Mapping[str, Any]
+        self,
+        run: CascadeRun,
+        place: int,
+        attempt: Attempt,
+        arguments: Mapping[str, Any],
+        optional: Collection[str] = (),
     ) -> Steps[Answer | None]:
-        """Make a call; no answer where it failed."""
+        """Make a call; no answer where it failed.
+
+        Parameters
+        ----------
+        optional : names of arguments that are no wish of the caller's; what he gave stands in for them.
+        """
         began = self._clock()
         answer = None
+        own = run.arguments if attempt.purpose in (ANSWER, EXPLORE) else {}
         try:
-            completion = yield Call(run.loaded.tiers[place], arguments, self._patience(run))
+            call = Call(run.loaded.tiers[place], arguments, self._patience(run))
+            completion = yield from self.fitting.send(call, own, optional, partial(self._patience, run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
         except NotSentError as error:
@@ -401,7 +413,8 @@ class Engine:
         if tier is None:
             names = ", ".join(tier.name for tier in run.loaded.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
-        attempt, answer = yield from self._call(run, run.loaded.tiers.index(tier), wanted.purpose, wanted.arguments)
+        place = run.loaded.tiers.index(tier)
+        attempt, answer = yield from self._call(run, place, wanted.purpose, wanted.arguments, wanted.optional)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception
@@ -417,6 +430,23 @@ class Engine:
             return None
         others = len(set(run.tried)) < len(run.decision.feasible)
         return max(left / 2 if others else left, 1e-3)
+
+
+def _limit(timeout: Any, deadline: float | None) -> float | None:
+    """Seconds that a request may take; None: as long as the client allows.
+
+    Raises
+    ------
+    TypeError, ValueError : as the client, the timeout is none, or is negative.
+    """
+    seconds = timeout.read if isinstance(timeout, openai.Timeout) else timeout
+    if seconds is None:
+        return deadline
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"timeout: found {type(timeout).__name__}, expected seconds or openai.Timeout")
+    if not seconds >= 0:
+        raise ValueError(f"timeout: found {seconds}, expected seconds from 0")
+    return float(seconds)
 
 
 def _compared(kept: Attempt, reference: Attempt) -> dict[str, float]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator
-from math import isnan
 
 from classifier.cascade.calls import Steps, Wait
-from classifier.errors import RouterError
 from classifier.gates import Answer, Ask, Gate, Verdict
-
-_log = logging.getLogger(__name__)
+from classifier.gates.gate import failed_verdict, sound_verdict
 
 
 def judge(
@@ -46,19 +42,10 @@ def judge(
             else:
                 wanted = steps.send(reply)
     except StopIteration as end:
-        if isinstance(end.value, Verdict) and not isnan(end.value.score):
-            return end.value
-        found = TypeError(f"expected a Verdict with a score from 0 to 1, found {type(end.value).__name__}")
-        return None if auditing else _failed(gate, found)
+        verdict = sound_verdict(gate, end.value)
     except Exception as error:
-        return None if auditing else _failed(gate, error)
+        verdict = failed_verdict(gate, error)
     finally:
         if isinstance(steps, Generator):
             steps.close()
-
-
-def _failed(gate: Gate, error: Exception) -> Verdict:
-    # Only messages of our own are known to hold nothing of the request.
-    detail = f" ({error})" if isinstance(error, RouterError) else ""
-    _log.warning("gate %s raised %s%s; it counts as failed", gate.name, type(error).__name__, detail)
-    return Verdict(gate.name, 0.0, False, f"the gate raised {type(error).__name__}")
+    return None if auditing and verdict.failed else verdict

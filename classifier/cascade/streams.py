@@ -20,10 +20,14 @@ from pydantic import BaseModel
 from classifier.cascade.usage import token_counts
 from classifier.cascade.wire import http_response, waiting
 from classifier.gates import Answer, ToolCall
-from classifier.gates.answer import text_of
+from classifier.gates.answer import shown_text, text_of
 from classifier.request import Request
 
 _MOST_SILENT = 1024  # chunks
+# Names of what says nothing by itself.
+_NO_WORDS = frozenset(
+    {"role", "id", "type", "index", "object", "format", "expires_at", "channel", "obfuscation", "status"}
+)
 
 Ended = Callable[["Collected", BaseException | None], None]
 Abandoned = Callable[["Collected"], None]
@@ -35,12 +39,16 @@ class Collected:
 
     Attributes
     ----------
+    spoken : what the transcript of its audio says so far.
+    media : whether there is sound, or an image.
     tools : index of a tool call -> its name and arguments so far, in pieces.
     usage_shown : the caller asked for the last chunk with the token counts.
     """
 
     usage_shown: bool
     text: list[str] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
+    media: bool = False
     refusal: list[str] = field(default_factory=list)
     tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
@@ -69,6 +77,9 @@ class Collected:
                 self.logprobs.append(logprob)
         self.text.append(text_of(_get(delta, "content")))
         self.refusal.append(_string(_get(delta, "refusal")))
+        audio = _get(delta, "audio")
+        self.spoken.append(_string(_get(audio, "transcript")))
+        self.media = self.media or bool(_get(audio, "data")) or bool(_items(_get(delta, "images")))
         for call in _items(_get(delta, "tool_calls")):
             index, function = _get(call, "index"), _get(call, "function")
             names, arguments = self.tools.setdefault(index if isinstance(index, int) else 0, ([], []))
@@ -78,7 +89,7 @@ class Collected:
     def answer(self, tier: str, model: str, request: Request, arguments: Mapping[str, Any]) -> Answer:
         """The answer as a gate sees it."""
         return Answer(
-            text="".join(self.text),
+            text=shown_text("".join(self.text), "".join(self.spoken)),
             tier=tier,
             model=model,
             finish_reason=self.finish_reason,
@@ -89,6 +100,7 @@ class Collected:
             tokens_out=self.tokens_out,
             request=request,
             arguments=arguments,
+            media=self.media,
         )
 
 
@@ -118,17 +130,38 @@ def readable(chunk: ChatCompletionChunk) -> ChatCompletionChunk:
 
 
 def says_something(chunk: ChatCompletionChunk) -> bool:
-    """Whether a chunk is part of an answer: not only who speaks, nothing, or what was counted."""
+    """Whether a chunk is part of an answer: not only who speaks, space, marks, or what was counted.
+
+    Reasoning that is passed on counts, since the caller may show it, and so does the end of an answer without words;
+    an end by an error does not.
+    """
     return any(_says(choice) for choice in _items(_get(chunk, "choices")))
 
 
 def _says(choice: Any) -> bool:
-    if _get(choice, "finish_reason"):
-        return True
     delta = _get(choice, "delta")
     known = delta if isinstance(delta, Mapping) else getattr(delta, "__dict__", {})
     others = getattr(delta, "model_extra", None) or {}
-    return any(value for name, value in [*known.items(), *others.items()] if name != "role")
+    if any(_shows(value) for name, value in [*known.items(), *others.items()] if name not in _NO_WORDS):
+        return True
+    return _get(choice, "finish_reason") not in (None, "", "error")
+
+
+def _shows(value: Any, depth: int = 8) -> bool:
+    """Whether there is something to see or to hear in a part of a delta."""
+    if isinstance(value, str):
+        return not value.isspace() and value != ""
+    if isinstance(value, BaseModel):
+        value = {**vars(value), **(value.model_extra or {})}
+    if not depth:
+        return bool(value)
+    if isinstance(value, Mapping):
+        return any(_shows(part, depth - 1) for name, part in value.items() if name not in _NO_WORDS)
+    return isinstance(value, list) and any(_shows(part, depth - 1) for part in value)
+
+
+def _has_space(chunk: ChatCompletionChunk) -> bool:
+    return any(text_of(_get(_get(choice, "delta"), "content")) for choice in _items(_get(chunk, "choices")))
 
 
 class Opening:
@@ -138,9 +171,13 @@ class Opening:
         self.chunks: list[ChatCompletionChunk] = []
 
     def take(self, chunk: ChatCompletionChunk) -> bool:
-        """Take a chunk in; whether it says something. Of very many that say nothing, only the first are kept."""
-        said = says_something(chunk)
-        if said or len(self.chunks) < _MOST_SILENT:
+        """Take a chunk in; whether it says something.
+
+        Of very many that say nothing only the first are kept; space beyond those counts as said.
+        """
+        full = len(self.chunks) >= _MOST_SILENT
+        said = says_something(chunk) or (full and _has_space(chunk))
+        if said or not full:
             self.chunks.append(chunk)
         return said
 

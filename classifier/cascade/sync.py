@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from inspect import cleandoc
 from typing import Any, Literal, Unpack, cast, overload
 
-import openai
 from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -24,7 +23,7 @@ from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, own_client, own_clients
 from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
+from classifier.cascade.wire import call_arguments, calling, empty_stream, parse_completion, wants_usage
 
 
 class Cascade:
@@ -55,7 +54,7 @@ class Cascade:
         self._engine = self._settings.engine
         self._client = own_client(client, OpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, OpenAI)
-        self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
+        self._engine.fitting.know(self._client, self._clients)
         self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
     @overload
@@ -184,16 +183,8 @@ class Cascade:
                 raise
 
     def _begin_stream(self, call: Call) -> Stream[ChatCompletionChunk]:
-        name = call.tier.name
-        client = self._clients.get(name, self._client)
-        count = name not in self._uncounted
-        try:
-            stream = client.chat.completions.create(**call_arguments(call, client, count=count))
-        except openai.APIStatusError as error:
-            if not count or not may_not_count(error, call):
-                raise
-            stream = client.chat.completions.create(**call_arguments(call, client, count=False))
-            self._uncounted.add(name)
+        client = self._clients.get(call.tier.name, self._client)
+        stream = client.chat.completions.create(**call_arguments(call, client))
         return cast("Stream[ChatCompletionChunk]", stream)
 
     def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:

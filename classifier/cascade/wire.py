@@ -32,16 +32,16 @@ _ONE_PAIR = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
-    """Arguments of ``chat.completions.create``; ``count``: whether a stream's token counts are asked for."""
+def call_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
+    """Arguments of ``chat.completions.create``."""
     arguments = {**call.arguments, "model": call.tier.model}
     if call.timeout is not None:
         arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
-        if count or options:
-            arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
+        if call.count or options:
+            arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if call.count else {})}
     return arguments
 
 
@@ -62,11 +62,6 @@ def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:
 
 def _least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-def may_not_count(error: openai.APIStatusError, call: Call) -> bool:
-    """Whether a stream may have been refused for asking for token counts, which its caller did not ask for."""
-    return error.status_code in (400, 422) and not wants_usage(call.arguments)
 
 
 def wants_usage(arguments: Mapping[str, Any]) -> bool:
@@ -201,6 +196,8 @@ def _translating(state: Underway) -> Iterator[None]:
 def _known(error: Exception, state: Underway) -> Exception:
     """The same as an error that callers know."""
     inner = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    if type(inner).__name__ == "LocalProtocolError" and "header" in str(inner):  # one that nobody could send
+        return NotSentError(error)
     if isinstance(inner, RouterError | TimeoutError) or not isinstance(error, openai.OpenAIError):
         error = cast(Exception, inner)
     if isinstance(error, TimeoutError):

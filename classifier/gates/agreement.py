@@ -22,6 +22,8 @@ _SAMPLES = 2
 _SAMPLING_TEMPERATURE = 0.7
 _COMPARABLE_CHARS = 200  # a whole text that is longer is not said twice in the same words
 _NOT_REPEATED = frozenset({"model", "n", "seed", "stream", "stream_options", "logprobs", "top_logprobs"})
+_OF_SAMPLING = frozenset({"temperature", "top_p", "top_k", "min_p", "seed"})  # by which a caller may ask for one answer
+_OPTIONAL = frozenset({"temperature", "top_p"})
 
 Claim: TypeAlias = tuple[str, ...]
 
@@ -38,8 +40,8 @@ class Agreement(Gate):
     ----------
     k : how many others are asked for; None: 2 of the same tier, 1 of another.
     tier : who is asked; None: the tier that answered.
-    temperature : of those calls; None: 0.7 for the same tier, which must not repeat itself, and as the request has it
-        for another.
+    temperature : of those calls; None: 0.7 where a model is asked more than once, the one that answered included, for
+        it must not repeat itself, whatever temperature, seed or ``top_p`` the request has; else as the request has it.
     threshold : the least share that passes, 0..1.
     free_text : what becomes of an answer that has nothing to compare (prose, code): "fail", or "pass" with a score of
         0.5. Nobody is asked then.
@@ -73,7 +75,7 @@ class Agreement(Gate):
         failure: Exception | None = None
         for _ in range(wanted):
             try:
-                other: Answer = yield Ask("agreement", self.tier, self._arguments(answer))
+                other: Answer = yield Ask("agreement", self.tier, self._arguments(answer, wanted), _OPTIONAL)
             except Exception as error:
                 failure = error
             else:
@@ -83,11 +85,21 @@ class Agreement(Gate):
         score = others.count(said) / len(others)
         return self.verdict(score, score >= self.threshold, f"{others.count(said)} of {len(others)} others agree")
 
-    def _arguments(self, answer: Answer) -> Mapping[str, Any]:
+    def _arguments(self, answer: Answer, wanted: int) -> Mapping[str, Any]:
         arguments = {name: value for name, value in answer.arguments.items() if name not in _NOT_REPEATED}
-        if self.temperature is not None:
-            return {**arguments, "temperature": self.temperature}
-        return arguments if self.tier is not None else {**arguments, "temperature": _SAMPLING_TEMPERATURE}
+        if wanted > 1 or self.tier is None:
+            arguments = _free_to_vary(arguments)
+            return {**arguments, "temperature": _SAMPLING_TEMPERATURE if self.temperature is None else self.temperature}
+        return arguments if self.temperature is None else {**arguments, "temperature": self.temperature}
+
+
+def _free_to_vary(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments without those by which every answer may be the same."""
+    found = {name: value for name, value in arguments.items() if name not in _OF_SAMPLING}
+    extra = found.get("extra_body")
+    if isinstance(extra, Mapping):
+        found["extra_body"] = {name: value for name, value in extra.items() if name not in _OF_SAMPLING}
+    return found
 
 
 def claim(answer: Answer) -> Claim | None:

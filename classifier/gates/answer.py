@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from classifier.errors import MalformedAnswerError
+from classifier.gates.thinking import visible_text
 from classifier.request import Request
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_PARTS = 4096
 _MOST_CHOICES = 64
+_OF_THOUGHT = ("thinking", "reasoning", "thought")  # in the types of parts
 _MOST_CALLS = 64
 _MOST_LOGPROBS = 65_536
 _LEAST_LOGPROB = -9999.0  # by which OpenAI's protocol says that a token was all but impossible
@@ -43,7 +45,7 @@ class Answer:
 
     Attributes
     ----------
-    text : its content; "" where it has none.
+    text : what the user is shown: the content without thinking in it (`visible_text`), or what is spoken; "" for none.
     tier, model : who gave it.
     finish_reason : why it ended, in the upstream's words; None where it gave no reason.
     tool_calls : the calls it asks for.
@@ -53,6 +55,7 @@ class Answer:
     tokens_in, tokens_out : as the upstream counted them, or None.
     request : what was asked.
     arguments : the arguments of the chat-completions call: messages, tools, response_format and so on.
+    media : whether it shows images, or speaks.
     """
 
     text: str = field(repr=False)
@@ -66,6 +69,7 @@ class Answer:
     tokens_out: int | None
     request: Request = field(repr=False)
     arguments: Mapping[str, Any] = field(repr=False)
+    media: bool = False
 
 
 def read_answer(
@@ -89,19 +93,21 @@ def read_answer(
             "check that its address speaks the chat-completions protocol"
         )
     message = _get(choice, "message")
+    content, audio = _get(message, "content"), _get(message, "audio")
     usage = _get(completion, "usage")
     return Answer(
-        text=text_of(_get(message, "content")),
+        text=shown_text(text_of(content), text_of(_get(audio, "transcript"))),
         tier=tier,
         model=model,
         finish_reason=_string(_get(choice, "finish_reason")),
         tool_calls=tuple(islice(_tool_calls(message), _MOST_CALLS)),
-        refusal=_string(_get(message, "refusal")),
+        refusal=_string(_get(message, "refusal")) or refusal_of(content),
         token_logprobs=_logprobs(choice),
         tokens_in=_count(_get(usage, "prompt_tokens")),
         tokens_out=_count(_get(usage, "completion_tokens")),
         request=request,
         arguments=arguments,
+        media=bool(_get(audio, "data")) or bool(_items(_get(message, "images"))),
     )
 
 
@@ -123,11 +129,32 @@ def _count(value: Any) -> int | None:
 
 
 def text_of(content: Any) -> str:
-    """Content as text; some upstreams send a list of parts."""
+    """Content as text; some upstreams send a list of parts, of which thoughts are none of the answer's."""
     if isinstance(content, str):
         return content
-    parts = [part if isinstance(part, str) else _get(part, "text") for part in islice(_items(content), _MOST_PARTS)]
+    parts = [
+        part if isinstance(part, str) else _get(part, "text")
+        for part in islice(_items(content), _MOST_PARTS)
+        if not _is_thought(part)
+    ]
     return "".join(part for part in parts if isinstance(part, str))
+
+
+def _is_thought(part: Any) -> bool:
+    kind = _string(_get(part, "type")) or ""
+    return _get(part, "thought") is True or any(word in kind for word in _OF_THOUGHT)
+
+
+def refusal_of(content: Any) -> str | None:
+    """What a part of the content says that is a refusal by its type."""
+    parts = (_string(_get(part, "refusal")) for part in islice(_items(content), _MOST_PARTS))
+    return next((part for part in parts if part), None)
+
+
+def shown_text(content: str, transcript: str) -> str:
+    """What the user is shown of a message: its text without thinking, or else what is spoken."""
+    text = visible_text(content)
+    return text if text.strip() else transcript or text
 
 
 def _tool_calls(message: Any) -> Iterable[ToolCall]:

@@ -25,7 +25,7 @@ from classifier.gates.features import ANSWER_FEATURES, answer_features
 from classifier.model import logit
 from classifier.request import Request
 
-EVIDENCE_VERSION = 1
+EVIDENCE_VERSION = 2
 
 
 def evidence_names(ladder: Sequence[str]) -> tuple[str, ...]:

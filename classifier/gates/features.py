@@ -18,7 +18,7 @@ from classifier.gates.fences import code_blocks
 from classifier.gates.finish import Finished
 from classifier.gates.json_text import INVALID, parse_json
 from classifier.gates.normalise import KINDS, final_answer
-from classifier.gates.wording import hedge_count, refusal_strength
+from classifier.gates.wording import hedge_count, is_asked_for, refusal_strength
 from classifier.text import TextScan, scan_text
 
 _JSON_CHARS = 100_000
@@ -45,7 +45,7 @@ FEATURE_NOTES: Mapping[str, str] = {
     "loops": "how many times over the text's end repeats what precedes it",
     # wording
     "refused": "1: the model said in its own field that it refuses",
-    "refusal": "how much the beginning is worded like a refusal, 0..1",
+    "refusal": "how much the beginning is worded like a refusal that the request does not ask for, 0..1",
     "hedges": "hedging phrases at the beginning and the end",
     "corrections": "English words by which a text corrects itself (wait, actually, mistake)",
     # form
@@ -155,10 +155,15 @@ def _loops(text: str) -> float:
 def _wording(answer: Answer, window: str) -> dict[str, float]:
     return {
         "refused": answer.refusal is not None,
-        "refusal": refusal_strength(answer.text),
+        "refusal": _refusal(answer),
         "hedges": hedge_count(answer.text),
         "corrections": len(_CORRECTION.findall(window)),
     }
+
+
+def _refusal(answer: Answer) -> float:
+    strength = refusal_strength(answer.text)
+    return 0.0 if strength and is_asked_for(answer) else strength
 
 
 def _form(answer: Answer, window: str) -> dict[str, float]:

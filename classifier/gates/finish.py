@@ -43,9 +43,10 @@ class Finished(SimpleGate):
 
 @dataclass(frozen=True, slots=True)
 class NotEmpty(SimpleGate):
-    """Passes an answer with visible text or tool calls; marks of an empty code block are no text.
+    """Passes an answer with visible text, tool calls, sound or images; marks of an empty code block are no text.
 
-    An answer whose first 20,000 characters show nothing counts as empty, whatever follows.
+    Thinking (`visible_text`) is no answer. An answer whose first 20,000 characters show nothing counts as empty,
+    whatever follows.
     """
 
     name: str = "not empty"
@@ -54,6 +55,8 @@ class NotEmpty(SimpleGate):
         """Look for one visible character."""
         if answer.tool_calls:
             return self.verdict(1.0, True, "tool calls")
+        if answer.media:
+            return self.verdict(1.0, True, "sound or images")
         if has_visible_text(answer.text[:_READ_CHARS]):
             return self.verdict(1.0, True, "visible text")
         return self.verdict(0.0, False, "no visible text")

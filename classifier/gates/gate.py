@@ -6,18 +6,25 @@ in what the call raised). An awaitable that it yields is awaited, and its result
 
     gate = Finished() & NotEmpty() & (Agreement(k=2) | Judge("medium"))
 
-A gate that raises has not passed; what that means is for whoever runs it.
+A gate that raises, or whose call fails, has not passed. Beside others that is its own failure: ``a | b`` asks b then.
+Alone, what it means is for whoever runs the gate.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
+from classifier.errors import RouterError
 from classifier.gates.answer import Answer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Verdict:
     passed : whether the answer may be kept.
     reason : a few words; never from the prompt or the answer.
     parts : the verdicts that this one was made from, in the order in which they were reached.
+    failed : the gate could not judge, as it raised or a call of its own failed: nothing is known of the answer.
     """
 
     gate: str
@@ -38,6 +46,7 @@ class Verdict:
     passed: bool
     reason: str
     parts: tuple[Verdict, ...] = ()
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +58,13 @@ class Ask:
     purpose : what for.
     tier : who is to be asked; None: the tier that gave the answer.
     arguments : of a chat-completions call, without ``model``.
+    optional : names of arguments that are the gate's own wish. Where the model refuses one, it is asked without.
     """
 
     purpose: Literal["judge", "agreement"]
     tier: str | None
     arguments: Mapping[str, Any] = field(repr=False)
+    optional: frozenset[str] = frozenset()
 
 
 Steps: TypeAlias = Generator[Ask | Awaitable[Any], Any, Verdict]
@@ -114,13 +125,13 @@ class _Composition(Gate):
 
     def needs(self) -> Mapping[str, Any]:
         """What its gates need, together; of two that differ on one argument the later has its way."""
-        return {name: value for gate in self.gates for name, value in gate.needs().items()}
+        return {name: value for gate in self.gates for name, value in needs_of(gate).items()}
 
     def _try_until(self, passed: bool, answer: Answer) -> Generator[Ask | Awaitable[Any], Any, tuple[Verdict, ...]]:
         """The verdicts up to the first that passes (or, for False, fails)."""
         verdicts: list[Verdict] = []
         for gate in self.gates:
-            verdicts.append((yield from gate.steps(answer)))
+            verdicts.append((yield from _one_of_several(gate, answer)))
             if verdicts[-1].passed == passed:
                 break
         return tuple(verdicts)
@@ -139,7 +150,7 @@ class AllOf(_Composition):
         parts = yield from self._try_until(False, answer)
         last = parts[-1]
         reason = "every gate passed" if last.passed else f"{last.gate}: {last.reason}"
-        return Verdict(self.name, min(part.score for part in parts), last.passed, reason, parts)
+        return Verdict(self.name, min(part.score for part in parts), last.passed, reason, parts, last.failed)
 
 
 class AnyOf(_Composition):
@@ -155,7 +166,46 @@ class AnyOf(_Composition):
         parts = yield from self._try_until(True, answer)
         last = parts[-1]
         reason = f"{last.gate}: {last.reason}" if last.passed else "no gate passed"
-        return Verdict(self.name, max(part.score for part in parts), last.passed, reason, parts)
+        failed = not last.passed and any(part.failed for part in parts)
+        return Verdict(self.name, max(part.score for part in parts), last.passed, reason, parts, failed)
+
+
+def _one_of_several(gate: Gate, answer: Answer) -> Steps:
+    """The verdict of a gate beside others, whose failure is its own."""
+    try:
+        verdict = yield from gate.steps(answer)
+    except Exception as error:
+        return failed_verdict(gate, error)
+    return sound_verdict(gate, verdict)
+
+
+def needs_of(gate: Gate) -> Mapping[str, Any]:
+    """What a gate needs; nothing where it raises, for then the answer may still be judged without."""
+    try:
+        return dict(gate.needs())
+    except Exception as error:
+        _log.warning("gate %s raised %s when asked what it needs", _name_of(gate), type(error).__name__)
+        return {}
+
+
+def _name_of(gate: Gate) -> str:
+    return str(getattr(gate, "name", type(gate).__name__))
+
+
+def sound_verdict(gate: Gate, found: Any) -> Verdict:
+    """What a gate returned, if it is a verdict with a score; else one that says that the gate has failed."""
+    if isinstance(found, Verdict) and isinstance(found.score, Real) and not math.isnan(found.score):
+        return found
+    return failed_verdict(gate, TypeError(f"expected a Verdict with a score from 0 to 1, found {type(found).__name__}"))
+
+
+def failed_verdict(gate: Gate, error: Exception) -> Verdict:
+    """The verdict of a gate that raised; a line in the log says so."""
+    # Only messages of our own are known to hold nothing of the request.
+    detail = f" ({error})" if isinstance(error, RouterError) else ""
+    name = _name_of(gate)
+    _log.warning("gate %s raised %s%s; it counts as failed", name, type(error).__name__, detail)
+    return Verdict(name, 0.0, False, f"the gate raised {type(error).__name__}", failed=True)
 
 
 def run_gate(gate: Gate, answer: Answer, respond: Callable[[Ask], Answer] | None = None) -> Verdict:

@@ -22,6 +22,8 @@ Grade how correct, complete and useful the answer is for the question, from 0 (w
 to wish for). Reply with one JSON object and nothing else, such as {"score": 7}."""
 
 _SCALE = 10
+_MORE = 40  # times the tokens, where a judge has thought for as long as it was given
+_OPTIONAL = frozenset({"temperature", "max_tokens"})
 _READ_CHARS = 100_000  # from the end, where a judge gives its grade
 _NUMBER = r"([-+]?\d{1,9}+(?:\.\d{1,9}+)?)(?!\.*+\d)"
 _NAMED_SCORE = re.compile(rf"\bscore\b[\"'*`]*+\s*+(?:is|[:=])\s*+[\"'*`]*+\s*+{_NUMBER}", re.IGNORECASE)
@@ -42,7 +44,8 @@ class Judge(Gate):
     prompt : the judge's instructions, sent as they are as the system message. They must ask for ``{"score": N}`` with N
         from 0 to 10; a reply of a bare number is understood, too.
     threshold : the least score that passes, 0..1.
-    max_tokens : limit on the judge's reply; more is needed where the instructions ask for reasons first.
+    max_tokens : limit on the judge's reply. A judge that reaches it without a grade, as one that thinks first may, is
+        asked once more with forty times as many.
     max_chars : of the question and of the answer, each, that are sent; of longer ones the beginning and the end.
     temperature : None leaves it to the upstream, as some models want.
 
@@ -66,8 +69,13 @@ class Judge(Gate):
 
     def steps(self, answer: Answer) -> Steps:
         """Ask the judge, and read its grade."""
-        reply: Answer = yield Ask("judge", self.tier, self._arguments(answer))
+        arguments = self._arguments(answer)
+        reply: Answer = yield Ask("judge", self.tier, arguments, _OPTIONAL)
         score = read_score(reply.text)
+        if score is None and reply.finish_reason in ("length", "max_tokens"):
+            more = {**arguments, "max_tokens": self.max_tokens * _MORE}
+            reply = yield Ask("judge", self.tier, more, _OPTIONAL)
+            score = read_score(reply.text)
         if score is None:
             return self.verdict(0.0, False, "the judge gave no clear score")
         return self.verdict(score, score >= self.threshold, f"the judge scored {score * _SCALE:g} of {_SCALE}")

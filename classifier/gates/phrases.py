@@ -58,6 +58,10 @@ class Phrases:
             free = max(free, end - 1)  # whole words may share the space between them
         return places
 
+    def all_places(self, folded: str) -> list[int]:
+        """Where phrases begin in a folded text, each as often as it stands there."""
+        return [place for _, place, _ in self._search.find_matches_as_indexes(folded, overlapping=True)]
+
 
 @cache
 def load_phrases(kind: str) -> Phrases:
@@ -66,10 +70,10 @@ def load_phrases(kind: str) -> Phrases:
         languages: dict[str, dict[str, Any]] = tomllib.load(file)[kind]
     words, anywhere = dict[str, None](), dict[str, None]()
     for group in languages.values():
-        phrases = [f"{begin} {more}" for begin in group.get("begin", ()) for more in group.get("go_on", ())]
-        if group.get("anywhere", False):
-            # Such scripts put no space between the two.
-            phrases = [phrase.replace(" ", "") for phrase in phrases]
+        within = group.get("anywhere", False)
+        gap = "" if within else " "  # the beginnings bring their own where such a script puts one
+        phrases = [f"{begin}{gap}{more}" for begin in group.get("begin", ()) for more in group.get("go_on", ())]
+        if within:
             anywhere |= dict.fromkeys(fold(phrase).strip() for phrase in phrases + group["phrases"])
         else:
             words |= dict.fromkeys(map(fold, phrases + group["phrases"]))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from classifier.gates.answer import Answer
+from classifier.gates.asked import asked_for
 from classifier.gates.gate import SimpleGate, Verdict
 from classifier.gates.phrases import fold, load_phrases
 
@@ -23,6 +24,12 @@ _QUOTED = re.compile(
     r"|「[^」\n]{1,300}+」|『[^』\n]{1,300}+』|^>.*|`[^`\n]{1,300}+`",
     re.MULTILINE,
 )
+# A block in a language that people do not speak.
+_CODE = re.compile(
+    r"^[ \t]{0,3}```(?!(?:text|txt|plain|plaintext|markdown|md|json)?[ \t]*$)[\w+#.-]{1,40}[ \t]*$"
+    r".*?(?:^[ \t]{0,3}```|\Z)",
+    re.MULTILINE | re.DOTALL | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,11 @@ class NoRefusal(SimpleGate):
 
     An answer refuses when the upstream says so (the message's ``refusal``), or when it begins with the wording of a
     refusal in one of some thirty languages. Only the first 600 characters are looked at, without what stands in
-    quotation marks. The score is 1 without such wording; else it is lower the nearer to the beginning it stands, and
-    the shorter the answer.
+    quotation marks or is code. The score is 1 without such wording; else it is lower the nearer to the beginning it
+    stands, and the shorter the answer.
+
+    Wording that the request asks for is none: a letter that rejects, a translation, a part in a play
+    (`classifier.gates.asked`). An answer that refuses to write it still fails.
     """
 
     threshold: float = 0.5
@@ -42,7 +52,10 @@ class NoRefusal(SimpleGate):
         """Judge by the refusal field and the wording."""
         if answer.refusal is not None:
             return self.verdict(0.0, False, "the model refused")
-        score = 1 - refusal_strength(answer.text)
+        strength = refusal_strength(answer.text)
+        if strength and is_asked_for(answer):
+            return self.verdict(1.0, True, "worded like a refusal, as the request asks")
+        score = 1 - strength
         passed = score >= self.threshold
         return self.verdict(score, passed, "no sign of a refusal" if score == 1 else "worded like a refusal")
 
@@ -76,6 +89,11 @@ def refusal_strength(text: str) -> float:
     return weight * (1 - 0.5 * min(1.0, max(0.0, lengthy)))
 
 
+def is_asked_for(answer: Answer) -> bool:
+    """Whether the request asks for text with the wording of a refusal that the answer has."""
+    return asked_for(answer, _own_words(answer.text[:_HEAD_CHARS]))
+
+
 def hedge_count(text: str) -> int:
     """How many hedging phrases a text begins and ends with."""
     window = text if len(text) <= _HEAD_CHARS + _TAIL_CHARS else f"{text[:_HEAD_CHARS]}\n{text[-_TAIL_CHARS:]}"
@@ -84,5 +102,5 @@ def hedge_count(text: str) -> int:
 
 def _own_words(text: str) -> str:
     """A text without what it quotes; all of it where the rest says nothing, as in JSON."""
-    rest = _QUOTED.sub(" ", text)
-    return rest if any(map(str.isalpha, rest)) else text
+    rest = _QUOTED.sub(" ", _CODE.sub(" ", text))
+    return rest if any(map(str.isalpha, rest)) else _CODE.sub(" ", text)

@@ -15,6 +15,7 @@ from classifier.catalog import normalise_label
 from classifier.gates.agreement import Claim, claim
 from classifier.gates.answer import Answer
 from classifier.gates.evidence import answer_numbers, expected_numbers, fill_unknown
+from classifier.gates.thinking import visible_text
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from training.learners.matrix import FeatureMatrix, build_matrix
@@ -165,7 +166,7 @@ def table_answers(data: RoutingData) -> list[tuple[int, int, Answer]]:
 def make_answer(text: str, tier: str, request: Request, tokens_out: float = float("nan")) -> Answer:
     """An answer of which a table knows the text, and perhaps its tokens."""
     return Answer(
-        text=text,
+        text=visible_text(text),
         tier=tier,
         model="",
         finish_reason=None,

@@ -14,6 +14,11 @@ BLAMED = [
     Reply(status=400, error_message="'messages' is a required property"),
     Reply(status=422, error_message="Field required"),
     Reply(status=400, error_message="We could not parse the JSON body of your request."),
+    Reply(status=400, error_message="'messages' must contain the word 'json' to use this response_format."),
+    Reply(status=400, error_message="messages.1: `tool_use` ids were found without `tool_result` blocks after them"),
+    Reply(status=400, error_message="Invalid 'tools[0].function.name': string does not match pattern."),
+    Reply(status=400, error_code="empty_array", error_message="Invalid 'messages': empty array, for this model."),
+    Reply(status=400, error_message="[] is too short - 'messages'. Received Model Group=small"),
 ]
 OF_ONE_MODEL = [
     Reply(status=400, error_code="context_length_exceeded"),
@@ -22,6 +27,9 @@ OF_ONE_MODEL = [
     Reply(status=400, error_message="The model `m` does not exist"),
     Reply(status=422, error_message="image input is not supported"),
     Reply(status=400, error_code="content_filter", error_message="filtered by content management policy"),
+    Reply(status=400, error_message="messages: roles must alternate between 'user' and 'assistant'"),
+    Reply(status=400, error_message="Invalid prompt: it was flagged as violating our usage policy."),
+    Reply(status=400, error_code="tool_use_failed", error_message="Failed to call a function, which is required"),
 ]
 
 
@@ -77,6 +85,42 @@ def test_what_goes_wrong_before_anything_is_sent_is_the_callers(kind, router, up
     options = {"router": router, "budget": budget, "store": Store()}
     with pytest.raises(TypeError):
         with_cascade(kind, upstream, options, lambda cascade: cascade.run(messages=MESSAGES, stream=stream, **wrong))
+    assert (upstream.calls, budget.spent_in_all, records) == ([], 0.0, [])
+
+
+NUMBERS = [("temperature", 5, 1), ("temperature", 1.5, 4), ("top_p", -1, 1), ("n", 0, 1), ("top_logprobs", 9, 4)]
+
+
+@pytest.mark.parametrize(("name", "value", "tiers"), NUMBERS)
+def test_a_number_that_no_model_takes_is_asked_of_one_tier(router, upstream, name, value, tiers):
+    upstream.answer_with(lambda body: Reply(status=400, error_message=f"{name}: above the maximum of this model"))
+    with pytest.raises(openai.BadRequestError):
+        ask("sync", upstream, {"router": router}, **{name: value})
+    assert len(upstream.calls) == tiers
+
+
+@both
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"extra_headers": {"x": "a\nb"}}, openai.APIConnectionError),
+        ({"temperature": float("nan")}, ValueError),
+        ({"response_format": dict}, TypeError),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, UnicodeEncodeError),
+        ({"timeout": "soon"}, TypeError),
+        ({"timeout": -1}, ValueError),
+    ],
+    ids=str,
+)
+def test_what_nobody_could_send_is_the_callers_as_the_client_raises_it(kind, router, upstream, wrong, error):
+    budget, records = Budget(total=1.0), []
+
+    class Store:
+        def record(self, decision):
+            records.append(decision)
+
+    with pytest.raises(error):
+        ask(kind, upstream, {"router": router, "budget": budget, "store": Store()}, **wrong)
     assert (upstream.calls, budget.spent_in_all, records) == ([], 0.0, [])
 
 

@@ -63,6 +63,17 @@ def test_the_same_is_asked_but_for_what_makes_no_new_sample():
     assert ask.arguments["temperature"] == 1.0
 
 
+def test_no_model_is_asked_for_the_same_answer_twice():
+    asked_for_one = {"temperature": 0, "seed": 1, "top_p": 0, "extra_body": {"top_k": 1, "seed": 1, "cache": True}}
+    found = answer("7", arguments=asked_for_one)
+    for gate in (Agreement(k=2), Agreement(k=1), Agreement(k=2, tier="other")):
+        for ask in agreed(gate, found, ["7", "7"])[1]:
+            assert ask.arguments["temperature"] == 0.7
+            assert not {"seed", "top_p"} & ask.arguments.keys()
+            assert ask.arguments["extra_body"] == {"cache": True}
+            assert "temperature" in ask.optional
+
+
 def test_calls_that_fail_are_left_out():
     verdict, asked = agreed(Agreement(k=3), answer("7"), [OSError("a"), "7", "8"])
     assert (verdict.score, len(asked)) == (0.5, 3)

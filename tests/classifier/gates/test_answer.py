@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from classifier import RouterError
-from classifier.gates import MalformedAnswerError, ToolCall, read_answer
+from classifier.gates import MalformedAnswerError, NotEmpty, ToolCall, read_answer, run_gate
 from classifier.request import make_request
 from tests.helpers.answers import answer, completion
 
@@ -120,3 +120,39 @@ def test_nothing_said_or_asked_is_shown():
     found = answer("secret", prompt="secret", refusal="secret", tool_calls=[("search", "secret")])
     assert "secret" not in repr(found)
     assert "search" in repr(found)
+
+
+def shown(**message):
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **message}}
+    completion = ChatCompletion.construct(id="1", choices=[choice], usage=None)
+    return read_answer(completion, tier="small", model="m", request=make_request("?"), arguments={})
+
+
+def test_what_is_spoken_is_the_answer():
+    spoken = shown(content=None, audio={"id": "a", "data": "AA==", "transcript": "Rome."})
+    assert (spoken.text, spoken.media) == ("Rome.", True)
+    assert run_gate(NotEmpty(), spoken).passed
+    assert run_gate(NotEmpty(), shown(content="", audio={"id": "a", "data": "AA==", "transcript": ""})).passed
+    assert not run_gate(NotEmpty(), shown(content="", audio={"id": "a"})).passed
+
+
+def test_an_image_is_an_answer():
+    assert run_gate(NotEmpty(), shown(content="", images=[{"type": "image_url", "image_url": {"url": "data:"}}])).passed
+
+
+def test_parts_that_are_thoughts_are_none_of_the_answers():
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "I cannot help."}]},
+        {"type": "reasoning", "text": "hm"},
+        {"text": "hm", "thought": True},
+        {"type": "text", "text": "<think>hm</think>Rome."},
+    ]
+    assert shown(content=parts).text == "Rome."
+
+
+def test_a_part_that_refuses_is_a_refusal():
+    assert shown(content=[{"type": "refusal", "refusal": "No."}]).refusal == "No."
+
+
+def test_reasoning_in_a_field_of_its_own_is_no_answer():
+    assert not run_gate(NotEmpty(), shown(content="", reasoning_content="Rome.", reasoning="Rome.")).passed

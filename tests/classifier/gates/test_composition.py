@@ -129,8 +129,65 @@ def test_what_a_gate_does_not_catch_comes_out_and_it_is_closed():
 
     gate = Asking()
     with pytest.raises(KeyError, match="gone"):
-        run_gate(gate | Fixed("a", 1.0, True), ANSWER, respond)
+        run_gate(gate, ANSWER, respond)
     assert gate.closed
+
+
+class Raising(Gate):
+    name = "raising"
+
+    def needs(self):
+        raise KeyError("secret")
+
+    def steps(self, answer):
+        raise ValueError("secret")
+
+
+class Odd(Gate):
+    name = "odd"
+
+    def __init__(self, returned):
+        self.returned = returned
+
+    def steps(self, answer):
+        yield from ()
+        return self.returned
+
+
+BROKEN = [Raising(), Odd(None), Odd(Verdict("odd", float("nan"), True, "")), Odd(Verdict("odd", "1", True, ""))]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda gate: type(gate).__name__)
+def test_the_failure_of_one_gate_is_its_own(broken, caplog):
+    yes, no = Fixed("yes", 0.9, True), Fixed("no", 0.2, False)
+    for gate, passed, failed in [
+        (broken | yes, True, False),
+        (yes | broken, True, False),
+        (broken | no, False, True),
+        (no | broken, False, True),
+        (broken & yes, False, True),
+        (yes & broken, False, True),
+        (no & broken, False, False),
+        ((broken & yes) | yes, True, False),
+        ((no | broken | yes) & yes, True, False),
+        (yes & (broken | (broken & no) | yes), True, False),
+    ]:
+        verdict = run_gate(gate, ANSWER)
+        assert (verdict.passed, verdict.failed) == (passed, failed), gate.name
+    assert "secret" not in caplog.text
+
+
+def test_the_failed_call_of_one_gate_is_its_own():
+    def respond(ask):
+        raise KeyError("gone")
+
+    gate = Asking()
+    assert run_gate(gate | Fixed("a", 1.0, True), ANSWER, respond).passed
+    assert gate.closed
+
+
+def test_needs_that_raise_are_none():
+    assert (Raising() | MeanLogprob()).needs() == {"logprobs": True}
 
 
 def test_a_gate_that_asks_needs_someone_to_answer():

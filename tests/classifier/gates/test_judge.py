@@ -80,6 +80,24 @@ def test_replies_without_a_clear_score_fail(reply):
         assert verdict.reason == "the judge gave no clear score"
 
 
+def test_a_judge_that_thinks_until_the_limit_is_asked_once_more_with_room():
+    for later, passed in ('{"score": 8}', True), ("", False):
+        replies, asked = [answer("<think>hm", finish_reason="length"), answer(later, finish_reason="length")], []
+
+        def respond(ask, replies=replies, asked=asked):
+            asked.append(ask.arguments["max_tokens"])
+            return replies.pop(0)
+
+        assert run_gate(Judge("large"), answer("Paris"), respond).passed == passed
+        assert asked == [100, 4000]
+
+
+def test_what_a_judge_thinks_is_no_grade():
+    verdict, ask = judged(Judge("large"), answer("Paris"), '<think>Perhaps a score: 3.</think>{"score": 9}')
+    assert verdict.score == 0.9
+    assert ask.optional == {"temperature", "max_tokens"}
+
+
 @given(texts, texts)
 def test_no_text_breaks_out_of_its_place(question, said):
     _, ask = judged(Judge("large"), answer(said, prompt=question), "5")

@@ -189,7 +189,7 @@ def try_value(header: dict[str, Any]) -> dict[str, Any]:
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], object], str]] = {
     "a later version": (lambda header, _: header["gate"].update(version=2), "reads 1; upgrade tierwise"),
-    "other features": (lambda header, _: header["gate"].update(evidence=0), "reads 1; train a new one"),
+    "other features": (lambda header, _: header["gate"].update(evidence=1), "reads 2; train a new one"),
     "an unknown tier": (lambda header, _: header["gate"].update(tiers=["other"]), "do not fit its menu"),
     "no promise": (lambda header, _: header["gate"].pop("cascade"), "is missing"),
     "a rate above 1": (

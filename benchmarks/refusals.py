@@ -1,0 +1,80 @@
+"""How many good answers that are worded like refusals on request pass `NoRefusal`, and how many real refusals it finds.
+
+    python benchmarks/refusals.py [--tables DIR]
+
+`refusals.jsonl` has 60 of each, in ten languages, written for this. The lists of words (`classifier/gates/asked.toml`,
+`phrases.toml`) were made looking at the half "tune" alone; the half "test" says what they are worth. With tables that
+hold answers, the share of those is shown that fail, most of which are no refusals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from classifier.gates import Answer, NoRefusal, run_gate
+from classifier.request import make_request
+
+DATA = Path(__file__).with_suffix(".jsonl")
+ASKED, REFUSAL = "asked", "refusal"
+
+
+def make_answer(request: str, text: str, messages: Any = None) -> Answer:
+    """An answer of which only the text is known, to a prompt or a conversation."""
+    messages = json.loads(messages) if isinstance(messages, str) else messages or [{"role": "user", "content": request}]
+    return Answer(
+        text, "small", "small", "stop", (), None, None, None, None, make_request(request), {"messages": messages}
+    )
+
+
+def is_right(kind: str, request: str, text: str) -> bool:
+    """Whether the gate says of an answer what it should."""
+    return run_gate(NoRefusal(), make_answer(request, text)).passed == (kind == ASKED)
+
+
+def share(half: str, kind: str) -> float:
+    """Of the answers of a kind in a half, the share of which the gate says what it should."""
+    cases = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
+    found = [
+        is_right(kind, case["request"], case["answer"])
+        for case in cases
+        if (case["half"], case["kind"]) == (half, kind)
+    ]
+    return sum(found) / len(found)
+
+
+def alarms(path: Path) -> str:
+    """How many answers of a table fail."""
+    table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+    columns = [name for name in table.columns if name.startswith("response__")]
+    answers = failed = 0
+    if "messages" not in table.columns:
+        table = table.with_columns(messages=None)
+    for name in columns if "prompt" in table.columns else ():
+        rows = table.filter(pl.col(name).is_not_null()).select("prompt", name, "messages")
+        for request, text, messages in rows.iter_rows():
+            answers += 1
+            failed += not run_gate(NoRefusal(), make_answer(str(request), str(text), messages)).passed
+    return f"{path.stem:20} {answers:7,} answers  {failed:5} fail" if answers else ""
+
+
+def main() -> None:
+    """Print the shares."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=Path)
+    options = parser.parse_args()
+    for half in ("tune", "test"):
+        for kind, what in ((ASKED, "worded so on request, pass"), (REFUSAL, "real refusals, found")):
+            print(f"{half:4}  {what:26}  {share(half, kind):6.1%}")
+    for path in sorted(options.tables.iterdir()) if options.tables else ():
+        line = alarms(path) if path.suffix in (".csv", ".parquet") else ""
+        if line:
+            print(line)
+
+
+if __name__ == "__main__":
+    main()
