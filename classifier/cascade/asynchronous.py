@@ -11,14 +11,16 @@ from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.background import AUDITS_WAITING
-from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
+from classifier.cascade.calls import Api, Call, Collector, Pause, Result, Steps, Wait
+from classifier.cascade.chat import CHAT
 from classifier.cascade.fork import renew_in_child
 from classifier.cascade.options import Options
+from classifier.cascade.resources import AsyncChat, AsyncCompletions, RawResource
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, own_client, own_clients
-from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream, Collected
-from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
+from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream
+from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
 
 
 class AsyncCascade:
@@ -32,6 +34,7 @@ class AsyncCascade:
         self._engine = self._settings.engine
         self._client = own_client(client, AsyncOpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, AsyncOpenAI)
+        self._completions = AsyncCompletions(CHAT, self._client, self._answer)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._renew()
         renew_in_child(self._renew)
@@ -59,20 +62,36 @@ class AsyncCascade:
 
     async def run(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> CascadeResult:
         """An answer and how it came about; see `Cascade.create`."""
-        usage_shown = wants_usage(arguments)
-        run = await self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
-        if run.audited and len(self._audits) < AUDITS_WAITING:
-            self._start(self._audit(run))
-        elif run.audited:
-            self._settings.left_out.add()
-        if isinstance(run.stream, AsyncWatchedStream):
-            run.stream.watch.when_ended(
-                lambda collected, error: self._start(self._end_stream(run, collected, error)),
-                lambda collected: self._engine.abandon_stream(run, collected),
-            )
-            return make_result(run, run.stream)
-        completion = run.completion
-        return make_result(run, AsyncReplayedStream(completion, usage_shown) if run.wants_stream else completion)
+        return await self._answer(CHAT, arguments, task, key)
+
+    @property
+    def chat(self) -> AsyncChat:
+        """``client.chat``, answered by the cascade; its ``completions.create`` is `create`."""
+        return AsyncChat(self._completions)
+
+    def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`, awaited.
+
+        Raises what `create` and the client's own method do.
+        """
+        return self._completions.parse(task=task, key=key, **arguments)
+
+    def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.stream``, answered by the cascade: a context manager of a stream of events.
+
+        The request is made when it is entered; raises what `create` and the client's own method do.
+        """
+        return self._completions.stream(task=task, key=key, **arguments)
+
+    @property
+    def with_raw_response(self) -> RawResource:
+        """``client.chat.completions.with_raw_response``, answered by the cascade."""
+        return self._completions.with_raw_response
+
+    @property
+    def with_streaming_response(self) -> RawResource:
+        """``client.chat.completions.with_streaming_response``, answered by the cascade."""
+        return self._completions.with_streaming_response
 
     def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
@@ -109,6 +128,24 @@ class AsyncCascade:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def _answer(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeResult:
+        usage_shown = wants_usage(arguments)
+        run = await self._drive(self._engine.steps(arguments, api=api, task=task, key=key), usage_shown)
+        if run.audited and len(self._audits) < AUDITS_WAITING:
+            self._start(self._audit(run))
+        elif run.audited:
+            self._settings.left_out.add()
+        if isinstance(run.stream, AsyncWatchedStream):
+            run.stream.watch.when_ended(
+                lambda collected, error: self._start(self._end_stream(run, collected, error)),
+                lambda collected: self._engine.abandon_stream(run, collected),
+            )
+            return make_result(run, run.stream)
+        completion = run.completion
+        if not run.wants_stream:
+            return make_result(run, completion)
+        return make_result(run, AsyncReplayedStream(api.events(completion, usage_shown), http_response(completion)))
+
     async def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
         try:
@@ -135,33 +172,33 @@ class AsyncCascade:
         async with asyncio.timeout(wanted.timeout):
             return await wanted.awaitable
 
-    async def _complete(self, call: Call) -> ChatCompletion:
+    async def _complete(self, call: Call) -> Any:
         client = self._clients.get(call.tier.name, self._client)
-        async with client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response:
-            return parse_completion(await response.read(), response, call, self._settings.limits)
+        async with call.api.resource(client).with_streaming_response.create(**call_arguments(call, client)) as response:
+            return call.api.parse(await response.read(), response, call, self._settings.limits)
 
     async def _open(self, call: Call, usage_shown: bool) -> AsyncWatchedStream:
         stream = await self._begin_stream(call)
         try:
-            return await AsyncWatchedStream.begin(stream, usage_shown, call.gap)
+            return await AsyncWatchedStream.begin(stream, call.api.collector(usage_shown), call.gap)
         except StopAsyncIteration:
             raise empty_stream(call.tier) from None
         except BaseException:
             await stream.close()
             raise
 
-    async def _begin_stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
+    async def _begin_stream(self, call: Call) -> AsyncStream[Any]:
         name = call.tier.name
         client = self._clients.get(name, self._client)
         count = name not in self._uncounted
         try:
-            stream = await client.chat.completions.create(**call_arguments(call, client, count=count))
+            stream = await call.api.resource(client).create(**call_arguments(call, client, count=count))
         except openai.APIStatusError as error:
             if not count or not may_not_count(error, call):
                 raise
-            stream = await client.chat.completions.create(**call_arguments(call, client, count=False))
+            stream = await call.api.resource(client).create(**call_arguments(call, client, count=False))
             self._uncounted.add(name)
-        return cast("AsyncStream[ChatCompletionChunk]", stream)
+        return cast("AsyncStream[Any]", stream)
 
     def _start(self, work: Any) -> None:
         """Let something run in the background."""
@@ -169,7 +206,7 @@ class AsyncCascade:
         self._audits.add(task)
         task.add_done_callback(self._audits.discard)
 
-    async def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:
+    async def _end_stream(self, run: CascadeRun, collected: Collector, error: BaseException | None) -> None:
         await self._drive(self._engine.end_stream(run, collected, error))
 
     async def _audit(self, run: CascadeRun) -> None:

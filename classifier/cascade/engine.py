@@ -7,31 +7,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any, NoReturn
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import REFUSE
-from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotSentError, Pause, Steps
+from classifier.cascade.calls import (
+    ANSWER,
+    AUDIT,
+    EXPLORE,
+    Api,
+    Attempt,
+    Call,
+    Collector,
+    NotSentError,
+    Pause,
+    Steps,
+)
 from classifier.cascade.candidate import Candidate
+from classifier.cascade.chat import CHAT
 from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
 from classifier.cascade.run import CascadeRun, Policy
-from classifier.cascade.streams import Collected
 from classifier.cascade.usage import token_counts
 from classifier.errors import BudgetExceededError, ConfigError
-from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
+from classifier.gates import Answer, Ask, Verdict, final_answer
 from classifier.gates.agreement import claim
 from classifier.outcomes.records import new_id
-from classifier.request import make_request
+from classifier.request import Request, make_request
 from classifier.router import Router
 
 _LONGEST_PAUSE = 8.0
@@ -75,14 +85,20 @@ class Engine:
         start_tier(self.router.menu, self.policy.start)
 
     def steps(
-        self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        api: Api = CHAT,
+        task: str | None = None,
+        key: str | None = None,
     ) -> Steps[CascadeRun]:
         """Take one request through.
 
         Parameters
         ----------
-        arguments : of ``chat.completions.create``; ``model`` "auto" or none lets the router choose, a tier's name or
-            model starts there.
+        arguments : of the ``create`` of the API's resource; ``model`` "auto" or none lets the router choose, a tier's
+            name or model starts there.
+        api : by which the request comes.
         task, key : the request's label, and who pays for it.
 
         Raises
@@ -91,7 +107,7 @@ class Engine:
         BudgetExceededError : a spend limit is reached, and the budget's policy is to refuse.
         openai.OpenAIError : the upstream's own, when no tier gave an answer.
         """
-        run = self._begin(arguments, task, key)
+        run = self._begin(api, arguments, task, key)
         try:
             yield from self._answer(run)
         finally:
@@ -101,7 +117,7 @@ class Engine:
             raise for_caller(run.error)
         return run
 
-    def end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
+    def end_stream(self, run: CascadeRun, collected: Collector, error: BaseException | None) -> Steps[Verdict | None]:
         """Note what came of a streamed answer, with the gate's verdict where the gate need not ask anybody for it.
 
         Parameters
@@ -117,7 +133,7 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def abandon_stream(self, run: CascadeRun, collected: Collected) -> None:
+    def abandon_stream(self, run: CascadeRun, collected: Collector) -> None:
         """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
         self._note_stream(run, collected, GeneratorExit())
         self._record(run)
@@ -150,20 +166,10 @@ class Engine:
                 scores[each.tier] = verdict.score
         return scores
 
-    def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
+    def _begin(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
         given = {name: value for name, value in arguments.items() if not isinstance(value, _NOT_GIVEN)}
-        messages = given.get("messages") or ()
-        if not isinstance(messages, Sequence):  # what can be read once only is read here
-            given["messages"] = messages = list(messages)
-        decision = self.router.decide(
-            make_request(
-                messages=messages,
-                max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
-                task=task,
-                tools=given.get("tools") or given.get("functions"),
-                response_format=given.get("response_format"),
-            )
-        )
+        as_chat = api.as_chat(given)
+        decision = self.router.decide(_request(as_chat, task))
         policy, model = self.policy, given.get("model")
         if not isinstance(model, str) or model == "auto":
             route = find_route(decision, policy.odds, policy.start)
@@ -178,13 +184,16 @@ class Engine:
         if isinstance(limit, openai.Timeout):
             limit = limit.read
         limit = float(limit) if isinstance(limit, int | float) else policy.deadline
+        sent = {name: value for name, value in given.items() if name not in _OWN}
         return CascadeRun(
             id=new_id(),
             time=time.time(),
             policy=policy,
             decision=decision,
             route=route,
-            arguments={name: value for name, value in given.items() if name not in _OWN},
+            api=api,
+            arguments=sent,
+            as_chat=sent if as_chat is given else as_chat,
             key=key,
             wants_stream=wants_stream,
             limit=limit,
@@ -230,7 +239,7 @@ class Engine:
         run.errors.pop(place, None)
         if last and run.wants_stream:
             return (yield from self._stream(run, place, attempt))
-        arguments = run.arguments if last else {**run.arguments, **self.policy.gate.needs()}
+        arguments = run.arguments if last else run.api.with_needs(run.arguments, self.policy.gate.needs())
         answer = yield from self._complete(run, place, attempt, arguments)
         if answer is None:
             assert attempt.exception is not None
@@ -300,8 +309,8 @@ class Engine:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(run.loaded.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
-            run.stream = yield call
+            tier, patience = run.loaded.tiers[place], self._patience(run)
+            run.stream = yield Call(tier, run.arguments, api=run.api, timeout=patience, stream=True, gap=run.limit)
         except NotSentError as error:
             self._withdraw(run, attempt, error)
         except Exception as error:
@@ -316,12 +325,12 @@ class Engine:
         return True
 
     def _note_stream(
-        self, run: CascadeRun, collected: Collected, error: BaseException | None
+        self, run: CascadeRun, collected: Collector, error: BaseException | None
     ) -> tuple[Attempt, Answer]:
         attempt = run.kept
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
-        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
+        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.as_chat)
         self._ledger.note_answer(run, attempt, answer)
         self._ledger.settle(run, attempt)
         return attempt, answer
@@ -359,7 +368,7 @@ class Engine:
         began = self._clock()
         answer = None
         try:
-            completion = yield Call(run.loaded.tiers[place], arguments, self._patience(run))
+            completion = yield Call(run.loaded.tiers[place], arguments, api=run.api, timeout=self._patience(run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
         except NotSentError as error:
@@ -377,14 +386,16 @@ class Engine:
         run.attempts.remove(attempt)
         raise error.reason from None
 
-    def _read(
-        self, run: CascadeRun, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]
-    ) -> Answer:
+    def _read(self, run: CascadeRun, attempt: Attempt, completion: Any, arguments: Mapping[str, Any]) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
-        tokens_in, tokens_out = token_counts(completion.usage)
+        tokens_in, tokens_out = token_counts(run.api.usage(completion))
         self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
-        answer = read_answer(
-            completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
+        answer = run.api.read(
+            completion,
+            tier=attempt.tier,
+            model=attempt.model,
+            request=run.decision.request,
+            arguments=run.shown(arguments),
         )
         answer = replace(answer, tokens_in=tokens_in, tokens_out=tokens_out)
         attempt.completion = completion
@@ -401,7 +412,8 @@ class Engine:
         if tier is None:
             names = ", ".join(tier.name for tier in run.loaded.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
-        attempt, answer = yield from self._call(run, run.loaded.tiers.index(tier), wanted.purpose, wanted.arguments)
+        arguments = run.api.asked(wanted.arguments, run.arguments, run.as_chat)
+        attempt, answer = yield from self._call(run, run.loaded.tiers.index(tier), wanted.purpose, arguments)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception
@@ -417,6 +429,17 @@ class Engine:
             return None
         others = len(set(run.tried)) < len(run.decision.feasible)
         return max(left / 2 if others else left, 1e-3)
+
+
+def _request(as_chat: Mapping[str, Any], task: str | None) -> Request:
+    """What the router decides on."""
+    return make_request(
+        messages=as_chat.get("messages") or (),
+        max_tokens=as_chat.get("max_completion_tokens") or as_chat.get("max_tokens"),
+        task=task,
+        tools=as_chat.get("tools") or as_chat.get("functions"),
+        response_format=as_chat.get("response_format"),
+    )
 
 
 def _compared(kept: Attempt, reference: Attempt) -> dict[str, float]:

@@ -92,7 +92,7 @@ class Recorder:
 
 def decision_record(run: CascadeRun, features: Features | None = None) -> DecisionRecord:
     """All that is known of a run, with the request's features where they are to be kept."""
-    decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
+    decision, arguments, policy, route = run.decision, run.as_chat, run.policy, run.route
     loaded, expected = decision.loaded, decision.prediction
     setting = decision.plan.setting
     return DecisionRecord(

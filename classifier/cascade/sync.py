@@ -18,13 +18,15 @@ from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.background import Background
-from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
+from classifier.cascade.calls import Api, Call, Collector, Pause, Result, Steps, Wait
+from classifier.cascade.chat import CHAT
 from classifier.cascade.options import Options
+from classifier.cascade.resources import Chat, Completions, RawResource
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, own_client, own_clients
-from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, calling, empty_stream, may_not_count, parse_completion, wants_usage
+from classifier.cascade.streams import ReplayedStream, WatchedStream
+from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
 
 
 class Cascade:
@@ -55,6 +57,7 @@ class Cascade:
         self._engine = self._settings.engine
         self._client = own_client(client, OpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, OpenAI)
+        self._completions = Completions(CHAT, self._client, self._answer)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
@@ -92,18 +95,36 @@ class Cascade:
 
     def run(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> CascadeResult:
         """An answer and how it came about; takes and raises what `create` does."""
-        usage_shown = wants_usage(arguments)
-        run = self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
-        if run.audited:
-            self._audits.start(lambda: self._audit(run))
-        if isinstance(run.stream, WatchedStream):
-            run.stream.watch.when_ended(
-                lambda collected, error: self._end_stream(run, collected, error),
-                lambda collected: self._engine.abandon_stream(run, collected),
-            )
-            return make_result(run, run.stream)
-        completion = run.completion
-        return make_result(run, ReplayedStream(completion, usage_shown) if run.wants_stream else completion)
+        return self._answer(CHAT, arguments, task, key)
+
+    @property
+    def chat(self) -> Chat:
+        """``client.chat``, answered by the cascade; its ``completions.create`` is `create`."""
+        return Chat(self._completions)
+
+    def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`.
+
+        Raises what `create` and the client's own method do.
+        """
+        return self._completions.parse(task=task, key=key, **arguments)
+
+    def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.stream``, answered by the cascade: a context manager of a stream of events.
+
+        The request is made when it is entered; raises what `create` and the client's own method do.
+        """
+        return self._completions.stream(task=task, key=key, **arguments)
+
+    @property
+    def with_raw_response(self) -> RawResource:
+        """``client.chat.completions.with_raw_response``, answered by the cascade."""
+        return self._completions.with_raw_response
+
+    @property
+    def with_streaming_response(self) -> RawResource:
+        """``client.chat.completions.with_streaming_response``, answered by the cascade."""
+        return self._completions.with_streaming_response
 
     def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
@@ -140,6 +161,22 @@ class Cascade:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _answer(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeResult:
+        usage_shown = wants_usage(arguments)
+        run = self._drive(self._engine.steps(arguments, api=api, task=task, key=key), usage_shown)
+        if run.audited:
+            self._audits.start(lambda: self._audit(run))
+        if isinstance(run.stream, WatchedStream):
+            run.stream.watch.when_ended(
+                lambda collected, error: self._end_stream(run, collected, error),
+                lambda collected: self._engine.abandon_stream(run, collected),
+            )
+            return make_result(run, run.stream)
+        completion = run.completion
+        if not run.wants_stream:
+            return make_result(run, completion)
+        return make_result(run, ReplayedStream(api.events(completion, usage_shown), http_response(completion)))
+
     def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
         try:
@@ -164,39 +201,39 @@ class Cascade:
             return None
         return _wait_for(wanted)
 
-    def _complete(self, call: Call) -> ChatCompletion:
+    def _complete(self, call: Call) -> Any:
         client = self._clients.get(call.tier.name, self._client)
         with (
             calling(call),
-            client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response,
+            call.api.resource(client).with_streaming_response.create(**call_arguments(call, client)) as response,
         ):
-            return parse_completion(response.read(), response, call, self._settings.limits)
+            return call.api.parse(response.read(), response, call, self._settings.limits)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
         with calling(call):
             stream = self._begin_stream(call)
             try:
-                return WatchedStream(stream, usage_shown, call.gap)
+                return WatchedStream(stream, call.api.collector(usage_shown), call.gap)
             except StopIteration:
                 raise empty_stream(call.tier) from None
             except BaseException:
                 stream.close()
                 raise
 
-    def _begin_stream(self, call: Call) -> Stream[ChatCompletionChunk]:
+    def _begin_stream(self, call: Call) -> Stream[Any]:
         name = call.tier.name
         client = self._clients.get(name, self._client)
         count = name not in self._uncounted
         try:
-            stream = client.chat.completions.create(**call_arguments(call, client, count=count))
+            stream = call.api.resource(client).create(**call_arguments(call, client, count=count))
         except openai.APIStatusError as error:
             if not count or not may_not_count(error, call):
                 raise
-            stream = client.chat.completions.create(**call_arguments(call, client, count=False))
+            stream = call.api.resource(client).create(**call_arguments(call, client, count=False))
             self._uncounted.add(name)
-        return cast("Stream[ChatCompletionChunk]", stream)
+        return cast("Stream[Any]", stream)
 
-    def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:
+    def _end_stream(self, run: CascadeRun, collected: Collector, error: BaseException | None) -> None:
         self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: CascadeRun) -> None:
