@@ -20,14 +20,16 @@ from classifier.request import Request
 ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
 
 
-class Collector(Protocol):
+class EventCollector(Protocol):
     """Takes in a stream's events, and knows what they have said so far.
 
     Attributes
     ----------
+    id : by which a later request may refer to the answer; None: by none.
     finish_reason : why the answer ended; None while it has not.
     """
 
+    id: str | None
     finish_reason: str | None
 
     def says(self, event: Any) -> bool:
@@ -77,6 +79,10 @@ class Api(ABC):
         """Id of what was said earlier, where the provider keeps that; None: the arguments say all."""
         return None
 
+    def references(self, arguments: Mapping[str, Any], answer_id: object) -> Sequence[str]:
+        """Ids by which later requests may refer to a conversation that has got this answer."""
+        return ()
+
     def is_final(self, arguments: Mapping[str, Any]) -> bool:
         """Whether the first answer must be the only one: what it changes at the provider cannot be taken back."""
         return False
@@ -119,7 +125,7 @@ class Api(ABC):
         """What the upstream counted, under the names that chat completions have for it."""
 
     @abstractmethod
-    def collector(self, usage_shown: bool) -> Collector:
+    def collector(self, usage_shown: bool) -> EventCollector:
         """Something that takes in the events of a stream."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.calls import Api, Call
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.streams import Collected, chunks
-from classifier.cascade.wire import parse_completion
+from classifier.cascade.wire import parse_completion, readable_once
 from classifier.gates import Answer, read_answer
 from classifier.request import Request
 
@@ -26,9 +26,7 @@ class ChatApi(Api):
 
     def as_chat(self, arguments: dict[str, Any], earlier: Sequence[Any] = ()) -> Mapping[str, Any]:
         """The arguments themselves."""
-        messages = arguments.get("messages")
-        if messages and not isinstance(messages, Sequence):
-            arguments["messages"] = list(messages)
+        readable_once(arguments, "messages", "tools", "functions")
         return arguments
 
     def with_needs(self, arguments: Mapping[str, Any], needs: Mapping[str, Any]) -> Mapping[str, Any]:

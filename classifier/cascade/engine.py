@@ -23,20 +23,23 @@ from classifier.cascade.calls import (
     Api,
     Attempt,
     Call,
-    Collector,
+    EventCollector,
     NotSentError,
     Pause,
     Steps,
 )
 from classifier.cascade.candidate import Candidate
 from classifier.cascade.chat import CHAT
+from classifier.cascade.chat_form import answer_message
+from classifier.cascade.conversations import Conversations
 from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
-from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
+from classifier.cascade.route import ROUTER, TierOrder, fallbacks, find_route, start_tier
 from classifier.cascade.run import CascadeRun, Policy
 from classifier.cascade.usage import token_counts
+from classifier.decision import Decision
 from classifier.errors import BudgetExceededError, ConfigError
 from classifier.gates import Answer, Ask, Verdict, final_answer
 from classifier.gates.agreement import claim
@@ -47,6 +50,7 @@ from classifier.router import Router
 _LONGEST_PAUSE = 8.0
 # Arguments that are the cascade's business and not the upstream's.
 _OWN = frozenset({"model", "stream", "timeout"})
+_UNFINISHED = frozenset({"queued", "in_progress"})  # of a response in the background
 _NOT_GIVEN = tuple(getattr(openai, name) for name in ("NotGiven", "Omit") if hasattr(openai, name))
 
 
@@ -73,6 +77,7 @@ class Engine:
         self._records, self._record = record is not None, record or (lambda run: None)
         # The system's numbers have no state that processes forked from this one would share.
         self._random, self._clock = random or SystemRandom(), clock
+        self.conversations = Conversations()
         self._explorer = Explorer(policy, candidate, self._random)
 
     def check_start(self) -> None:
@@ -117,7 +122,9 @@ class Engine:
             raise for_caller(run.error)
         return run
 
-    def end_stream(self, run: CascadeRun, collected: Collector, error: BaseException | None) -> Steps[Verdict | None]:
+    def end_stream(
+        self, run: CascadeRun, collected: EventCollector, error: BaseException | None
+    ) -> Steps[Verdict | None]:
         """Note what came of a streamed answer, with the gate's verdict where the gate need not ask anybody for it.
 
         Parameters
@@ -133,7 +140,7 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def abandon_stream(self, run: CascadeRun, collected: Collector) -> None:
+    def abandon_stream(self, run: CascadeRun, collected: EventCollector) -> None:
         """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
         self._note_stream(run, collected, GeneratorExit())
         self._record(run)
@@ -168,17 +175,17 @@ class Engine:
 
     def _begin(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
         given = {name: value for name, value in arguments.items() if not isinstance(value, _NOT_GIVEN)}
-        as_chat = api.as_chat(given)
+        policy, reference = self.policy, api.earlier(given)
+        earlier = None if reference is None else self.conversations.find(reference)
+        as_chat = api.as_chat(given, () if earlier is None else earlier.messages or ())
         decision = self.router.decide(_request(as_chat, task))
-        policy, model = self.policy, given.get("model")
-        if not isinstance(model, str) or model == "auto":
-            route = find_route(decision, policy.odds, policy.start)
-            route = self._explorer.explore(route, decision)
-        else:
-            start_tier(self.router.menu, model, "model")
-            route = find_route(decision, policy.odds, model)
+        if reference is not None:
+            decision = self.conversations.at_home(decision, earlier, given.get("model"))
+        unseen = reference is not None and (earlier is None or earlier.messages is None)
+        final = api.is_final(given)
+        route = self._route(decision, given.get("model"), unseen=unseen, final=final)
         wants_stream = bool(given.get("stream"))
-        if wants_stream and policy.stream_optimistically:
+        if final or (wants_stream and policy.stream_optimistically):
             route = replace(route, places=route.places[:1])
         limit = given.get("timeout")
         if isinstance(limit, openai.Timeout):
@@ -196,9 +203,28 @@ class Engine:
             as_chat=sent if as_chat is given else as_chat,
             key=key,
             wants_stream=wants_stream,
+            final=final,
             limit=limit,
             ends=self._end(limit),
         )
+
+    def _route(self, decision: Decision, model: object, *, unseen: bool, final: bool) -> TierOrder:
+        """Which tiers to try.
+
+        Parameters
+        ----------
+        unseen : most of the request is kept by the provider, so only the reference is known to be good enough.
+        final : only one answer may be asked for, so no tier is tried in the hope of another.
+        """
+        odds, start = self.policy.odds, self.policy.start
+        if isinstance(model, str) and model != "auto":
+            start_tier(self.router.menu, model, "model")
+            return find_route(decision, odds, model)
+        if start == ROUTER and unseen:
+            return find_route(decision, odds, decision.loaded.rule.reference)
+        if start == ROUTER and final:
+            start = decision.tier
+        return self._explorer.explore(find_route(decision, odds, start), decision)
 
     def _end(self, limit: float | None) -> float | None:
         return None if limit is None else self._clock() + limit
@@ -252,8 +278,17 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
+        self._remember(run, getattr(attempt.completion, "id", None), answer)
+        if not run.final:
+            run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
         return True
+
+    def _remember(self, run: CascadeRun, answer_id: object, answer: Answer) -> None:
+        """Keep what was said in mind, where a later request may refer to it."""
+        for reference in run.api.references(run.arguments, answer_id):
+            instructions = int(bool(run.arguments.get("instructions")))
+            said = [*run.as_chat["messages"][instructions:], answer_message(answer)]
+            self.conversations.note(reference, answer.tier, said)
 
     def _note_failure(self, run: CascadeRun, place: int, error: Exception, *, added: bool = False) -> None:
         """Note what came of a call; raise it where the other tiers would say the same.
@@ -325,7 +360,7 @@ class Engine:
         return True
 
     def _note_stream(
-        self, run: CascadeRun, collected: Collector, error: BaseException | None
+        self, run: CascadeRun, collected: EventCollector, error: BaseException | None
     ) -> tuple[Attempt, Answer]:
         attempt = run.kept
         assert attempt is not None
@@ -333,6 +368,7 @@ class Engine:
         answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.as_chat)
         self._ledger.note_answer(run, attempt, answer)
         self._ledger.settle(run, attempt)
+        self._remember(run, collected.id, answer)
         return attempt, answer
 
     def _call(
@@ -403,6 +439,8 @@ class Engine:
         return answer
 
     def _judge(self, run: CascadeRun, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
+        if answer.finish_reason in _UNFINISHED:
+            return None
         ask = partial(self._ask, run, attempt.tier) if may_ask else None
         return (yield from judge(self.policy.gate, answer, ask, partial(self._patience, run)))
 

@@ -8,25 +8,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.calls import Api
 from classifier.cascade.result import CascadeResult
-from classifier.cascade.seat import async_seat, seat
+from classifier.cascade.seat import async_seat, seat, unsupported
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # older clients do not have it
     pass
 
 Whole = TypeVar("Whole")
 Event = TypeVar("Event")
-Client = TypeVar("Client", OpenAI, AsyncOpenAI)
 Answer: TypeAlias = Callable[[Api, Mapping[str, Any], "str | None", "str | None"], CascadeResult]
 AsyncAnswer: TypeAlias = Callable[[Api, Mapping[str, Any], "str | None", "str | None"], Awaitable[CascadeResult]]
 
 
 class _Helpers(ABC):
     """What the client builds on ``create``; each takes what the client's own takes, ``task`` and ``key``."""
-
-    _RAW = ("with_raw_response", "with_streaming_response")
 
     def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
         """An answer parsed into the caller's own class; see the client's ``parse``, and `Cascade.create`."""
@@ -136,12 +134,56 @@ class AsyncResource(_Helpers, Generic[Whole, Event]):
         return await self._answer(self._api, arguments, task, key)
 
 
-class Completions(Resource["ChatCompletion", "ChatCompletionChunk"]):
+class Completions(Resource[ChatCompletion, ChatCompletionChunk]):
     """``cascade.chat.completions``: create, run, parse, stream, with_raw_response, with_streaming_response."""
 
 
-class AsyncCompletions(AsyncResource["ChatCompletion", "ChatCompletionChunk"]):
+class AsyncCompletions(AsyncResource[ChatCompletion, ChatCompletionChunk]):
     """`Completions`, awaited."""
+
+
+class Responses(Resource["Response", "ResponseStreamEvent"]):
+    """``cascade.responses``: as `Completions`, and what is kept at the provider by the id of a response."""
+
+    def __init__(self, api: Api, client: OpenAI, answer: Answer, keeper: Callable[[str], OpenAI]) -> None:
+        """Prepare; ``keeper``: the user's own client that a response's provider is reached through."""
+        super().__init__(api, client, answer)
+        self._keeper = keeper
+
+    def retrieve(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.retrieve``, at the provider of the tier that answered: a response, or its stream."""
+        return self._api.resource(self._keeper(response_id)).retrieve(response_id, **arguments)
+
+    def cancel(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.cancel``, of a response in the background."""
+        return self._api.resource(self._keeper(response_id)).cancel(response_id, **arguments)
+
+    def delete(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.delete``."""
+        return self._api.resource(self._keeper(response_id)).delete(response_id, **arguments)
+
+
+class AsyncResponses(AsyncResource["Response", "ResponseStreamEvent"]):
+    """`Responses`, awaited."""
+
+    def __init__(
+        self, api: Api, client: AsyncOpenAI, answer: AsyncAnswer, keeper: Callable[[str], AsyncOpenAI]
+    ) -> None:
+        """Prepare; see `Responses`."""
+        super().__init__(api, client, answer)
+        self._keeper = keeper
+
+    async def retrieve(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.retrieve``; see `Responses.retrieve`."""
+        return await self._api.resource(self._keeper(response_id)).retrieve(response_id, **arguments)
+
+    async def cancel(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.cancel``, of a response in the background."""
+        return await self._api.resource(self._keeper(response_id)).cancel(response_id, **arguments)
+
+    async def delete(self, response_id: str, **arguments: Any) -> Any:
+        """The client's ``responses.delete``."""
+        return await self._api.resource(self._keeper(response_id)).delete(response_id, **arguments)
 
 
 class Chat:
@@ -156,6 +198,20 @@ class AsyncChat:
 
     def __init__(self, completions: AsyncCompletions) -> None:
         self.completions = completions
+
+
+def responses_api(client: OpenAI | AsyncOpenAI) -> Api:
+    """The Responses API, where the client that is installed has it.
+
+    Raises
+    ------
+    InputError : it does not.
+    """
+    if not hasattr(type(client), "responses") and not hasattr(client, "responses"):
+        raise unsupported("Responses API")
+    from classifier.cascade.responses import RESPONSES
+
+    return RESPONSES
 
 
 def _with_model(arguments: Mapping[str, Any]) -> dict[str, Any]:

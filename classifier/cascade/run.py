@@ -44,6 +44,7 @@ class CascadeRun:
     api : by which it came, and its answer is asked for.
     arguments : as its caller gave them.
     as_chat : the same as arguments of a chat completion, with what the provider keeps of the conversation, where known.
+    final : the first answer must be the only one, see `Api.is_final`.
     limit : seconds that it may take; None: as long as the client allows.
     ends : when its time is up, by the engine's clock; None: never.
     attempts : every call that was made, in order.
@@ -67,6 +68,7 @@ class CascadeRun:
     as_chat: Mapping[str, Any] = field(repr=False)
     key: str | None
     wants_stream: bool
+    final: bool
     limit: float | None
     ends: float | None
     attempts: list[Attempt] = field(default_factory=list)

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from openai import AsyncOpenAI, OpenAI
 
@@ -45,7 +45,7 @@ def seat(api: Api, client: OpenAI, answer: Answering, method: str) -> Any:
 
     def post(path: str, *, cast_to: Any, body: Any = None, options: Any = None, **others: Any) -> Any:
         if path != api.path:
-            return client.post(path, cast_to=cast_to, body=body, options=options or {}, **others)
+            return cast(Any, client).post(path, cast_to=cast_to, body=body, options=options or {}, **others)
         asked = _Asked(api, cast_to, body or {}, options or {}, bool(others.get("stream")), others.get("stream_cls"))
         result = answer(asked.arguments)
         if not asked.raw:
@@ -62,7 +62,7 @@ def async_seat(api: Api, client: AsyncOpenAI, answer: AsyncAnswering, method: st
 
     async def post(path: str, *, cast_to: Any, body: Any = None, options: Any = None, **others: Any) -> Any:
         if path != api.path:
-            return await client.post(path, cast_to=cast_to, body=body, options=options or {}, **others)
+            return await cast(Any, client).post(path, cast_to=cast_to, body=body, options=options or {}, **others)
         asked = _Asked(api, cast_to, body or {}, options or {}, bool(others.get("stream")), others.get("stream_cls"))
         result = await answer(asked.arguments)
         if not asked.raw:
@@ -235,11 +235,12 @@ def _resource(api: Api, client: Any, method: str) -> Any:
     resource = api.resource(client)
     if hasattr(resource, method):
         return resource
-    beta = getattr(client, "beta", None)  # where older clients have it
-    former = api.resource(type(beta)(client)) if hasattr(beta, _first(api)) else None
-    if not hasattr(former, method):
+    beta: Any = getattr(client, "beta", None)  # where older clients have it
+    if hasattr(beta, _first(api)):
+        resource = api.resource(type(beta)(client))
+    if not hasattr(resource, method):
         raise unsupported(f"{api.name}.{method}")
-    return former
+    return resource
 
 
 def _first(api: Api) -> str:

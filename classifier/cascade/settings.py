@@ -129,6 +129,13 @@ def own_client(client: Client, kind: type[Client], limits: AnswerLimits) -> Clie
     return client.with_options(max_retries=0, http_client=cast(Any, guarded(client._client, limits)))
 
 
+def client_of_tiers(clients: Mapping[str, Client] | None, settings: Settings) -> dict[str, Client]:
+    """The user's own clients of tiers that have their own, by the tier's name."""
+    menu = settings.engine.router.menu
+    tiers = [(menu.find(name), each) for name, each in (clients or {}).items()]
+    return {tier.name: each for tier, each in tiers if tier is not None}
+
+
 def own_clients(clients: Mapping[str, Client] | None, settings: Settings, kind: type[Client]) -> dict[str, Client]:
     """The clients of tiers that have their own, by the tier's name; raises as `own_client`, and for a tier unknown."""
     found = {}

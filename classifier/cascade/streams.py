@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 from pydantic import BaseModel
 
-from classifier.cascade.calls import Collector
+from classifier.cascade.calls import EventCollector
 from classifier.cascade.usage import token_counts
 from classifier.cascade.wire import waiting
 from classifier.gates import Answer, ToolCall
@@ -28,8 +28,8 @@ _MOST_SILENT = 1024  # chunks
 _FRAME = ("id", "created", "model", "system_fingerprint", "service_tier")  # of every chunk
 _CHUNK = "chat.completion.chunk"
 
-Ended = Callable[[Collector, BaseException | None], None]
-Abandoned = Callable[[Collector], None]
+Ended = Callable[[EventCollector, BaseException | None], None]
+Abandoned = Callable[[EventCollector], None]
 
 
 @dataclass(slots=True)
@@ -48,6 +48,7 @@ class Collected:
     tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
+    id: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
 
@@ -145,7 +146,7 @@ def _says(choice: Any) -> bool:
 class Opening:
     """The chunks of a stream until it says something."""
 
-    def __init__(self, collected: Collector) -> None:
+    def __init__(self, collected: EventCollector) -> None:
         self.chunks: list[Any] = []
         self._says = collected.says
 
@@ -160,7 +161,7 @@ class Opening:
 class Watch:
     """What a stream has said, and whom to tell once it has ended."""
 
-    def __init__(self, collected: Collector) -> None:
+    def __init__(self, collected: EventCollector) -> None:
         self.collected = collected
         self._ended: Ended | None = None
         self._abandoned: Abandoned | None = None
@@ -194,7 +195,7 @@ class WatchedStream(Stream[Any]):
     watch : tells when it has ended, in whichever way.
     """
 
-    def __init__(self, stream: Stream[Any], collected: Collector, gap: float | None) -> None:
+    def __init__(self, stream: Stream[Any], collected: EventCollector, gap: float | None) -> None:
         """Read until something is said, so that a call which fails before can be answered elsewhere.
 
         Parameters
@@ -250,14 +251,14 @@ class AsyncWatchedStream(AsyncStream[Any]):
         self,
         stream: AsyncStream[Any],
         opening: list[Any],
-        collected: Collector,
+        collected: EventCollector,
         gap: float | None,
     ) -> None:
         self.watch, self._inner, self._gap, self.response = Watch(collected), stream, gap, stream.response
         self._read = deque(opening)
 
     @classmethod
-    async def begin(cls, stream: AsyncStream[Any], collected: Collector, gap: float | None) -> AsyncWatchedStream:
+    async def begin(cls, stream: AsyncStream[Any], collected: EventCollector, gap: float | None) -> AsyncWatchedStream:
         """Read until something is said; see `WatchedStream`.
 
         Raises
@@ -379,15 +380,10 @@ def _delta(message: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(value: Any, but: Sequence[str] = ()) -> dict[str, Any]:
     """The fields of one of the client's objects that were given, as JSON; {} for anything else."""
-    return (
-        {
-            name: plain(part)
-            for name, part in {**vars(value), **(value.model_extra or {})}.items()
-            if name in value.model_fields_set and name not in but
-        }
-        if isinstance(value, BaseModel)
-        else {}
-    )
+    if not isinstance(value, BaseModel):
+        return {}
+    given = {name: part for name, part in vars(value).items() if name in value.model_fields_set}
+    return {name: plain(part) for name, part in {**given, **(value.model_extra or {})}.items() if name not in but}
 
 
 def plain(value: Any) -> Any:

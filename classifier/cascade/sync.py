@@ -18,13 +18,13 @@ from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.background import Background
-from classifier.cascade.calls import Api, Call, Collector, Pause, Result, Steps, Wait
+from classifier.cascade.calls import Api, Call, EventCollector, Pause, Result, Steps, Wait
 from classifier.cascade.chat import CHAT
 from classifier.cascade.options import Options
-from classifier.cascade.resources import Chat, Completions, RawResource
+from classifier.cascade.resources import Chat, Completions, RawResource, Responses, responses_api
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Settings, own_client, own_clients
+from classifier.cascade.settings import Settings, client_of_tiers, own_client, own_clients
 from classifier.cascade.streams import ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
 
@@ -57,7 +57,8 @@ class Cascade:
         self._engine = self._settings.engine
         self._client = own_client(client, OpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, OpenAI)
-        self._completions = Completions(CHAT, self._client, self._answer)
+        self._given = client
+        self._engine.conversations.homes = self._homes = client_of_tiers(clients, self._settings)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
@@ -100,31 +101,41 @@ class Cascade:
     @property
     def chat(self) -> Chat:
         """``client.chat``, answered by the cascade; its ``completions.create`` is `create`."""
-        return Chat(self._completions)
+        return Chat(Completions(CHAT, self._client, self._answer))
+
+    @property
+    def responses(self) -> Responses:
+        """``client.responses``, answered by the cascade.
+
+        Raises
+        ------
+        InputError : the openai client that is installed does not have it.
+        """
+        return Responses(responses_api(self._client), self._client, self._answer, self._keeper)
 
     def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
         """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`.
 
         Raises what `create` and the client's own method do.
         """
-        return self._completions.parse(task=task, key=key, **arguments)
+        return self.chat.completions.parse(task=task, key=key, **arguments)
 
     def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
         """``client.chat.completions.stream``, answered by the cascade: a context manager of a stream of events.
 
         The request is made when it is entered; raises what `create` and the client's own method do.
         """
-        return self._completions.stream(task=task, key=key, **arguments)
+        return self.chat.completions.stream(task=task, key=key, **arguments)
 
     @property
     def with_raw_response(self) -> RawResource:
         """``client.chat.completions.with_raw_response``, answered by the cascade."""
-        return self._completions.with_raw_response
+        return self.chat.completions.with_raw_response
 
     @property
     def with_streaming_response(self) -> RawResource:
         """``client.chat.completions.with_streaming_response``, answered by the cascade."""
-        return self._completions.with_streaming_response
+        return self.chat.completions.with_streaming_response
 
     def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
@@ -176,6 +187,11 @@ class Cascade:
         if not run.wants_stream:
             return make_result(run, completion)
         return make_result(run, ReplayedStream(api.events(completion, usage_shown), http_response(completion)))
+
+    def _keeper(self, response_id: str) -> OpenAI:
+        """The user's client of the tier that gave a response."""
+        known = self._engine.conversations.find(response_id)
+        return self._given if known is None else self._homes.get(known.tier, self._given)
 
     def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
@@ -233,7 +249,7 @@ class Cascade:
             self._uncounted.add(name)
         return cast("Stream[Any]", stream)
 
-    def _end_stream(self, run: CascadeRun, collected: Collector, error: BaseException | None) -> None:
+    def _end_stream(self, run: CascadeRun, collected: EventCollector, error: BaseException | None) -> None:
         self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: CascadeRun) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import openai
+import pydantic
 from openai import AsyncOpenAI, BaseModel, OpenAI
 from openai.types.chat import ChatCompletion
 
@@ -46,6 +47,14 @@ def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = Tr
         if count or options:
             arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
     return arguments
+
+
+def readable_once(arguments: dict[str, Any], *names: str) -> None:
+    """Replace what can be read only once, such as a generator of messages, by a list."""
+    for name in names:
+        value = arguments.get(name)
+        if isinstance(value, Iterable) and not isinstance(value, Sequence | Mapping | pydantic.BaseModel):
+            arguments[name] = list(value)
 
 
 def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:
