@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 import openai
 from openai import AsyncOpenAI, AsyncStream
@@ -15,12 +15,15 @@ from classifier.cascade.calls import Api, Call, EventCollector, Pause, Result, S
 from classifier.cascade.chat import CHAT
 from classifier.cascade.fork import renew_in_child
 from classifier.cascade.options import Options
-from classifier.cascade.resources import AsyncChat, AsyncCompletions, AsyncResponses, RawResource, responses_api
+from classifier.cascade.resources import AsyncChat, AsyncCompletions, RawResource, check_responses
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, client_of_tiers, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
+
+if TYPE_CHECKING:
+    from classifier.cascade.response_resources import AsyncResponses
 
 
 class AsyncCascade:
@@ -78,7 +81,10 @@ class AsyncCascade:
         ------
         InputError : the openai client that is installed does not have it.
         """
-        return AsyncResponses(responses_api(self._client), self._client, self._answer, self._keeper)
+        check_responses(self._client)
+        from classifier.cascade.response_resources import AsyncResponses
+
+        return AsyncResponses(self._client, self._answer, self._keeper)
 
     def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
         """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`, awaited.

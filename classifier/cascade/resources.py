@@ -1,11 +1,11 @@
-"""The client's resources as a cascade has them: ``cascade.chat.completions`` and ``cascade.responses``."""
+"""The client's resources as a cascade has them: what all share, and ``cascade.chat.completions``."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 from openai import AsyncOpenAI, AsyncStream, OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -13,9 +13,6 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from classifier.cascade.calls import Api
 from classifier.cascade.result import CascadeResult
 from classifier.cascade.seat import async_seat, seat, unsupported
-
-if TYPE_CHECKING:  # older clients do not have it
-    pass
 
 Whole = TypeVar("Whole")
 Event = TypeVar("Event")
@@ -142,50 +139,6 @@ class AsyncCompletions(AsyncResource[ChatCompletion, ChatCompletionChunk]):
     """`Completions`, awaited."""
 
 
-class Responses(Resource["Response", "ResponseStreamEvent"]):
-    """``cascade.responses``: as `Completions`, and what is kept at the provider by the id of a response."""
-
-    def __init__(self, api: Api, client: OpenAI, answer: Answer, keeper: Callable[[str], OpenAI]) -> None:
-        """Prepare; ``keeper``: the user's own client that a response's provider is reached through."""
-        super().__init__(api, client, answer)
-        self._keeper = keeper
-
-    def retrieve(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.retrieve``, at the provider of the tier that answered: a response, or its stream."""
-        return self._api.resource(self._keeper(response_id)).retrieve(response_id, **arguments)
-
-    def cancel(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.cancel``, of a response in the background."""
-        return self._api.resource(self._keeper(response_id)).cancel(response_id, **arguments)
-
-    def delete(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.delete``."""
-        return self._api.resource(self._keeper(response_id)).delete(response_id, **arguments)
-
-
-class AsyncResponses(AsyncResource["Response", "ResponseStreamEvent"]):
-    """`Responses`, awaited."""
-
-    def __init__(
-        self, api: Api, client: AsyncOpenAI, answer: AsyncAnswer, keeper: Callable[[str], AsyncOpenAI]
-    ) -> None:
-        """Prepare; see `Responses`."""
-        super().__init__(api, client, answer)
-        self._keeper = keeper
-
-    async def retrieve(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.retrieve``; see `Responses.retrieve`."""
-        return await self._api.resource(self._keeper(response_id)).retrieve(response_id, **arguments)
-
-    async def cancel(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.cancel``, of a response in the background."""
-        return await self._api.resource(self._keeper(response_id)).cancel(response_id, **arguments)
-
-    async def delete(self, response_id: str, **arguments: Any) -> Any:
-        """The client's ``responses.delete``."""
-        return await self._api.resource(self._keeper(response_id)).delete(response_id, **arguments)
-
-
 class Chat:
     """``cascade.chat``."""
 
@@ -200,8 +153,8 @@ class AsyncChat:
         self.completions = completions
 
 
-def responses_api(client: OpenAI | AsyncOpenAI) -> Api:
-    """The Responses API, where the client that is installed has it.
+def check_responses(client: OpenAI | AsyncOpenAI) -> None:
+    """Check that the client that is installed has the Responses API.
 
     Raises
     ------
@@ -209,9 +162,6 @@ def responses_api(client: OpenAI | AsyncOpenAI) -> Api:
     """
     if not hasattr(type(client), "responses") and not hasattr(client, "responses"):
         raise unsupported("Responses API")
-    from classifier.cascade.responses import RESPONSES
-
-    return RESPONSES
 
 
 def _with_model(arguments: Mapping[str, Any]) -> dict[str, Any]:

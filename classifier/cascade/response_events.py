@@ -22,6 +22,7 @@ _KINDS: Mapping[str, Any] = {  # by type; a newer upstream may know more of them
     for kind in get_args(each.model_fields["type"].annotation)
 }
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
+_BEFORE = ("reasoning", "web_search_call", "file_search_call", "mcp_list_tools", "tool_search_call", "compaction")
 _CALLS = ("function_call", "custom_tool_call")
 _CALL_DELTAS = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 
@@ -53,7 +54,9 @@ class ResponseCollected:
         kind = _string(get(event, "type"))
         if kind == "error" or kind == "response.failed":
             raise failed(event if kind == "error" else get(get(event, "response"), "error"))
-        return kind in _ENDS or kind == "response.output_item.done" or (kind.endswith(".delta") and bool(_delta(event)))
+        if kind == "response.output_item.done":
+            return get(get(event, "item"), "type") not in _BEFORE
+        return kind in _ENDS or (kind.endswith(".delta") and bool(_delta(event)))
 
     def readable(self, event: Any) -> Any:
         """The event as it is."""

@@ -133,9 +133,11 @@ class _Asked:
         return library.Response(origin.status_code, headers=headers, stream=kind(answer, self._api.last))
 
     def bearing(self, result: CascadeResult, response: Any, made: Any) -> Any:
-        """What the client made, with the outcome's id, and the request that was really sent."""
+        """What the client made, with the outcome's id; the response tells of the request that was really sent."""
         origin = result.response.response if self._stream else http_response(result.response)
         response.request = origin.request
+        if not self._stream and origin.is_closed:
+            response.elapsed = origin.elapsed
         return mark(made, result.id)
 
     def _parsed(self, result: CascadeResult) -> Any:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from inspect import cleandoc
-from typing import Any, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 import openai
 from openai import OpenAI, Stream
@@ -21,12 +21,15 @@ from classifier.cascade.background import Background
 from classifier.cascade.calls import Api, Call, EventCollector, Pause, Result, Steps, Wait
 from classifier.cascade.chat import CHAT
 from classifier.cascade.options import Options
-from classifier.cascade.resources import Chat, Completions, RawResource, Responses, responses_api
+from classifier.cascade.resources import Chat, Completions, RawResource, check_responses
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
 from classifier.cascade.settings import Settings, client_of_tiers, own_client, own_clients
 from classifier.cascade.streams import ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
+
+if TYPE_CHECKING:
+    from classifier.cascade.response_resources import Responses
 
 
 class Cascade:
@@ -111,7 +114,10 @@ class Cascade:
         ------
         InputError : the openai client that is installed does not have it.
         """
-        return Responses(responses_api(self._client), self._client, self._answer, self._keeper)
+        check_responses(self._client)
+        from classifier.cascade.response_resources import Responses
+
+        return Responses(self._client, self._answer, self._keeper)
 
     def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
         """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`.
