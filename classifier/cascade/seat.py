@@ -102,15 +102,19 @@ class _Asked:
 
     def finished(self, result: CascadeResult) -> Any:
         """An answer as the helper hands it on."""
-        return result.response if self._stream else self._parsed(result)
+        if not self._stream:
+            return self._parsed(result)
+        stream = result.response
+        stream.response = _Closing(stream)  # which the client's helpers close, and not the stream
+        return stream
 
     def again(self, result: CascadeResult) -> dict[str, Any]:
         """The arguments of ``post`` for the client itself."""
 
         def parser(parsed: Any) -> Any:
-            if self._stream or type(parsed) is not self._cast_to:  # the caller wants it as something else
+            if self._stream:
                 return mark(parsed, result.id)
-            return self._parsed(result)
+            return self._parsed(result) if type(parsed) is self._cast_to else parsed  # the caller's own type
 
         return {
             "cast_to": self._cast_to,
@@ -148,6 +152,24 @@ class _Asked:
         if parsed is not completion:
             parsed._request_id = completion._request_id
         return mark(parsed, result.id)
+
+
+class _Closing:
+    """A stream's HTTP response; closing it closes the stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._response = stream, stream.response
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the asynchronous stream."""
+        await self._stream.close()
 
 
 class _One:

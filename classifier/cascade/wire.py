@@ -53,6 +53,8 @@ def readable_once(arguments: dict[str, Any], *names: str) -> None:
     """Replace what can be read only once, such as a generator of messages, by a list."""
     for name in names:
         value = arguments.get(name)
+        if value is None or isinstance(value, (list, tuple, str, dict)):
+            continue
         if isinstance(value, Iterable) and not isinstance(value, Sequence | Mapping | pydantic.BaseModel):
             arguments[name] = list(value)
 
