@@ -91,7 +91,7 @@ def failed(error: Any) -> openai.APIStatusError:
     """A failure that came as a response or an event, as the error that it would have been otherwise."""
     code, said = _string(get(error, "code")), _string(get(error, "message"))
     status = _STATUS_OF.get(code, 400 if code.startswith(_OF_REQUEST) else 500)
-    library = sys.modules[openai.Timeout.__module__.partition(".")[0]]  # httpx or httpx2, as the client has it
+    library = sys.modules[openai.Timeout.__init__.__module__.partition(".")[0]]  # httpx or httpx2, as the client has it
     response = library.Response(status, request=library.Request("POST", "https://upstream.invalid/responses"))
     kinds = {400: openai.BadRequestError, 429: openai.RateLimitError, 500: openai.InternalServerError}
     body = {"code": code or None, "message": said or None, "param": _string(get(error, "param")) or None}

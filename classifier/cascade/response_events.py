@@ -56,6 +56,8 @@ class ResponseCollected:
             raise failed(event if kind == "error" else get(get(event, "response"), "error"))
         if kind == "response.output_item.done":
             return get(get(event, "item"), "type") not in _BEFORE
+        if kind == "response.completed":
+            return bool(get(get(event, "response"), "output"))  # else it is no answer
         return kind in _ENDS or (kind.endswith(".delta") and bool(_delta(event)))
 
     def readable(self, event: Any) -> Any:
