@@ -154,7 +154,7 @@ class AsyncCascade:
             self._settings.left_out.add()
         if isinstance(run.stream, AsyncWatchedStream):
             run.stream.watch.when_ended(
-                lambda collected, error: self._start(self._end_stream(run, collected, error)),
+                lambda collected, error: self._note_end(run, collected, error),
                 lambda collected: self._engine.abandon_stream(run, collected),
             )
             return make_result(run, run.stream)
@@ -227,6 +227,10 @@ class AsyncCascade:
         task = asyncio.get_running_loop().create_task(work)
         self._audits.add(task)
         task.add_done_callback(self._audits.discard)
+
+    def _note_end(self, run: CascadeRun, collected: EventCollector, error: BaseException | None) -> None:
+        self._engine.remember_stream(run, collected)
+        self._start(self._end_stream(run, collected, error))
 
     async def _end_stream(self, run: CascadeRun, collected: EventCollector, error: BaseException | None) -> None:
         await self._drive(self._engine.end_stream(run, collected, error))

@@ -140,6 +140,16 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
+    def remember_stream(self, run: CascadeRun, collected: EventCollector) -> None:
+        """Keep in mind what a stream that has just ended has said; the next request may refer to it at once."""
+        kept = run.kept
+        assert kept is not None
+        self._remember(
+            run,
+            collected.id,
+            lambda: collected.answer(kept.tier, kept.model, run.decision.request, run.as_chat),
+        )
+
     def abandon_stream(self, run: CascadeRun, collected: EventCollector) -> None:
         """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
         self._note_stream(run, collected, GeneratorExit())
@@ -278,17 +288,18 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        self._remember(run, getattr(attempt.completion, "id", None), answer)
+        self._remember(run, getattr(attempt.completion, "id", None), lambda: answer)
         if not run.final:
             run.audited = place != run.loaded.model.reference and self._random.random() < self.policy.audit
         return True
 
-    def _remember(self, run: CascadeRun, answer_id: object, answer: Answer) -> None:
+    def _remember(self, run: CascadeRun, answer_id: object, answer: Callable[[], Answer]) -> None:
         """Keep what was said in mind, where a later request may refer to it."""
         for reference in run.api.references(run.arguments, answer_id):
+            assert run.kept is not None
             instructions = int(bool(run.arguments.get("instructions")))
-            said = [*run.as_chat["messages"][instructions:], answer_message(answer)]
-            self.conversations.note(reference, answer.tier, said)
+            said = [*run.as_chat["messages"][instructions:], answer_message(answer())]
+            self.conversations.note(reference, run.kept.tier, said)
 
     def _note_failure(self, run: CascadeRun, place: int, error: Exception, *, added: bool = False) -> None:
         """Note what came of a call; raise it where the other tiers would say the same.
@@ -368,7 +379,6 @@ class Engine:
         answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.as_chat)
         self._ledger.note_answer(run, attempt, answer)
         self._ledger.settle(run, attempt)
-        self._remember(run, collected.id, answer)
         return attempt, answer
 
     def _call(

@@ -256,6 +256,7 @@ class Cascade:
         return cast("Stream[Any]", stream)
 
     def _end_stream(self, run: CascadeRun, collected: EventCollector, error: BaseException | None) -> None:
+        self._engine.remember_stream(run, collected)
         self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: CascadeRun) -> None:
