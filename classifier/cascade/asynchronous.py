@@ -18,7 +18,7 @@ from classifier.cascade.options import Options
 from classifier.cascade.resources import AsyncChat, AsyncCompletions, RawResource, check_responses
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Settings, client_of_tiers, own_client, own_clients
+from classifier.cascade.settings import Settings, client_of_tiers, homes_of, own_client, own_clients
 from classifier.cascade.streams import AsyncReplayedStream, AsyncWatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
 
@@ -37,8 +37,8 @@ class AsyncCascade:
         self._engine = self._settings.engine
         self._client = own_client(client, AsyncOpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, AsyncOpenAI)
-        self._given = client
-        self._engine.conversations.homes = self._homes = client_of_tiers(clients, self._settings)
+        self._given, self._given_for = client, client_of_tiers(clients, self._settings)
+        self._engine.conversations.homes = homes_of(self._given_for, client)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._renew()
         renew_in_child(self._renew)
@@ -166,7 +166,7 @@ class AsyncCascade:
     def _keeper(self, response_id: str) -> AsyncOpenAI:
         """The user's client of the tier that gave a response."""
         known = self._engine.conversations.find(response_id)
-        return self._given if known is None else self._homes.get(known.tier, self._given)
+        return self._given if known is None else self._given_for.get(known.tier, self._given)
 
     async def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""

@@ -1,7 +1,7 @@
 """Conversations that a provider keeps, and that requests only refer to.
 
 ``previous_response_id`` and ``conversation`` work at the provider that gave the earlier answer, so only tiers that are
-reached through the same client can go on. A cascade remembers what it was asked and what it answered, within bounds,
+reached by the same account can go on. A cascade remembers what it was asked and what it answered, within bounds,
 so that the router, gates and the outcome store see the whole of such a conversation. Of one that it does not know
 (another process answered, or it was long ago) the router sees too little to pick a cheaper tier than the reference.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,11 +43,11 @@ class Conversations:
 
     Attributes
     ----------
-    homes : by tier, the client of its own that it is reached through; tiers without one share the common client.
+    homes : by tier, whose account it is reached by, where that is another than most tiers'.
     """
 
     def __init__(self) -> None:
-        self.homes: Mapping[str, object] = {}
+        self.homes: Mapping[str, Hashable] = {}
         self._kept: OrderedDict[str, tuple[Earlier, int]] = OrderedDict()
         self._chars = 0
         self._renew()
@@ -94,11 +94,11 @@ class Conversations:
                 "have several clients; name a tier of the client that did, as in model='opus'"
             )
         home = self.homes.get(earlier.tier if earlier is not None else named.name if named is not None else "")
-        feasible = tuple(place for place in decision.feasible if self.homes.get(tiers[place].name) is home)
+        feasible = tuple(place for place in decision.feasible if self.homes.get(tiers[place].name) == home)
         if not feasible:
             raise NoFeasibleTierError(
                 "no tier that can serve the request is reached through the client that keeps the conversation; send "
-                "the whole of it as input, or start a new one"
+                "the whole of it as input"
             )
         position = next((place for place in feasible if place >= decision.position), feasible[-1])
         return replace(decision, feasible=feasible, position=position)

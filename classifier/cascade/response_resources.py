@@ -20,6 +20,13 @@ class Responses(Resource[Response, ResponseStreamEvent]):
         super().__init__(RESPONSES, client, answer)
         self._keeper = keeper
 
+    def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """The client's ``responses.stream``; with ``response_id``, of a response that is there already."""
+        known = arguments.get("response_id")
+        if isinstance(known, str):
+            return self._api.resource(self._keeper(known)).stream(**arguments)
+        return super().stream(task=task, key=key, **arguments)
+
     def retrieve(self, response_id: str, **arguments: Any) -> Any:
         """The client's ``responses.retrieve``, at the provider of the tier that answered: a response, or its stream."""
         return self._api.resource(self._keeper(response_id)).retrieve(response_id, **arguments)
@@ -40,6 +47,13 @@ class AsyncResponses(AsyncResource[Response, ResponseStreamEvent]):
         """Prepare; see `Responses`."""
         super().__init__(RESPONSES, client, answer)
         self._keeper = keeper
+
+    def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """The client's ``responses.stream``; with ``response_id``, of a response that is there already."""
+        known = arguments.get("response_id")
+        if isinstance(known, str):
+            return self._api.resource(self._keeper(known)).stream(**arguments)
+        return super().stream(task=task, key=key, **arguments)
 
     async def retrieve(self, response_id: str, **arguments: Any) -> Any:
         """The client's ``responses.retrieve``; see `Responses.retrieve`."""

@@ -24,7 +24,7 @@ from classifier.cascade.options import Options
 from classifier.cascade.resources import Chat, Completions, RawResource, check_responses
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Settings, client_of_tiers, own_client, own_clients
+from classifier.cascade.settings import Settings, client_of_tiers, homes_of, own_client, own_clients
 from classifier.cascade.streams import ReplayedStream, WatchedStream
 from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, may_not_count, wants_usage
 
@@ -60,8 +60,8 @@ class Cascade:
         self._engine = self._settings.engine
         self._client = own_client(client, OpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, OpenAI)
-        self._given = client
-        self._engine.conversations.homes = self._homes = client_of_tiers(clients, self._settings)
+        self._given, self._given_for = client, client_of_tiers(clients, self._settings)
+        self._engine.conversations.homes = homes_of(self._given_for, client)
         self._uncounted: set[str] = set()  # tiers whose streams do not count tokens
         self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
@@ -197,7 +197,7 @@ class Cascade:
     def _keeper(self, response_id: str) -> OpenAI:
         """The user's client of the tier that gave a response."""
         known = self._engine.conversations.find(response_id)
-        return self._given if known is None else self._homes.get(known.tier, self._given)
+        return self._given if known is None else self._given_for.get(known.tier, self._given)
 
     def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""

@@ -211,8 +211,8 @@ class OpenAIServer:
 
     async def _reply(self, call: Call, writer: asyncio.StreamWriter) -> None:
         if call.method == "GET" and call.path.startswith("/v1/responses/"):
-            reply = self._scripted({"model": "", "input": "", "id": call.path.rpartition("/")[2]})
-            call.body = {"input": ""}
+            reply = self._scripted({"model": "", "input": ""})
+            call.body = {"input": "", "stream": "stream=true" in call.path}
         elif call.method != "POST" or call.path not in ("/v1/chat/completions", "/v1/responses"):
             reply = Reply(status=404, error_code="unknown_url", error_message="no such path")
         else:

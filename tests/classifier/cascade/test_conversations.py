@@ -1,12 +1,12 @@
 """Conversations that a provider keeps: who can go on with them, and what the router sees of them."""
 
+import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
 
 from classifier import NoFeasibleTierError
 from classifier.cascade.conversations import Conversations
 from classifier.errors import InputError
-from tests.helpers.cascades import BAD, GOOD, KEY, asked, by_tier, with_cascade
+from tests.helpers.cascades import BAD, GOOD, asked, by_tier, with_cascade
 from tests.helpers.openai_server import OpenAIServer, Reply
 
 pytest.importorskip("openai.types.responses", reason="this openai has no Responses API")
@@ -186,10 +186,25 @@ def test_a_response_is_retrieved_from_the_provider_that_gave_it(kind, router, up
 
 
 @both
+def test_a_response_in_the_background_is_streamed_by_its_id(kind, router, upstream):
+    upstream.answer_with(lambda body: Reply(GOOD))
+
+    def use(cascade):
+        with cascade.responses.stream(response_id="resp_1") as stream:
+            return list(stream)
+
+    async def use_later(cascade):
+        async with cascade.responses.stream(response_id="resp_1") as stream:
+            return [event async for event in stream]
+
+    events = with_cascade(kind, upstream, {"router": router}, use if kind == "sync" else use_later)
+    assert events[-1].response.output_text == GOOD
+    assert [call.method for call in upstream.calls] == ["GET"]
+
+
+@both
 @pytest.mark.parametrize("name", ["cancel", "delete"])
 def test_cancelling_and_deleting_are_the_clients_own(kind, router, upstream, name):
-    import openai
-
     with pytest.raises(openai.NotFoundError):
         with_cascade(kind, upstream, {"router": router}, lambda cascade: getattr(cascade.responses, name)("resp_1"))
     assert upstream.calls[-1].path.startswith("/v1/responses/resp_1")
@@ -227,9 +242,7 @@ def test_a_conversation_that_its_clients_tiers_cannot_serve_is_refused(router):
         kept.at_home(decision, kept.find("a"), None)
 
 
-def test_clients_are_told_apart_by_their_tiers(router):
-    from classifier.cascade import AsyncCascade, Cascade
-
-    with OpenAI(api_key=KEY) as client, Cascade(client, router=router, clients={"opus": client}) as cascade:
-        assert cascade._keeper("resp_other") is client
-    AsyncCascade(AsyncOpenAI(api_key=KEY), router=router)
+def test_a_client_of_its_own_at_the_same_account_goes_on_as_well(router, upstream):
+    upstream.answer_with(lambda body: Reply(GOOD))
+    results = talk("sync", upstream, {"router": router, "servers": {"opus": upstream}}, {}, {"previous": True})
+    assert results[1].decision.feasible == results[0].decision.feasible

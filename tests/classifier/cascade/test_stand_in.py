@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from classifier import BudgetExceededError, NoFeasibleTierError, outcome_id
 from classifier.cascade import Budget, Cascade
 from classifier.cascade.chat import CHAT
+from classifier.cascade.resources import check_responses
 from classifier.cascade.seat import seat
 from classifier.errors import InputError
 from classifier.gates import default_gate
@@ -441,6 +442,11 @@ def test_a_method_that_the_client_does_not_have_is_named(upstream):
         pytest.raises(InputError, match=r"openai .* has no chat.completions.fly; install a newer one"),
     ):
         seat(CHAT, client, lambda arguments: None, "fly")
+
+
+def test_a_client_without_the_responses_api_is_told_so():
+    with pytest.raises(InputError, match=r"openai .* has no Responses API; install a newer one, such as openai>=2"):
+        check_responses(object())
 
 
 def test_hooks_of_the_http_client_see_each_call_once(router, upstream):
