@@ -7,26 +7,141 @@ is shared.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
-from openai.types.chat import ChatCompletion
-
+from classifier.cascade.limits import AnswerLimits
 from classifier.catalog import Tier
 from classifier.gates import Answer, Verdict
+from classifier.request import Request
 
 ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
 
 
+class EventCollector(Protocol):
+    """Takes in a stream's events, and knows what they have said so far.
+
+    Attributes
+    ----------
+    id : by which a later request may refer to the answer; None: by none.
+    finish_reason : why the answer ended; None while it has not.
+    """
+
+    id: str | None
+    finish_reason: str | None
+
+    def says(self, event: Any) -> bool:
+        """Whether an event is part of an answer, after which the stream is the caller's; raises where it failed."""
+
+    def add(self, event: Any) -> bool:
+        """Take an event in; whether the caller is to see it."""
+
+    def readable(self, event: Any) -> Any:
+        """The event without what a caller would stumble over."""
+
+    def answer(self, tier: str, model: str, request: Request, arguments: Mapping[str, Any]) -> Answer:
+        """What was said, as a gate sees it."""
+
+
+class Api(ABC):
+    """One of the ways in which the client asks a model, and what sets it apart from the other.
+
+    Attributes
+    ----------
+    name, path : of the client's resource, and where it posts to.
+    counts_wanted : streams tell token counts only where ``stream_options`` ask for them.
+    last : what ends a stream on the network.
+    """
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    counts_wanted: ClassVar[bool]
+    last: ClassVar[bytes]
+
+    @abstractmethod
+    def resource(self, client: Any) -> Any:
+        """The client's resource."""
+
+    @abstractmethod
+    def as_chat(self, arguments: dict[str, Any], earlier: Sequence[Any] = ()) -> Mapping[str, Any]:
+        """The arguments as those of a chat completion, which the router, gates and the store read.
+
+        What can be read only once is replaced by a list, in ``arguments`` too.
+
+        Parameters
+        ----------
+        earlier : messages that the provider keeps, and that the arguments only refer to.
+        """
+
+    def earlier(self, arguments: Mapping[str, Any]) -> str | None:
+        """Id of what was said earlier, where the provider keeps that; None: the arguments say all."""
+        return None
+
+    def references(self, arguments: Mapping[str, Any], answer_id: object) -> Sequence[str]:
+        """Ids by which later requests may refer to a conversation that has got this answer."""
+        return ()
+
+    def is_final(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether the first answer must be the only one: what it changes at the provider cannot be taken back."""
+        return False
+
+    @abstractmethod
+    def with_needs(self, arguments: Mapping[str, Any], needs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments with what a gate needs, which it says as for a chat completion."""
+
+    @abstractmethod
+    def asked(
+        self, wanted: Mapping[str, Any], arguments: Mapping[str, Any], as_chat: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The arguments of a call that a gate wants, which it says as for a chat completion.
+
+        Parameters
+        ----------
+        arguments, as_chat : those of the request in hand, which the gate may want asked again.
+        """
+
+    @abstractmethod
+    def parse(self, body: bytes, response: Any, call: Call, limits: AnswerLimits) -> Any:
+        """What came back, as the client itself would make it.
+
+        Raises
+        ------
+        MalformedAnswerError : it is no answer. openai.APIStatusError : it says that the call has failed.
+        """
+
+    @abstractmethod
+    def read(self, completion: Any, *, tier: str, model: str, request: Request, arguments: Mapping[str, Any]) -> Answer:
+        """What came back, as a gate sees it.
+
+        Raises
+        ------
+        MalformedAnswerError : there is nothing that could be judged.
+        """
+
+    @abstractmethod
+    def usage(self, completion: Any) -> Any:
+        """What the upstream counted, under the names that chat completions have for it."""
+
+    @abstractmethod
+    def collector(self, usage_shown: bool) -> EventCollector:
+        """Something that takes in the events of a stream."""
+
+    @abstractmethod
+    def events(self, completion: Any, usage_shown: bool) -> list[Any]:
+        """What came back whole, as the events of a stream that add up to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A chat completion to be asked for; sent back is a `ChatCompletion`, or the client's stream.
+    """A call to be made; sent back is a `ChatCompletion` or `Response`, or the client's stream.
 
     Attributes
     ----------
     tier : whose model is called.
-    arguments : of ``chat.completions.create``, without ``model``, ``stream`` and ``timeout``.
+    arguments : of the resource's ``create``, without ``model``, ``stream`` and ``timeout``.
+    api : whose resource it is.
     timeout : seconds it may take; None: the client's own limit.
     stream : whether the answer is to be streamed; sent back is a stream that has begun to say something.
     gap : seconds from one chunk of a stream to the next, at most; None: the client's own limit.
@@ -35,6 +150,7 @@ class Call:
 
     tier: Tier
     arguments: Mapping[str, Any] = field(repr=False)
+    api: Api = field(kw_only=True)
     timeout: float | None = None
     stream: bool = False
     gap: float | None = None
@@ -82,7 +198,7 @@ class Attempt:
     purpose : "answer", "explore" (an answer from a tier that was drawn), "audit", or what a gate asked for: "judge",
         "agreement".
     verdict : the gate's; None where none was asked.
-    completion : what came back; None: it failed, or was streamed.
+    completion : what came back, a `ChatCompletion` or `Response`; None: it failed, or was streamed.
     answer : what is to be judged of it; None: it failed, or is still being streamed.
     tokens_in, tokens_out : as the upstream counts them; None: it does not say.
     cost : USD at the menu's prices; None: prices or tokens are unknown.
@@ -96,7 +212,7 @@ class Attempt:
     tier: str
     model: str
     verdict: Verdict | None = None
-    completion: ChatCompletion | None = field(default=None, repr=False)
+    completion: Any = field(default=None, repr=False)
     answer: Answer | None = field(default=None, repr=False)
     finish_reason: str | None = None
     tokens_in: int | None = None

@@ -7,38 +7,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random, SystemRandom
 from typing import Any, NoReturn
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from classifier.cascade.budget import REFUSE
-from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotSentError, Pause, Steps
+from classifier.cascade.calls import (
+    ANSWER,
+    AUDIT,
+    EXPLORE,
+    Api,
+    Attempt,
+    Call,
+    EventCollector,
+    NotSentError,
+    Pause,
+    Steps,
+)
 from classifier.cascade.candidate import Candidate
+from classifier.cascade.chat import CHAT
+from classifier.cascade.chat_form import answer_message
+from classifier.cascade.conversations import Conversations
 from classifier.cascade.exploration import Explorer
 from classifier.cascade.failures import blames_request, failure, for_caller, is_bad_request, is_passing, retry_after
 from classifier.cascade.fitting import Fitting
 from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
-from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
+from classifier.cascade.route import ROUTER, TierOrder, fallbacks, find_route, start_tier
 from classifier.cascade.run import CascadeRun, Policy
-from classifier.cascade.streams import Collected
 from classifier.cascade.usage import token_counts
+from classifier.decision import Decision
 from classifier.errors import BudgetExceededError, ConfigError
-from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
+from classifier.gates import Answer, Ask, Verdict, final_answer
 from classifier.gates.agreement import claim
 from classifier.gates.gate import needs_of
 from classifier.outcomes.records import new_id
-from classifier.request import make_request
+from classifier.request import read_arguments
 from classifier.router import Router
 
 _LONGEST_PAUSE = 8.0
 # Arguments that are the cascade's business and not the upstream's.
 _OWN = frozenset({"model", "stream", "timeout"})
+_UNFINISHED = frozenset({"queued", "in_progress"})  # of a response in the background
 _NOT_GIVEN = tuple(getattr(openai, name) for name in ("NotGiven", "Omit") if hasattr(openai, name))
 
 
@@ -65,6 +79,7 @@ class Engine:
         self._records, self._record = record is not None, record or (lambda run: None)
         # The system's numbers have no state that processes forked from this one would share.
         self._random, self._clock = random or SystemRandom(), clock
+        self.conversations = Conversations()
         self._explorer = Explorer(policy, candidate, self._random)
         self.fitting = Fitting()
 
@@ -78,14 +93,20 @@ class Engine:
         start_tier(self.router.menu, self.policy.start)
 
     def steps(
-        self, arguments: Mapping[str, Any], *, task: str | None = None, key: str | None = None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        api: Api = CHAT,
+        task: str | None = None,
+        key: str | None = None,
     ) -> Steps[CascadeRun]:
         """Take one request through.
 
         Parameters
         ----------
-        arguments : of ``chat.completions.create``; ``model`` "auto" or none lets the router choose, a tier's name or
-            model starts there.
+        arguments : of the ``create`` of the API's resource; ``model`` "auto" or none lets the router choose, a tier's
+            name or model starts there.
+        api : by which the request comes.
         task, key : the request's label, and who pays for it.
 
         Raises
@@ -94,7 +115,7 @@ class Engine:
         BudgetExceededError : a spend limit is reached, and the budget's policy is to refuse.
         openai.OpenAIError : the upstream's own, when no tier gave an answer.
         """
-        run = self._begin(arguments, task, key)
+        run = self._begin(api, arguments, task, key)
         try:
             yield from self._answer(run)
         finally:
@@ -104,7 +125,9 @@ class Engine:
             raise for_caller(run.error)
         return run
 
-    def end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> Steps[Verdict | None]:
+    def end_stream(
+        self, run: CascadeRun, collected: EventCollector, error: BaseException | None
+    ) -> Steps[Verdict | None]:
         """Note what came of a streamed answer, with the gate's verdict where the gate need not ask anybody for it.
 
         Parameters
@@ -120,7 +143,17 @@ class Engine:
             self._record(run)
         return attempt.verdict
 
-    def abandon_stream(self, run: CascadeRun, collected: Collected) -> None:
+    def remember_stream(self, run: CascadeRun, collected: EventCollector) -> None:
+        """Keep in mind what a stream that has just ended has said; the next request may refer to it at once."""
+        kept = run.kept
+        assert kept is not None
+        self._remember(
+            run,
+            collected.id,
+            lambda: collected.answer(kept.tier, kept.model, run.decision.request, run.as_chat),
+        )
+
+    def abandon_stream(self, run: CascadeRun, collected: EventCollector) -> None:
         """The same for a stream that nobody reads any more; without a verdict, and without waiting for anything."""
         self._note_stream(run, collected, GeneratorExit())
         self._record(run)
@@ -153,43 +186,55 @@ class Engine:
                 scores[each.tier] = verdict.score
         return scores
 
-    def _begin(self, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
+    def _begin(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeRun:
         given = {name: value for name, value in arguments.items() if not isinstance(value, _NOT_GIVEN)}
-        messages = given.get("messages") or ()
-        if not isinstance(messages, Sequence):  # what can be read once only is read here
-            given["messages"] = messages = list(messages)
-        decision = self.router.decide(
-            make_request(
-                messages=messages,
-                max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
-                task=task,
-                tools=given.get("tools") or given.get("functions"),
-                response_format=given.get("response_format"),
-            )
-        )
-        policy, model = self.policy, given.get("model")
-        if not isinstance(model, str) or model == "auto":
-            route = find_route(decision, policy.odds, policy.start)
-            route = self._explorer.explore(route, decision)
-        else:
-            start_tier(self.router.menu, model, "model")
-            route = find_route(decision, policy.odds, model)
+        policy, reference = self.policy, api.earlier(given)
+        earlier = None if reference is None else self.conversations.find(reference)
+        as_chat = api.as_chat(given, () if earlier is None else earlier.messages or ())
+        decision = self.router.decide(read_arguments(as_chat, task))
+        if reference is not None:
+            decision = self.conversations.at_home(decision, earlier, given.get("model"))
+        unseen = reference is not None and (earlier is None or earlier.messages is None)
+        final = api.is_final(given)
+        route = self._route(decision, given.get("model"), unseen=unseen, final=final)
         wants_stream = bool(given.get("stream"))
-        if wants_stream and policy.stream_optimistically:
+        if final or (wants_stream and policy.stream_optimistically):
             route = replace(route, places=route.places[:1])
         limit = _limit(given.get("timeout"), policy.deadline)
+        sent = {name: value for name, value in given.items() if name not in _OWN}
         return CascadeRun(
             id=new_id(),
             time=time.time(),
             policy=policy,
             decision=decision,
             route=route,
-            arguments={name: value for name, value in given.items() if name not in _OWN},
+            api=api,
+            arguments=sent,
+            as_chat=sent if as_chat is given else as_chat,
             key=key,
             wants_stream=wants_stream,
+            final=final,
             limit=limit,
             ends=self._end(limit),
         )
+
+    def _route(self, decision: Decision, model: object, *, unseen: bool, final: bool) -> TierOrder:
+        """Which tiers to try.
+
+        Parameters
+        ----------
+        unseen : most of the request is kept by the provider, so only the reference is known to be good enough.
+        final : only one answer may be asked for, so no tier is tried in the hope of another.
+        """
+        odds, start = self.policy.odds, self.policy.start
+        if isinstance(model, str) and model != "auto":
+            start_tier(self.router.menu, model, "model")
+            return find_route(decision, odds, model)
+        if start == ROUTER and unseen:
+            return find_route(decision, odds, decision.loaded.rule.reference)
+        if start == ROUTER and final:
+            start = decision.tier
+        return self._explorer.explore(find_route(decision, odds, start), decision)
 
     def _end(self, limit: float | None) -> float | None:
         return None if limit is None else self._clock() + limit
@@ -230,7 +275,7 @@ class Engine:
         run.errors.pop(place, None)
         if last and run.wants_stream:
             return (yield from self._stream(run, place, attempt))
-        arguments = run.arguments if last else {**run.arguments, **needs_of(self.policy.gate)}
+        arguments = run.arguments if last else run.api.with_needs(run.arguments, needs_of(self.policy.gate))
         added = [name for name, value in arguments.items() if value is not run.arguments.get(name)]
         answer = yield from self._complete(run, place, attempt, arguments, added)
         if answer is None:
@@ -244,8 +289,18 @@ class Engine:
             self._keep_if_better(run, attempt)
             return False
         run.kept, run.passed = attempt, None if last else True
-        run.audited = place != run.loaded.reference and self._random.random() < self.policy.audit
+        self._remember(run, getattr(attempt.completion, "id", None), lambda: answer)
+        if not run.final:
+            run.audited = place != run.loaded.reference and self._random.random() < self.policy.audit
         return True
+
+    def _remember(self, run: CascadeRun, answer_id: object, answer: Callable[[], Answer]) -> None:
+        """Keep what was said in mind, where a later request may refer to it."""
+        for reference in run.api.references(run.arguments, answer_id):
+            assert run.kept is not None
+            instructions = int(bool(run.arguments.get("instructions")))
+            said = [*run.as_chat["messages"][instructions:], answer_message(answer())]
+            self.conversations.note(reference, run.kept.tier, said)
 
     def _note_failure(self, run: CascadeRun, place: int, error: Exception) -> None:
         """Note what came of a call; raise it where the other tiers would say the same."""
@@ -295,7 +350,8 @@ class Engine:
         """Ask for a stream; what comes of it is known when it ends."""
         began = self._clock()
         try:
-            call = Call(run.loaded.tiers[place], run.arguments, self._patience(run), stream=True, gap=run.limit)
+            tier, patience = run.loaded.tiers[place], self._patience(run)
+            call = Call(tier, run.arguments, api=run.api, timeout=patience, stream=True, gap=run.limit)
             run.stream = yield from self.fitting.send(call, run.arguments, (), partial(self._patience, run))
         except NotSentError as error:
             self._withdraw(run, attempt, error)
@@ -311,12 +367,12 @@ class Engine:
         return True
 
     def _note_stream(
-        self, run: CascadeRun, collected: Collected, error: BaseException | None
+        self, run: CascadeRun, collected: EventCollector, error: BaseException | None
     ) -> tuple[Attempt, Answer]:
         attempt = run.kept
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
-        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
+        answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.as_chat)
         self._ledger.note_answer(run, attempt, answer)
         self._ledger.settle(run, attempt)
         return attempt, answer
@@ -370,7 +426,7 @@ class Engine:
         answer = None
         own = run.arguments if attempt.purpose in (ANSWER, EXPLORE) else {}
         try:
-            call = Call(run.loaded.tiers[place], arguments, self._patience(run))
+            call = Call(run.loaded.tiers[place], arguments, api=run.api, timeout=self._patience(run))
             completion = yield from self.fitting.send(call, own, optional, partial(self._patience, run))
             answer = self._read(run, attempt, completion, arguments)
             attempt.error = None
@@ -389,14 +445,16 @@ class Engine:
         run.attempts.remove(attempt)
         raise error.reason from None
 
-    def _read(
-        self, run: CascadeRun, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]
-    ) -> Answer:
+    def _read(self, run: CascadeRun, attempt: Attempt, completion: Any, arguments: Mapping[str, Any]) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
-        tokens_in, tokens_out = token_counts(completion.usage)
+        tokens_in, tokens_out = token_counts(run.api.usage(completion))
         self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
-        answer = read_answer(
-            completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
+        answer = run.api.read(
+            completion,
+            tier=attempt.tier,
+            model=attempt.model,
+            request=run.decision.request,
+            arguments=run.shown(arguments),
         )
         answer = replace(answer, tokens_in=tokens_in, tokens_out=tokens_out)
         attempt.completion = completion
@@ -404,6 +462,8 @@ class Engine:
         return answer
 
     def _judge(self, run: CascadeRun, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:
+        if answer.finish_reason in _UNFINISHED:
+            return None
         ask = partial(self._ask, run, attempt.tier) if may_ask else None
         return (yield from judge(self.policy.gate, answer, ask, partial(self._patience, run)))
 
@@ -414,7 +474,8 @@ class Engine:
             names = ", ".join(tier.name for tier in run.loaded.tiers)
             raise ConfigError(f"a gate asks tier '{wanted.tier}', which is not in the menu; expected one of: {names}")
         place = run.loaded.tiers.index(tier)
-        attempt, answer = yield from self._call(run, place, wanted.purpose, wanted.arguments, wanted.optional)
+        arguments = run.api.asked(wanted.arguments, run.arguments, run.as_chat)
+        attempt, answer = yield from self._call(run, place, wanted.purpose, arguments, wanted.optional)
         if answer is None:
             assert attempt.exception is not None
             raise attempt.exception

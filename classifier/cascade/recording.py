@@ -92,7 +92,7 @@ class Recorder:
 
 def decision_record(run: CascadeRun, features: Features | None = None) -> DecisionRecord:
     """All that is known of a run, with the request's features where they are to be kept."""
-    decision, arguments, policy, route = run.decision, run.arguments, run.policy, run.route
+    decision, arguments, policy, route = run.decision, run.as_chat, run.policy, run.route
     loaded, expected = decision.loaded, decision.prediction
     setting = decision.plan.setting
     return DecisionRecord(
@@ -122,7 +122,7 @@ def decision_record(run: CascadeRun, features: Features | None = None) -> Decisi
         start_probabilities={loaded.tiers[place].name: chance for place, chance in route.starts.items() if chance > 0},
         candidate=None if route.draw is None else route.draw.candidate,
         explore_share=policy.explore,
-        audit_share=0.0 if run.stream is not None else policy.audit,
+        audit_share=0.0 if run.final or run.stream is not None else policy.audit,
         gate=getattr(policy.gate, "name", type(policy.gate).__name__),
         attempts=tuple(attempt_record(place, attempt) for place, attempt in enumerate(run.attempts)),
     )

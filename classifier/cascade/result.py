@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from classifier.cascade.calls import Attempt
 from classifier.cascade.ledger import was_refused
 from classifier.cascade.run import CascadeRun
 from classifier.decision import Decision
+
+Response = TypeVar("Response")
+
+_ID = "_tierwise_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class CascadeResult:
 
     Attributes
     ----------
-    response : a ``ChatCompletion``; with ``stream=True`` a stream of chunks.
+    response : a ``ChatCompletion`` or ``Response``; with ``stream=True`` a stream.
     id : of the outcome, for `Cascade.record_feedback`.
     tier, model : whose answer it is.
     passed : True: a gate passed it; False: none did, and no other tier could answer; None: the last tier's answer,
@@ -44,13 +48,20 @@ class CascadeResult:
 
 def outcome_id(response: object) -> str | None:
     """The id of the outcome that an answer of a cascade belongs to; None for any other object."""
-    found = getattr(response, "_tierwise_id", None)
+    found = getattr(response, _ID, None)
     return found if isinstance(found, str) else None
+
+
+def mark(response: Response, outcome: str) -> Response:
+    """An answer, which bears the id of its outcome from now on."""
+    object.__setattr__(response, _ID, outcome)
+    return response
 
 
 def make_result(run: CascadeRun, response: Any) -> CascadeResult:
     """The result of a run that has an answer, whose id the response bears from now on."""
     kept = run.kept
     assert kept is not None
-    object.__setattr__(response, "_tierwise_id", run.id)
-    return CascadeResult(response, run.id, kept.tier, kept.model, run.passed, tuple(run.attempts), run.decision)
+    return CascadeResult(
+        mark(response, run.id), run.id, kept.tier, kept.model, run.passed, tuple(run.attempts), run.decision
+    )

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openai.types.chat import ChatCompletion
-
 from classifier.cascade.budget import Budget
-from classifier.cascade.calls import Attempt
+from classifier.cascade.calls import Api, Attempt
 from classifier.cascade.route import GateRates, Odds, TierOrder
 from classifier.decision import Decision
 from classifier.gates import Gate
@@ -43,6 +41,10 @@ class CascadeRun:
     id : of its outcome.
     time : when it came, seconds since 1970.
     policy : how it is treated.
+    api : by which it came, and its answer is asked for.
+    arguments : as its caller gave them.
+    as_chat : the same as arguments of a chat completion, with what the provider keeps of the conversation, where known.
+    final : the first answer must be the only one, see `Api.is_final`.
     limit : seconds that it may take; None: as long as the client allows.
     ends : when its time is up, by the engine's clock; None: never.
     attempts : every call that was made, in order.
@@ -61,9 +63,12 @@ class CascadeRun:
     policy: Policy
     decision: Decision
     route: TierOrder
+    api: Api
     arguments: Mapping[str, Any] = field(repr=False)
+    as_chat: Mapping[str, Any] = field(repr=False)
     key: str | None
     wants_stream: bool
+    final: bool
     limit: float | None
     ends: float | None
     attempts: list[Attempt] = field(default_factory=list)
@@ -82,11 +87,15 @@ class CascadeRun:
         return self.decision.loaded
 
     @property
-    def completion(self) -> ChatCompletion:
-        """The answer that the caller gets, where it is no stream."""
+    def completion(self) -> Any:
+        """The answer that the caller gets, where it is no stream: a `ChatCompletion` or `Response`."""
         assert self.kept is not None
         assert self.kept.completion is not None
         return self.kept.completion
+
+    def shown(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments of one of its calls as gates see them."""
+        return arguments if self.as_chat is self.arguments else self.as_chat
 
     @property
     def error(self) -> Exception:

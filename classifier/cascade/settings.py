@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
@@ -127,6 +127,23 @@ def own_client(client: Client, kind: type[Client], limits: AnswerLimits) -> Clie
     if not isinstance(client, kind):
         raise InputError(f"client: found {type(client).__name__}, expected openai.{kind.__name__}")
     return client.with_options(max_retries=0, http_client=cast(Any, guarded(client._client, limits)))
+
+
+def client_of_tiers(clients: Mapping[str, Client] | None, settings: Settings) -> dict[str, Client]:
+    """The user's own clients of tiers that have their own, by the tier's name."""
+    menu = settings.engine.router.menu
+    tiers = [(menu.find(name), each) for name, each in (clients or {}).items()]
+    return {tier.name: each for tier, each in tiers if tier is not None}
+
+
+def homes_of(clients: Mapping[str, OpenAI | AsyncOpenAI], common: OpenAI | AsyncOpenAI) -> dict[str, Hashable]:
+    """By tier, whose account its client of its own uses, where that is another than the common client's."""
+    homes = {name: _account(each) for name, each in clients.items()}
+    return {name: home for name, home in homes.items() if home != _account(common)}
+
+
+def _account(client: OpenAI | AsyncOpenAI) -> Hashable:
+    return str(client.base_url), client.api_key, client.organization, client.project
 
 
 def own_clients(clients: Mapping[str, Client] | None, settings: Settings, kind: type[Client]) -> dict[str, Client]:

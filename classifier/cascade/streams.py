@@ -1,6 +1,6 @@
 """Streamed answers: watched while the caller reads them, or replayed from an answer that a gate has passed.
 
-All are the client's own `Stream` or `AsyncStream` of `ChatCompletionChunk`, so code that reads one need not change.
+All are the client's own `Stream` or `AsyncStream`, so code that reads one need not change.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 from pydantic import BaseModel
 
+from classifier.cascade.calls import EventCollector
 from classifier.cascade.usage import token_counts
-from classifier.cascade.wire import http_response, waiting
+from classifier.cascade.wire import waiting
 from classifier.gates import Answer, ToolCall
 from classifier.gates.answer import shown_text, text_of
 from classifier.request import Request
@@ -28,14 +29,16 @@ _MOST_SILENT = 1024  # chunks
 _NO_WORDS = frozenset(
     {"role", "id", "type", "index", "object", "format", "expires_at", "channel", "obfuscation", "status"}
 )
+_FRAME = ("id", "created", "model", "system_fingerprint", "service_tier")  # of every chunk
+_CHUNK = "chat.completion.chunk"
 
-Ended = Callable[["Collected", BaseException | None], None]
-Abandoned = Callable[["Collected"], None]
+Ended = Callable[[EventCollector, BaseException | None], None]
+Abandoned = Callable[[EventCollector], None]
 
 
 @dataclass(slots=True)
 class Collected:
-    """What the first choice of a stream has said so far.
+    """What the first choice of a stream of chat completion chunks has said so far.
 
     Attributes
     ----------
@@ -53,8 +56,17 @@ class Collected:
     tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
+    id: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+
+    def says(self, chunk: ChatCompletionChunk) -> bool:
+        """Whether a chunk is part of an answer."""
+        return says_something(chunk)
+
+    def readable(self, chunk: ChatCompletionChunk) -> ChatCompletionChunk:
+        """The chunk as callers can read it."""
+        return readable(chunk)
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take a chunk in; whether the caller is to see it. What is of an unknown form says nothing."""
@@ -160,23 +172,24 @@ def _shows(value: Any, depth: int = 8) -> bool:
     return isinstance(value, list) and any(_shows(part, depth - 1) for part in value)
 
 
-def _has_space(chunk: ChatCompletionChunk) -> bool:
+def _has_space(chunk: Any) -> bool:
     return any(text_of(_get(_get(choice, "delta"), "content")) for choice in _items(_get(chunk, "choices")))
 
 
 class Opening:
     """The chunks of a stream until it says something."""
 
-    def __init__(self) -> None:
-        self.chunks: list[ChatCompletionChunk] = []
+    def __init__(self, collected: EventCollector) -> None:
+        self.chunks: list[Any] = []
+        self._says = collected.says
 
-    def take(self, chunk: ChatCompletionChunk) -> bool:
+    def take(self, chunk: Any) -> bool:
         """Take a chunk in; whether it says something.
 
         Of very many that say nothing only the first are kept; space beyond those counts as said.
         """
         full = len(self.chunks) >= _MOST_SILENT
-        said = says_something(chunk) or (full and _has_space(chunk))
+        said = self._says(chunk) or (full and _has_space(chunk))
         if said or not full:
             self.chunks.append(chunk)
         return said
@@ -185,8 +198,8 @@ class Opening:
 class Watch:
     """What a stream has said, and whom to tell once it has ended."""
 
-    def __init__(self, usage_shown: bool) -> None:
-        self.collected = Collected(usage_shown)
+    def __init__(self, collected: EventCollector) -> None:
+        self.collected = collected
         self._ended: Ended | None = None
         self._abandoned: Abandoned | None = None
 
@@ -211,7 +224,7 @@ class Watch:
             abandoned(self.collected)
 
 
-class WatchedStream(Stream[ChatCompletionChunk]):
+class WatchedStream(Stream[Any]):
     """An upstream's stream, handed on chunk by chunk.
 
     Attributes
@@ -219,7 +232,7 @@ class WatchedStream(Stream[ChatCompletionChunk]):
     watch : tells when it has ended, in whichever way.
     """
 
-    def __init__(self, stream: Stream[ChatCompletionChunk], usage_shown: bool, gap: float | None) -> None:
+    def __init__(self, stream: Stream[Any], collected: EventCollector, gap: float | None) -> None:
         """Read until something is said, so that a call which fails before can be answered elsewhere.
 
         Parameters
@@ -230,27 +243,27 @@ class WatchedStream(Stream[ChatCompletionChunk]):
         ------
         StopIteration : nothing is said.
         """
-        self.watch, self._inner, self._gap, self.response = Watch(usage_shown), stream, gap, stream.response
-        opening = Opening()
+        self.watch, self._inner, self._gap, self.response = Watch(collected), stream, gap, stream.response
+        opening = Opening(collected)
         while not opening.take(next(stream)):
             pass
         self._read = deque(opening.chunks)
 
-    def __next__(self) -> ChatCompletionChunk:
+    def __next__(self) -> Any:
         try:
             while True:
                 chunk = self._read.popleft() if self._read else self._next()
                 if self.watch.collected.add(chunk):
-                    return readable(chunk)
+                    return self.watch.collected.readable(chunk)
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopIteration) else error)
             raise
 
-    def _next(self) -> ChatCompletionChunk:
+    def _next(self) -> Any:
         with waiting(self._gap):
             return next(self._inner)
 
-    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+    def __iter__(self) -> Iterator[Any]:
         return self
 
     def close(self) -> None:
@@ -263,7 +276,7 @@ class WatchedStream(Stream[ChatCompletionChunk]):
             self.watch.abandon()
 
 
-class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
+class AsyncWatchedStream(AsyncStream[Any]):
     """`WatchedStream` over an asynchronous stream.
 
     Attributes
@@ -273,45 +286,43 @@ class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
 
     def __init__(
         self,
-        stream: AsyncStream[ChatCompletionChunk],
-        opening: list[ChatCompletionChunk],
-        usage_shown: bool,
+        stream: AsyncStream[Any],
+        opening: list[Any],
+        collected: EventCollector,
         gap: float | None,
     ) -> None:
-        self.watch, self._inner, self._gap, self.response = Watch(usage_shown), stream, gap, stream.response
+        self.watch, self._inner, self._gap, self.response = Watch(collected), stream, gap, stream.response
         self._read = deque(opening)
 
     @classmethod
-    async def begin(
-        cls, stream: AsyncStream[ChatCompletionChunk], usage_shown: bool, gap: float | None
-    ) -> AsyncWatchedStream:
+    async def begin(cls, stream: AsyncStream[Any], collected: EventCollector, gap: float | None) -> AsyncWatchedStream:
         """Read until something is said; see `WatchedStream`.
 
         Raises
         ------
         StopAsyncIteration : nothing is said.
         """
-        opening = Opening()
+        opening = Opening(collected)
         while not opening.take(await anext(stream)):
             pass
-        return cls(stream, opening.chunks, usage_shown, gap)
+        return cls(stream, opening.chunks, collected, gap)
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> Any:
         try:
             while True:
                 chunk = self._read.popleft() if self._read else await self._next()
                 if self.watch.collected.add(chunk):
-                    return readable(chunk)
+                    return self.watch.collected.readable(chunk)
         except BaseException as error:
             self.watch.end(None if isinstance(error, StopAsyncIteration) else error)
             raise
 
-    async def _next(self) -> ChatCompletionChunk:
+    async def _next(self) -> Any:
         with waiting(self._gap):
             async with asyncio.timeout(self._gap):
                 return await anext(self._inner)
 
-    async def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         try:
             while True:
                 try:
@@ -331,37 +342,37 @@ class AsyncWatchedStream(AsyncStream[ChatCompletionChunk]):
         self.watch.abandon()
 
 
-class ReplayedStream(Stream[ChatCompletionChunk]):
+class ReplayedStream(Stream[Any]):
     """An answer that is there already, as a stream."""
 
-    def __init__(self, completion: ChatCompletion, usage_shown: bool) -> None:
-        self._chunks = iter(chunks(completion, usage_shown))
-        self.response = http_response(completion)
+    def __init__(self, events: Sequence[Any], response: Any) -> None:
+        """Make one; ``response``: the HTTP response that the answer was read from."""
+        self._chunks, self.response = iter(events), response
 
-    def __next__(self) -> ChatCompletionChunk:
+    def __next__(self) -> Any:
         return next(self._chunks)
 
-    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+    def __iter__(self) -> Iterator[Any]:
         return self
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-class AsyncReplayedStream(AsyncStream[ChatCompletionChunk]):
+class AsyncReplayedStream(AsyncStream[Any]):
     """`ReplayedStream` to be read asynchronously."""
 
-    def __init__(self, completion: ChatCompletion, usage_shown: bool) -> None:
-        self._chunks = iter(chunks(completion, usage_shown))
-        self.response = http_response(completion)
+    def __init__(self, events: Sequence[Any], response: Any) -> None:
+        """Make one; see `ReplayedStream`."""
+        self._chunks, self.response = iter(events), response
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> Any:
         try:
             return next(self._chunks)
         except StopIteration:
             raise StopAsyncIteration from None
 
-    async def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         for chunk in self._chunks:
             yield chunk
 
@@ -370,42 +381,55 @@ class AsyncReplayedStream(AsyncStream[ChatCompletionChunk]):
 
 
 def chunks(completion: ChatCompletion, usage_shown: bool) -> list[ChatCompletionChunk]:
-    """A completion as chunks that add up to it: for each choice what it says, then how it ends; usage last."""
+    """A completion as chunks that add up to it: for each choice what it says, then how it ends; usage last.
+
+    What an upstream puts beside the protocol stays where it is: beside the choices in every chunk, beside a choice's
+    finish reason, in the message and its tool calls.
+    """
     found = []
     for choice in completion.choices:
-        message = _plain(_get(choice, "message"), exclude_none=True)
+        fields = _fields(choice)
+        message = fields.pop("message", None)
         if not isinstance(message, dict):
             continue
-        calls = message.pop("tool_calls", None)
-        if calls:
-            known = [call for call in _items(calls) if isinstance(call, dict)]
-            message["tool_calls"] = [{**call, "index": place} for place, call in enumerate(known)]
-        index, logprobs = _get(choice, "index"), _plain(_get(choice, "logprobs"))
+        index, logprobs = fields.get("index"), fields.pop("logprobs", None)
         found += [
-            {"index": index, "delta": message, "logprobs": logprobs, "finish_reason": None},
-            {"index": index, "delta": {}, "finish_reason": _get(choice, "finish_reason")},
+            {"index": index, "delta": _delta(message), "logprobs": logprobs, "finish_reason": None},
+            {"finish_reason": None, **fields, "delta": {}},
         ]
-    frame = {name: _get(completion, name) for name in ("id", "created", "model", "system_fingerprint", "service_tier")}
-    frame["object"] = "chat.completion.chunk"
+    frame = {**dict.fromkeys(_FRAME), **_fields(completion, but=("choices", "usage")), "object": _CHUNK}
     bodies: list[dict[str, Any]] = [{**frame, "choices": [choice]} for choice in found]
-    usage = _plain(_get(completion, "usage"))
+    usage = plain(_get(completion, "usage"))
     if usage_shown and usage is not None:
         bodies.append({**frame, "choices": [], "usage": usage})
     return [ChatCompletionChunk.construct(**body) for body in bodies]
 
 
-def _plain(value: Any, **options: Any) -> Any:
-    """One of the client's objects as a dictionary; anything else, which an upstream may send in its place, as it is."""
+def _delta(message: dict[str, Any]) -> dict[str, Any]:
+    """What a message says, as one delta."""
+    said = {name: value for name, value in message.items() if value is not None}
+    calls = said.pop("tool_calls", None)
+    if calls:
+        known = [call for call in _items(calls) if isinstance(call, dict)]
+        said["tool_calls"] = [{**call, "index": place} for place, call in enumerate(known)]
+    return said
+
+
+def _fields(value: Any, but: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of one of the client's objects that were given, as JSON; {} for anything else."""
+    if not isinstance(value, BaseModel):
+        return {}
+    given = {name: part for name, part in vars(value).items() if name in value.model_fields_set}
+    return {name: plain(part) for name, part in {**given, **(value.model_extra or {})}.items() if name not in but}
+
+
+def plain(value: Any) -> Any:
+    """One of the client's objects as JSON, with the fields that were given; anything else as it is."""
+    if isinstance(value, list):
+        return [plain(part) for part in value]
     if not isinstance(value, BaseModel):
         return value
     try:
-        return value.model_dump(warnings=False, **options)
+        return value.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     except (TypeError, ValueError):  # of older versions of pydantic, where a part has another type than it should
-        return _by_hand(value)
-
-
-def _by_hand(value: Any) -> Any:
-    """One of the client's objects, in objects and lists of them, as dictionaries."""
-    if isinstance(value, BaseModel):
-        return {name: _by_hand(part) for name, part in {**vars(value), **(value.model_extra or {})}.items()}
-    return [_by_hand(part) for part in value] if isinstance(value, list) else value
+        return {name: plain(part) for name, part in {**vars(value), **(value.model_extra or {})}.items()}

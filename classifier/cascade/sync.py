@@ -11,19 +11,24 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from inspect import cleandoc
-from typing import Any, Literal, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
 
 from openai import OpenAI, Stream
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from classifier.cascade.background import Background
-from classifier.cascade.calls import Call, Pause, Result, Steps, Wait
+from classifier.cascade.calls import Api, Call, EventCollector, Pause, Result, Steps, Wait
+from classifier.cascade.chat import CHAT
 from classifier.cascade.options import Options
+from classifier.cascade.resources import Chat, Completions, RawResource, check_responses
 from classifier.cascade.result import CascadeResult, make_result
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.settings import Settings, own_client, own_clients
-from classifier.cascade.streams import Collected, ReplayedStream, WatchedStream
-from classifier.cascade.wire import call_arguments, calling, empty_stream, parse_completion, wants_usage
+from classifier.cascade.settings import Settings, client_of_tiers, homes_of, own_client, own_clients
+from classifier.cascade.streams import ReplayedStream, WatchedStream
+from classifier.cascade.wire import call_arguments, calling, empty_stream, http_response, wants_usage
+
+if TYPE_CHECKING:
+    from classifier.cascade.response_resources import Responses
 
 
 class Cascade:
@@ -54,6 +59,8 @@ class Cascade:
         self._engine = self._settings.engine
         self._client = own_client(client, OpenAI, self._settings.limits)
         self._clients = own_clients(clients, self._settings, OpenAI)
+        self._given, self._given_for = client, client_of_tiers(clients, self._settings)
+        self._engine.conversations.homes = homes_of(self._given_for, client)
         self._engine.fitting.know(self._client, self._clients)
         self._audits = Background(self._settings.left_out, self._settings.close_timeout)
 
@@ -91,18 +98,49 @@ class Cascade:
 
     def run(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> CascadeResult:
         """An answer and how it came about; takes and raises what `create` does."""
-        usage_shown = wants_usage(arguments)
-        run = self._drive(self._engine.steps(arguments, task=task, key=key), usage_shown)
-        if run.audited:
-            self._audits.start(lambda: self._audit(run))
-        if isinstance(run.stream, WatchedStream):
-            run.stream.watch.when_ended(
-                lambda collected, error: self._end_stream(run, collected, error),
-                lambda collected: self._engine.abandon_stream(run, collected),
-            )
-            return make_result(run, run.stream)
-        completion = run.completion
-        return make_result(run, ReplayedStream(completion, usage_shown) if run.wants_stream else completion)
+        return self._answer(CHAT, arguments, task, key)
+
+    @property
+    def chat(self) -> Chat:
+        """``client.chat``, answered by the cascade; its ``completions.create`` is `create`."""
+        return Chat(Completions(CHAT, self._client, self._answer))
+
+    @property
+    def responses(self) -> Responses:
+        """``client.responses``, answered by the cascade.
+
+        Raises
+        ------
+        InputError : the openai client that is installed does not have it.
+        """
+        check_responses(self._client)
+        from classifier.cascade.response_resources import Responses
+
+        return Responses(self._client, self._answer, self._keeper)
+
+    def parse(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.parse``, answered by the cascade: a `ParsedChatCompletion`.
+
+        Raises what `create` and the client's own method do.
+        """
+        return self.chat.completions.parse(task=task, key=key, **arguments)
+
+    def stream(self, *, task: str | None = None, key: str | None = None, **arguments: Any) -> Any:
+        """``client.chat.completions.stream``, answered by the cascade: a context manager of a stream of events.
+
+        The request is made when it is entered; raises what `create` and the client's own method do.
+        """
+        return self.chat.completions.stream(task=task, key=key, **arguments)
+
+    @property
+    def with_raw_response(self) -> RawResource:
+        """``client.chat.completions.with_raw_response``, answered by the cascade."""
+        return self.chat.completions.with_raw_response
+
+    @property
+    def with_streaming_response(self) -> RawResource:
+        """``client.chat.completions.with_streaming_response``, answered by the cascade."""
+        return self.chat.completions.with_streaming_response
 
     def record_feedback(self, outcome: str | None, *, score: float, tier: str | None = None) -> None:
         """Tell the outcome store how good an answer was.
@@ -139,6 +177,27 @@ class Cascade:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _answer(self, api: Api, arguments: Mapping[str, Any], task: str | None, key: str | None) -> CascadeResult:
+        usage_shown = wants_usage(arguments)
+        run = self._drive(self._engine.steps(arguments, api=api, task=task, key=key), usage_shown)
+        if run.audited:
+            self._audits.start(lambda: self._audit(run))
+        if isinstance(run.stream, WatchedStream):
+            run.stream.watch.when_ended(
+                lambda collected, error: self._end_stream(run, collected, error),
+                lambda collected: self._engine.abandon_stream(run, collected),
+            )
+            return make_result(run, run.stream)
+        completion = run.completion
+        if not run.wants_stream:
+            return make_result(run, completion)
+        return make_result(run, ReplayedStream(api.events(completion, usage_shown), http_response(completion)))
+
+    def _keeper(self, response_id: str) -> OpenAI:
+        """The user's client of the tier that gave a response."""
+        known = self._engine.conversations.find(response_id)
+        return self._given if known is None else self._given_for.get(known.tier, self._given)
+
     def _drive(self, steps: Steps[Result], usage_shown: bool = False) -> Result:
         """Do what the engine asks for, until it is done."""
         try:
@@ -163,31 +222,32 @@ class Cascade:
             return None
         return _wait_for(wanted)
 
-    def _complete(self, call: Call) -> ChatCompletion:
+    def _complete(self, call: Call) -> Any:
         client = self._clients.get(call.tier.name, self._client)
         with (
             calling(call),
-            client.chat.completions.with_streaming_response.create(**call_arguments(call, client)) as response,
+            call.api.resource(client).with_streaming_response.create(**call_arguments(call, client)) as response,
         ):
-            return parse_completion(response.read(), response, call, self._settings.limits)
+            return call.api.parse(response.read(), response, call, self._settings.limits)
 
     def _open(self, call: Call, usage_shown: bool) -> WatchedStream:
         with calling(call):
             stream = self._begin_stream(call)
             try:
-                return WatchedStream(stream, usage_shown, call.gap)
+                return WatchedStream(stream, call.api.collector(usage_shown), call.gap)
             except StopIteration:
                 raise empty_stream(call.tier) from None
             except BaseException:
                 stream.close()
                 raise
 
-    def _begin_stream(self, call: Call) -> Stream[ChatCompletionChunk]:
+    def _begin_stream(self, call: Call) -> Stream[Any]:
         client = self._clients.get(call.tier.name, self._client)
-        stream = client.chat.completions.create(**call_arguments(call, client))
-        return cast("Stream[ChatCompletionChunk]", stream)
+        stream = call.api.resource(client).create(**call_arguments(call, client))
+        return cast("Stream[Any]", stream)
 
-    def _end_stream(self, run: CascadeRun, collected: Collected, error: BaseException | None) -> None:
+    def _end_stream(self, run: CascadeRun, collected: EventCollector, error: BaseException | None) -> None:
+        self._engine.remember_stream(run, collected)
         self._drive(self._engine.end_stream(run, collected, error))
 
     def _audit(self, run: CascadeRun) -> None:

@@ -35,7 +35,7 @@ _POOL = ("_connections", "_requests", "_optional_thread_lock", "_network_backend
 
 def guarded(http_client: Any, limits: AnswerLimits) -> Any:
     """An ``httpx.Client`` or ``AsyncClient`` as above; headers, cookies, hooks and authentication are shared."""
-    library = _library(http_client)
+    library = library_of(http_client)
     wrap = GuardedTransport if isinstance(http_client, library.Client) else AsyncGuardedTransport
     made = copy.copy(http_client)
     made._transport = wrap(http_client._transport, http_client, limits)
@@ -58,7 +58,7 @@ class _Guard:
         given : the transport of ``owner``, the user's HTTP client.
         """
         self._given, self._owner, self._limits = given, owner, limits
-        self._library = _library(owner)
+        self._library = library_of(owner)
         self._inner, self._owned = given, False
         self._used = self._foreign = False
         renew_in_child(self._renew)
@@ -244,7 +244,7 @@ def _stays(url: Any, location: str) -> bool:
     return bool((target.scheme, target.host, target.port) == (url.scheme, url.host, url.port))
 
 
-def _library(http_client: Any) -> ModuleType:
+def library_of(http_client: Any) -> ModuleType:
     """The library that an HTTP client is of.
 
     Raises

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import openai
-from openai import AsyncOpenAI, OpenAI
+import pydantic
+from openai import AsyncOpenAI, BaseModel, OpenAI
 from openai.types.chat import ChatCompletion
 
 from classifier.cascade.bodies import count_values
@@ -19,6 +20,8 @@ from classifier.cascade.failures import UnreadableAnswerError, for_caller
 from classifier.cascade.limits import AnswerLimits
 from classifier.catalog import Tier
 from classifier.errors import MalformedAnswerError, RouterError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _RESPONSE = "_tierwise_response"
 _USUAL_LIMITS = AnswerLimits()
@@ -33,16 +36,27 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
-    """Arguments of ``chat.completions.create``."""
+    """Arguments of the resource's ``create``."""
     arguments = {**call.arguments, "model": call.tier.model}
     if call.timeout is not None:
         arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
-        if call.count or options:
-            arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if call.count else {})}
+        count = call.count and call.api.counts_wanted
+        if count or options:
+            arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
     return arguments
+
+
+def readable_once(arguments: dict[str, Any], *names: str) -> None:
+    """Replace what can be read only once, such as a generator of messages, by a list."""
+    for name in names:
+        value = arguments.get(name)
+        if value is None or isinstance(value, (list, tuple, str, dict)):
+            continue
+        if isinstance(value, Iterable) and not isinstance(value, Sequence | Mapping | pydantic.BaseModel):
+            arguments[name] = list(value)
 
 
 def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:
@@ -65,9 +79,15 @@ def _least(*limits: float | None) -> float | None:
 
 
 def wants_usage(arguments: Mapping[str, Any]) -> bool:
-    """Whether a stream's last chunk, with the token counts, was asked for."""
-    options = arguments.get("stream_options")
-    return isinstance(options, Mapping) and bool(options.get("include_usage"))
+    """Whether a stream's last chunk, with the token counts, was asked for: by the protocol, or as some upstreams do."""
+    body = arguments.get("extra_body")
+    extra = body if isinstance(body, Mapping) else {}
+    asked = [(arguments, "stream_options", "include_usage"), (extra, "stream_options", "include_usage")]
+    return any(_is_set(where.get(name), part) for where, name, part in [*asked, (extra, "usage", "include")])
+
+
+def _is_set(options: Any, name: str) -> bool:
+    return isinstance(options, Mapping) and bool(options.get(name))
 
 
 def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimits = _USUAL_LIMITS) -> ChatCompletion:
@@ -83,22 +103,46 @@ def parse_completion(body: bytes, response: Any, call: Call, limits: AnswerLimit
     ------
     MalformedAnswerError : the body is no JSON object, or is nested too deep.
     """
-    check_nesting(body, limits, limits.values if call.arguments.get("logprobs") else limits.values // _WITHOUT_LOGPROBS)
+    data = parse_object(body, call, limits, logprobs=bool(call.arguments.get("logprobs")))
+    choices = data.get("choices")
+    readable = list(filter(_is_readable, choices[:_MOST_CHOICES])) if isinstance(choices, list) else []
+    return construct(ChatCompletion, {**data, "choices": readable}, response, call)
+
+
+def parse_object(body: bytes, call: Call, limits: AnswerLimits, *, logprobs: bool) -> dict[str, Any]:
+    """A JSON object, without names that are the client's own.
+
+    Parameters
+    ----------
+    logprobs : log-probabilities were asked for, which take many values.
+
+    Raises
+    ------
+    MalformedAnswerError : the body is none, or is nested too deep.
+    """
+    check_nesting(body, limits, limits.values if logprobs else limits.values // _WITHOUT_LOGPROBS)
     data = _parsed(body)
     if not isinstance(data, dict):
         raise MalformedAnswerError(f"{call.tier.name}: the upstream's answer is no JSON object; check its address")
-    choices = data.get("choices")
-    readable = list(filter(_is_readable, choices[:_MOST_CHOICES])) if isinstance(choices, list) else []
-    data = {name: value for name, value in data.items() if not name.startswith("_")}  # such are the client's own
+    return {name: value for name, value in data.items() if not name.startswith("_")}
+
+
+def construct(kind: type[Model], data: Mapping[str, Any], response: Any, call: Call) -> Model:
+    """One of the client's objects, which knows the response that it was read from.
+
+    Raises
+    ------
+    MalformedAnswerError : the client cannot make one.
+    """
     try:
-        completion = ChatCompletion.construct(**{**data, "choices": readable})
-        completion._request_id = response.request_id
-        object.__setattr__(completion, _RESPONSE, response.http_response)
+        made = kind.construct(**data)
+        made._request_id = response.request_id
+        object.__setattr__(made, _RESPONSE, response.http_response)
     except Exception as error:
         raise MalformedAnswerError(
             f"{call.tier.name}: the upstream's answer is no completion; check its address"
         ) from error
-    return completion
+    return made
 
 
 def _is_readable(choice: Any) -> bool:
@@ -153,7 +197,7 @@ def check_nesting(body: bytes, limits: AnswerLimits, most_values: int) -> None:
         )
 
 
-def http_response(completion: ChatCompletion) -> Any:
+def http_response(completion: Any) -> Any:
     """The response that a completion was read from; None for one of other origin."""
     return getattr(completion, _RESPONSE, None)
 

@@ -56,7 +56,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, linear: Trained) -> Path:
 @pytest.fixture
 def folder(shop: Path, commands: Path, upstream: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A page's own copy of that directory, with everything in the environment that the page needs."""
-    upstream.answer_with(lambda body: Reply("The meeting is on Thursday."))
+    said = "The meeting is on Thursday."
+    upstream.answer_with(lambda body: Reply('{"day": "Thursday"}' if "response_format" in body else said))
     monkeypatch.setenv("OPENAI_BASE_URL", upstream.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     monkeypatch.setenv("PATH", os.pathsep.join([str(commands), os.environ["PATH"]]))

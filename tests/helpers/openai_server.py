@@ -1,4 +1,4 @@
-"""A local server that speaks the chat-completions protocol of OpenAI, for tests and benchmarks.
+"""A local server that speaks the chat-completions and Responses protocols of OpenAI, for tests and benchmarks.
 
 It answers as scripted: well, slowly, wrongly, not at all. It records every request, and whether the client went away
 before it was answered.
@@ -23,7 +23,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -53,7 +53,10 @@ class Reply:
     ----------
     text, refusal : the message's content and refusal.
     tool_calls : name and arguments of each.
-    finish_reason : by default "tool_calls" where there are any, else "stop".
+    finish_reason : by default "tool_calls" where there are any, else "stop"; "length" makes a response incomplete.
+    thoughts : a summary of the model's reasoning, in a response.
+    extra : fields beside those of the protocol, in a completion, each chunk or the response.
+    failed : code of the error that a response says it failed with, though its HTTP status is 200.
     logprobs : those of the text's tokens (words), the last one repeated; sent where the request asks for them.
     tokens_in, tokens_out : usage; by default counted in words.
     status : HTTP status; from 400 the body is an error in OpenAI's form.
@@ -68,6 +71,9 @@ class Reply:
     refusal: str | None = None
     tool_calls: Sequence[tuple[str, str]] = ()
     finish_reason: str | None = None
+    thoughts: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    failed: str | None = None
     logprobs: Sequence[float] = (-0.1,)
     tokens_in: int | None = None
     tokens_out: int | None = None
@@ -204,7 +210,10 @@ class OpenAIServer:
             return Reply(status=500, error_message=f"the script raised {type(error).__name__}: {error}")
 
     async def _reply(self, call: Call, writer: asyncio.StreamWriter) -> None:
-        if (call.method, call.path) != ("POST", "/v1/chat/completions"):
+        if call.method == "GET" and call.path.startswith("/v1/responses/"):
+            reply = self._scripted({"model": "", "input": ""})
+            call.body = {"input": "", "stream": "stream=true" in call.path}
+        elif call.method != "POST" or call.path not in ("/v1/chat/completions", "/v1/responses"):
             reply = Reply(status=404, error_code="unknown_url", error_message="no such path")
         else:
             reply = self._scripted(call.body)
@@ -270,7 +279,8 @@ async def _whole(body: Body, reply: Reply) -> AsyncIterator[bytes]:
     elif reply.fault is Fault.ERROR_MIDWAY:
         status, content = 500, json.dumps(_error(reply))
     else:
-        content = json.dumps(_error(reply) if status >= 400 else _completion(body, reply))
+        make = _response if "messages" not in body else _completion
+        content = json.dumps(_error(reply) if status >= 400 else make(body, reply))
     data = content.encode()
     if reply.fault is Fault.NOT_JSON:
         data = data[:-1] + b"]"
@@ -285,7 +295,7 @@ async def _whole(body: Body, reply: Reply) -> AsyncIterator[bytes]:
 async def _stream(body: Body, reply: Reply) -> AsyncIterator[bytes]:
     """A reply as server-sent events."""
     yield b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    events = [json.dumps(chunk) for chunk in _chunks(body, reply)]
+    events = [json.dumps(each) for each in (_chunks if "messages" in body else _events)(body, reply)]
     middle = len(events) // 2
     if reply.fault in (Fault.RESET_MIDWAY, Fault.TRUNCATED, Fault.ERROR_MIDWAY):
         del events[middle:]
@@ -298,7 +308,7 @@ async def _stream(body: Body, reply: Reply) -> AsyncIterator[bytes]:
             await asyncio.sleep(reply.chunk_delay)
         yield _chunked(f"data: {event}\n\n".encode())
     if reply.fault not in (Fault.RESET_MIDWAY, Fault.TRUNCATED):
-        yield _chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        yield (_chunked(b"data: [DONE]\n\n") if "messages" in body else b"") + b"0\r\n\r\n"
 
 
 def _chunked(data: bytes) -> bytes:
@@ -317,13 +327,18 @@ def _completion(body: Body, reply: Reply) -> Body:
         **_frame("chat.completion", body),
         "choices": [] if reply.fault is Fault.NO_CHOICES else [{"index": n, **choice} for n in range(_choices(body))],
         "usage": _usage(body, reply),
+        **reply.extra,
     }
 
 
 def _chunks(body: Body, reply: Reply) -> list[Body]:
     """A stream's objects: the role, the text word by word, the tool calls, the end, and usage where asked for."""
     options = body.get("stream_options") or {}
-    frame = {**_frame("chat.completion.chunk", body), **({"usage": None} if options.get("include_usage") else {})}
+    frame = {
+        **_frame("chat.completion.chunk", body),
+        **reply.extra,
+        **({"usage": None} if options.get("include_usage") else {}),
+    }
     words = _words(reply.text)
     deltas: list[Body] = [{"role": "assistant", "content": ""}, *({"content": word} for word in words)]
     if reply.refusal is not None:
@@ -394,6 +409,102 @@ def _usage(body: Body, reply: Reply) -> Body:
     tokens_in = asked if reply.tokens_in is None else reply.tokens_in
     tokens_out = len(_words(reply.text)) * _choices(body) if reply.tokens_out is None else reply.tokens_out
     return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+
+
+def _response(body: Body, reply: Reply) -> Body:
+    """A response: reasoning, the message, the calls; queued where it is to be made in the background."""
+    status = "failed" if reply.failed else "incomplete" if reply.finish_reason == "length" else "completed"
+    usage = _usage({**body, "messages": _asked(body)}, reply)
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    made: Body = {
+        "id": f"resp_{body.get('model', '')}",
+        "object": "response",
+        "created_at": 1_700_000_000.0,
+        "model": body.get("model", ""),
+        "status": status,
+        "error": {"code": reply.failed, "message": "the model failed"} if reply.failed else None,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+        "output": [] if reply.failed or reply.fault is Fault.NO_CHOICES else _output(body, reply),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": body.get("tools") or [],
+        "usage": {
+            "input_tokens": usage["prompt_tokens"],
+            "output_tokens": usage["completion_tokens"],
+            "total_tokens": usage["total_tokens"],
+            **details,
+        },
+        **reply.extra,
+    }
+    return {**made, "status": "queued", "output": [], "usage": None} if body.get("background") else made
+
+
+def _asked(body: Body) -> list[Body]:
+    asked = body.get("input") or ""
+    return [{"content": asked}] if isinstance(asked, str) else asked
+
+
+def _output(body: Body, reply: Reply) -> list[Body]:
+    items: list[Body] = []
+    if reply.thoughts is not None:
+        items.append({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": reply.thoughts}]})
+    parts: list[Body] = []
+    if reply.text is not None:
+        wanted = "message.output_text.logprobs" in (body.get("include") or [])
+        known = _logprobs({"logprobs": wanted}, reply) or {"content": []}
+        parts.append({"type": "output_text", "text": reply.text, "annotations": [], "logprobs": known["content"]})
+    if reply.refusal is not None:
+        parts.append({"type": "refusal", "refusal": reply.refusal})
+    if parts:
+        items.append({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": parts})
+    for place, (name, arguments) in enumerate(reply.tool_calls):
+        call = {"id": f"fc_{place}", "call_id": f"call_{place}", "name": name, "arguments": arguments}
+        items.append({"type": "function_call", "status": "completed", **call})
+    return items
+
+
+def _events(body: Body, reply: Reply) -> list[Body]:
+    """A stream's events: the text word by word, calls in two halves, and the whole response last."""
+    whole = _response(body, reply)
+    started = {**whole, "status": "in_progress", "output": [], "usage": None}
+    found: list[Body] = [{"type": f"response.{kind}", "response": started} for kind in ("created", "in_progress")]
+    for place, item in enumerate(whole["output"]):
+        at = {"item_id": item["id"], "output_index": place}
+        hollow = {"message": {"content": []}, "function_call": {"arguments": ""}, "reasoning": {"summary": []}}
+        started = {**item, **hollow[item["type"]]}
+        found.append({"type": "response.output_item.added", "output_index": place, "item": started})
+        found += _item_events(item, at)
+        found.append({"type": "response.output_item.done", "output_index": place, "item": item})
+    found.append({"type": f"response.{whole['status']}", "response": whole})
+    return [{**event, "sequence_number": number} for number, event in enumerate(found)]
+
+
+def _item_events(item: Body, at: Body) -> list[Body]:
+    found: list[Body] = []
+    for index, part in enumerate(item.get("content") or item.get("summary") or []):
+        where = {**at, "content_index": index}
+        kind, name = {
+            "output_text": ("text", "output_text"),
+            "refusal": ("refusal", "refusal"),
+            "summary_text": ("text", "reasoning_summary_text"),
+        }[part["type"]]
+        if name == "reasoning_summary_text":
+            where = {**at, "summary_index": index}
+            begun = "response.reasoning_summary_part.added"
+        else:
+            begun = "response.content_part.added"
+        found.append({"type": begun, **where, "part": {**part, kind: ""}})
+        found += [
+            {"type": f"response.{name}.delta", **where, "delta": word, "logprobs": []} for word in _words(part[kind])
+        ]
+        found.append({"type": f"response.{name}.done", **where, kind: part[kind], "logprobs": []})
+        found.append({"type": begun.replace("added", "done"), **where, "part": part})
+    if item["type"] == "function_call":
+        said, half = item["arguments"], len(item["arguments"]) // 2
+        name = "response.function_call_arguments"
+        found += [{"type": f"{name}.delta", **at, "delta": each} for each in (said[:half], said[half:])]
+        found.append({"type": f"{name}.done", **at, "arguments": said})
+    return found
 
 
 def _error(reply: Reply) -> Body:

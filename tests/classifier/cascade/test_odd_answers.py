@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
 from classifier.cascade.calls import Call
+from classifier.cascade.chat import CHAT
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.streams import Collected, chunks, says_something
 from classifier.cascade.usage import token_counts
@@ -20,7 +21,7 @@ from classifier.gates import read_answer
 from classifier.request import make_request
 from tests.helpers.faulty_upstream import GOOD, ODD_USAGE
 
-CALL = Call(Tier("small", "m", 1.0, 2.0), {"messages": []})
+CALL = Call(Tier("small", "m", 1.0, 2.0), {"messages": []}, api=CHAT)
 REQUEST = make_request(prompt="hi")
 RESPONSE = SimpleNamespace(request_id=None, http_response=None)
 FULL = {
@@ -152,7 +153,7 @@ def test_more_values_are_taken_where_log_probabilities_were_asked_for():
     token = FULL["choices"][0]["logprobs"]["content"][0]
     body = json.dumps({"choices": [{**FULL["choices"][0], "logprobs": {"content": [token] * 200}}]}).encode()
     limits = AnswerLimits(values=4000)
-    asked = Call(CALL.tier, {"messages": [], "logprobs": True})
+    asked = Call(CALL.tier, {"messages": [], "logprobs": True}, api=CHAT)
     assert len(parse_completion(body, RESPONSE, asked, limits).choices[0].logprobs.content) == 200
     with pytest.raises(MalformedAnswerError, match="more than 800 values"):
         parse_completion(body, RESPONSE, CALL, limits)
