@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from classifier.explain import Explanation, explain
 from classifier.features import Features
@@ -49,6 +50,22 @@ class Decision:
     def model(self) -> str:
         """The model name to pass on."""
         return self.loaded.tiers[self.position].model
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the tier wants passed beside the model, such as ``reasoning_effort``; {} where it wants nothing.
+
+        `arguments_for` also renames and drops what the caller passes, as the tier needs it.
+        """
+        return self.loaded.tiers[self.position].arguments.apply({})
+
+    def arguments_for(self, **given: Any) -> dict[str, Any]:
+        """All arguments of a call: the model, and the caller's own as the tier takes them.
+
+        ``client.chat.completions.create(messages=messages, **decision.arguments_for(max_tokens=300))``
+        """
+        tier = self.loaded.tiers[self.position]
+        return {**tier.arguments.apply(given), "model": tier.model}
 
     @property
     def tokens(self) -> float:

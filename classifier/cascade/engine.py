@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import openai
 from openai.types.chat import ChatCompletion
 
+from classifier.arguments import LIMITS, answer_limit
 from classifier.cascade.budget import REFUSE
 from classifier.cascade.calls import ANSWER, AUDIT, EXPLORE, Attempt, Call, NotSentError, Pause, Steps
 from classifier.cascade.candidate import Candidate
@@ -158,7 +159,7 @@ class Engine:
         decision = self.router.decide(
             make_request(
                 messages=messages,
-                max_tokens=given.get("max_completion_tokens") or given.get("max_tokens"),
+                max_tokens=answer_limit(*map(given.get, LIMITS)),
                 task=task,
                 tools=given.get("tools") or given.get("functions"),
                 response_format=given.get("response_format"),

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from inspect import signature
 from typing import Any, cast
 
 import openai
@@ -34,15 +36,34 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI, *, count: bool = True) -> dict[str, Any]:
     """Arguments of ``chat.completions.create``; ``count``: whether a stream's token counts are asked for."""
-    arguments = {**call.arguments, "model": call.tier.model}
+    arguments = {**_tier_arguments(call, client), "model": call.tier.model}
     if call.timeout is not None:
         arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
+    count = count and "stream_options" not in call.tier.arguments.dropped
     if call.stream:
         arguments["stream"] = True
         if count or options:
             arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
     return arguments
+
+
+def _tier_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
+    """The call's arguments as the tier takes them; what the client has no parameter for goes into the body as it is."""
+    wanted = call.tier.arguments
+    if not wanted:
+        return dict(call.arguments)
+    arguments, known = wanted.apply(call.arguments), _parameters(cast(Any, type(client.chat.completions)))
+    others = {name: arguments.pop(name) for name in wanted.added() - known if name in arguments}
+    if others:
+        arguments["extra_body"] = {**(arguments.get("extra_body") or {}), **others}
+    return arguments
+
+
+@cache
+def _parameters(completions: Any) -> frozenset[str]:
+    """What a client's ``chat.completions.create`` takes."""
+    return frozenset(signature(completions.create).parameters)
 
 
 def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:

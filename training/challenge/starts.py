@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classifier.cascade.route import find_route
 from classifier.cascade.settings import usual_odds
-from classifier.catalog import Menu
+from classifier.catalog import Menu, Tier
 from classifier.decision import Decision
 from classifier.errors import NoFeasibleTierError
 from classifier.features import Features
@@ -60,10 +60,10 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
 
     Parameters
     ----------
-    menu : today's, whose tiers are the columns of ``observed``; tiers are matched by model.
+    menu : today's, whose tiers are the columns of ``observed``; tiers are matched by model and arguments.
     kinds : by the digests of artifacts, the kind of features that they were logged with (`feature_kind`).
     """
-    places = np.array([_place(menu, tier.model) for tier in router.tiers])
+    places = np.array([_place(menu, tier) for tier in router.tiers])
     rows, tiers, odds = len(observed), len(menu.tiers), usual_odds(router)
     found = np.full(rows, -1)
     quality, cost = np.full((rows, tiers), np.nan), np.full((rows, tiers), np.nan)
@@ -113,9 +113,9 @@ def tell_problems(observed: int, problems: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _place(menu: Menu, model: str) -> int:
-    tier = menu.find(model)
-    return -1 if tier is None else menu.tiers.index(tier)
+def _place(menu: Menu, tier: Tier) -> int:
+    same = menu.counterpart(tier)
+    return -1 if same is None else menu.tiers.index(same)
 
 
 def _own(router: Router, observed: Observed) -> NDArray[np.bool_]:
