@@ -15,6 +15,7 @@ from openai.types.chat import ChatCompletion
 
 from classifier.catalog import Tier
 from classifier.gates import Answer, Verdict
+from classifier.prices import UNKNOWN_USAGE, Usage
 
 ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
 
@@ -83,7 +84,10 @@ class Attempt:
     completion : what came back; None: it failed, or was streamed.
     answer : what is to be judged of it; None: it failed, or is still being streamed.
     tokens_in, tokens_out : as the upstream counts them; None: it does not say.
-    cost : USD at the menu's prices; None: prices or tokens are unknown.
+    usage : the same apart: cached, spoken, reasoning tokens and so on.
+    cost : USD, as the upstream names it, else at the menu's prices; None: prices or tokens are unknown.
+    cost_source : "upstream" or "usage", by which the cost is known; "estimate": it is not.
+    estimated_cost : USD that it is taken to have cost, where the cost is unknown; None: it is known, or nothing is due.
     latency : seconds.
     error : what went wrong, in short ("timeout", "http 429"); None: nothing.
     reserved : USD set aside for it in the budget, while it is under way.
@@ -99,15 +103,11 @@ class Attempt:
     finish_reason: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    usage: Usage = field(default=UNKNOWN_USAGE, repr=False)
     cost: float | None = None
+    cost_source: str | None = None
+    estimated_cost: float | None = None
     latency: float = 0.0
     error: str | None = None
     reserved: float = field(default=0.0, repr=False)
     exception: Exception | None = field(default=None, repr=False)
-
-
-def price(tier: Tier, tokens_in: int | None, tokens_out: int | None) -> float | None:
-    """USD of a call at the tier's prices; None where a price or a count is unknown."""
-    if tier.input_price is None or tier.output_price is None or tokens_in is None or tokens_out is None:
-        return None
-    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6

@@ -27,7 +27,8 @@ from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import TierOrder, fallbacks, find_route, start_tier
 from classifier.cascade.run import CascadeRun, Policy
 from classifier.cascade.streams import Collected
-from classifier.cascade.usage import token_counts
+from classifier.cascade.usage import read_bill
+from classifier.cascade.wire import http_response
 from classifier.errors import BudgetExceededError, ConfigError
 from classifier.gates import Answer, Ask, Verdict, final_answer, read_answer
 from classifier.gates.agreement import claim
@@ -323,7 +324,8 @@ class Engine:
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
         answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.arguments)
-        self._ledger.note_answer(run, attempt, answer)
+        attempt.answer, attempt.finish_reason = answer, answer.finish_reason
+        self._ledger.note_bill(run, attempt, collected.bill)
         self._ledger.settle(run, attempt)
         return attempt, answer
 
@@ -382,14 +384,13 @@ class Engine:
         self, run: CascadeRun, attempt: Attempt, completion: ChatCompletion, arguments: Mapping[str, Any]
     ) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
-        tokens_in, tokens_out = token_counts(completion.usage)
-        self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
+        bill = read_bill(completion, getattr(http_response(completion), "headers", None))
+        self._ledger.note_bill(run, attempt, bill)
         answer = read_answer(
             completion, tier=attempt.tier, model=attempt.model, request=run.decision.request, arguments=arguments
         )
-        answer = replace(answer, tokens_in=tokens_in, tokens_out=tokens_out)
-        attempt.completion = completion
-        self._ledger.note_answer(run, attempt, answer)
+        answer = replace(answer, tokens_in=bill.usage.tokens_in, tokens_out=bill.usage.tokens_out)
+        attempt.completion, attempt.answer, attempt.finish_reason = completion, answer, answer.finish_reason
         return answer
 
     def _judge(self, run: CascadeRun, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:

@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 from pydantic import BaseModel
 
-from classifier.cascade.usage import token_counts
+from classifier.cascade.usage import UNKNOWN_BILL, Bill, read_bill
 from classifier.cascade.wire import http_response, waiting
 from classifier.gates import Answer, ToolCall
 from classifier.gates.answer import text_of
@@ -36,6 +36,7 @@ class Collected:
     Attributes
     ----------
     tools : index of a tool call -> its name and arguments so far, in pieces.
+    bill : what the upstream says that the call took and cost, as far as it has said so.
     usage_shown : the caller asked for the last chunk with the token counts.
     """
 
@@ -45,14 +46,14 @@ class Collected:
     tools: dict[int, tuple[list[str], list[str]]] = field(default_factory=dict)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
+    bill: Bill = UNKNOWN_BILL
 
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take a chunk in; whether the caller is to see it. What is of an unknown form says nothing."""
         usage = _get(chunk, "usage")
-        if usage is not None:
-            self.tokens_in, self.tokens_out = token_counts(usage)
+        bill = read_bill(chunk)
+        if bill.is_known:
+            self.bill = bill
         choices = _get(chunk, "choices")
         for choice in _items(choices):
             index = _get(choice, "index")
@@ -85,8 +86,8 @@ class Collected:
             tool_calls=tuple(ToolCall("".join(name), "".join(said)) for _, (name, said) in sorted(self.tools.items())),
             refusal="".join(self.refusal) or None,
             token_logprobs=tuple(self.logprobs) or None,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
+            tokens_in=self.bill.usage.tokens_in,
+            tokens_out=self.bill.usage.tokens_out,
             request=request,
             arguments=arguments,
         )
