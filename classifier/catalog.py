@@ -327,6 +327,21 @@ def with_tiers(menu: Menu, tiers: Sequence[Tier]) -> Menu:
     )
 
 
+def priced(tier: Tier, prices: Prices) -> Tier:
+    """The tier at other prices."""
+    return replace(
+        tier,
+        input_price=prices.input_price,
+        output_price=prices.output_price,
+        cached_input_price=prices.cached_input_price,
+        cache_write_price=prices.cache_write_price,
+        audio_input_price=prices.audio_input_price,
+        audio_output_price=prices.audio_output_price,
+        price_steps=prices.steps,
+        service_prices=prices.services,
+    )
+
+
 def in_price_order(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
     """Tiers by input plus output price, equals as they were; as they were altogether where a price is unknown."""
     given = tuple(tiers)

@@ -8,10 +8,11 @@ from dataclasses import replace
 from classifier.cascade.budget import Budget
 from classifier.cascade.calls import Attempt
 from classifier.cascade.run import CascadeRun
-from classifier.cascade.usage import COUNTED, ESTIMATED, UPSTREAM, Bill
+from classifier.cascade.usage import Bill
 from classifier.catalog import Tier
 from classifier.decision import Decision
 from classifier.gates import Answer
+from classifier.outcomes.records import COUNTED, ESTIMATED, UPSTREAM
 from classifier.prices import Usage
 
 _USUAL_TOKENS = 500  # of an answer, where nothing is known of it

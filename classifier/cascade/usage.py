@@ -19,8 +19,6 @@ from typing import Any
 
 from classifier.prices import UNKNOWN_USAGE, Usage
 
-UPSTREAM, COUNTED, ESTIMATED = "upstream", "usage", "estimate"  # where a call's cost comes from
-
 _MOST_TOKENS = 10**9  # of a call; more is a mistake
 _MOST_COST = 1e6  # USD of a call
 _WHOLE = re.compile(r"[0-9]{1,10}(?:\.0{1,10})?", re.ASCII)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ANSWERING = ("answer", "explore", "audit")  # purposes of attempts that answer the request itself
 USER, AUDIT = "user", "audit"
+UPSTREAM, COUNTED, ESTIMATED = "upstream", "usage", "estimate"  # where a cost comes from
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from classifier.catalog import Menu, Tier, normalise_label
 from classifier.errors import InputError
 from classifier.features import Features
-from classifier.outcomes.records import ANSWERING, AUDIT, AttemptRecord, DecisionRecord, Outcome
+from classifier.outcomes.records import ANSWERING, AUDIT, ESTIMATED, AttemptRecord, DecisionRecord, Outcome
 from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from training.log.chances import start_chances, tried_chances
@@ -327,7 +327,8 @@ class _Reader:
         if place < 0:
             self._models[attempt.model] += 1
             return
-        row.add("cost", place, attempt.cost)
+        if attempt.cost_source != ESTIMATED:  # which would teach what was expected before
+            row.add("cost", place, attempt.cost)
         if attempt.purpose == AUDIT:
             self._audits[place] += 1
             row.audits.add(place)

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.catalog import Menu, Tier, normalise_label, told_apart, with_tiers
+from classifier.catalog import Menu, Tier, normalise_label, priced, told_apart, with_tiers
 from classifier.errors import InputError
+from classifier.prices import Prices
 from training.tables.nearest import did_you_mean
 
 
@@ -74,7 +75,7 @@ def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float]
         )
     found = meant[0] if meant else Tier(name=name, model=mapped or name, input_price=None, output_price=None)
     if price is not None:
-        found = replace(found, input_price=price[0], output_price=price[1])
+        found = priced(found, Prices(*price))
     return found
 
 
