@@ -27,7 +27,7 @@ from classifier.config_checks import (
     typed,
 )
 from classifier.errors import ArtifactError, ConfigError
-from classifier.prices import MAX_STEPS, Prices, PriceStep, check_services, check_steps
+from classifier.prices import OTHER_PRICES, Prices, PriceStep, check_services, check_steps, steps_from_table
 from classifier.untrusted import read_toml
 
 STRATEGIES = ("learned", "length", "task")
@@ -42,7 +42,6 @@ MAX_TOKENS = 10**12
 _PACKAGED = Path(__file__).with_name("router.toml")
 _MAX_ALIASES = 64  # of a tier
 _ALIKE = dict.fromkeys(map(ord, "_-\u2010\u2011\u2012\u2013\u2014"), " ")
-_OTHER_PRICES = ("cached_input_price", "cache_write_price", "audio_input_price", "audio_output_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class Tier:
         return level if isinstance(level, str) else None
 
     def _check_prices(self, where: str) -> None:
-        for key in ("input_price", "output_price", *_OTHER_PRICES):
+        for key in ("input_price", "output_price", *OTHER_PRICES):
             expect_price(where, key, getattr(self, key))
         if (self.input_price is None) != (self.output_price is None):
             missing = "input_price" if self.input_price is None else "output_price"
@@ -257,7 +256,6 @@ class Menu:
 
 _MENU_KEYS = frozenset({"strategy", "task_default", "tiers", "length", "tasks", "task_aliases"})
 _TIER_KEYS = frozenset(field.name for field in fields(Tier))
-_STEP_KEYS = frozenset(field.name for field in fields(PriceStep))
 _LENGTH_KEYS = frozenset(field.name for field in fields(LengthRule))
 
 
@@ -273,27 +271,37 @@ def normalise_label(label: str | None) -> str | None:
     return " ".join(folded.translate(_ALIKE).split()) or None
 
 
-def load_menu(path: str | Path | None = None) -> Menu:
+def load_menu(path: str | Path | None = None, *, list_prices: bool = True) -> Menu:
     """Read a menu from a ``router.toml``; parts it leaves out are the packaged default's. Tiers come in price order.
 
     Parameters
     ----------
     path : the file; None: the one that ``$TIERWISE_CONFIG`` names, else ``router.toml`` in the working directory, else
         the packaged default.
+    list_prices : look up the prices that the file leaves out (`classifier.list_prices`); where nobody lists them, they
+        stay unknown.
 
     Raises
     ------
     ConfigError : the file is missing, not TOML, or says something a menu cannot be; the message names file and key.
     """
-    named = os.environ.get(CONFIG_VARIABLE) if path is None else None
-    file = Path(named or "router.toml") if path is None else Path(path)
-    if path is None and not named and not os.path.isfile(file):
+    file = menu_file(path)
+    if file is None:
         return default_menu()
-    source = f"{file} (named by ${CONFIG_VARIABLE})" if named else str(file)
+    named = path is None and bool(os.environ.get(CONFIG_VARIABLE))
     try:
-        return _menu_from_table(_completed(_read_toml(file), default_menu()))
+        return _menu_from_table(_completed(_read_toml(file), default_menu(), file.parent if list_prices else None))
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from error
+        raise ConfigError(f"{file}{f' (named by ${CONFIG_VARIABLE})' if named else ''}: {error}") from error
+
+
+def menu_file(path: str | Path | None = None) -> Path | None:
+    """The file that `load_menu` reads; None: it is the packaged default."""
+    if path is not None:
+        return Path(path)
+    named = os.environ.get(CONFIG_VARIABLE)
+    file = Path(named or "router.toml")
+    return file if named or os.path.isfile(file) else None
 
 
 @cache
@@ -401,10 +409,13 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot be read as TOML: {' '.join(str(reason).split())}") from error
 
 
-def _completed(table: dict[str, Any], base: Menu) -> dict[str, Any]:
-    """The table with the parts it leaves out taken from ``base``, and its tiers in price order."""
+def _completed(table: dict[str, Any], base: Menu, folder: Path | None) -> dict[str, Any]:
+    """The table with the parts it leaves out taken from ``base``, and its tiers in price order.
+
+    ``folder`` : where ``prices.toml`` may say prices that it leaves out; None: they are not looked up.
+    """
     check_keys("menu", table, _MENU_KEYS)
-    tiers = in_price_order(_tiers(table["tiers"])) if "tiers" in table else base.tiers
+    tiers = in_price_order(_with_list_prices(_tiers(table["tiers"]), folder)) if "tiers" in table else base.tiers
     default = menu_to_header(with_tiers(base, tiers))
     length = typed("menu", "length", table.get("length", {}), dict)
     if "tasks" in table:
@@ -434,12 +445,26 @@ def _menu_from_table(table: dict[str, Any]) -> Menu:
     )
 
 
+def _with_list_prices(tiers: Sequence[Tier], folder: Path | None) -> Sequence[Tier]:
+    """The tiers, those without prices at what their models are listed at."""
+    if folder is None or all(tier.prices is not None for tier in tiers):
+        return tiers
+    from classifier.list_prices import find_listed, read_prices  # a seventh of a second, only where it is needed
+
+    updated = read_prices(folder)
+    listed = {tier.name: updated.get(tier.model) or find_listed(tier.model) for tier in tiers if tier.prices is None}
+    return [tier if (found := listed.get(tier.name)) is None else priced(tier, found.prices) for tier in tiers]
+
+
 def _tiers(entries: Any) -> tuple[Tier, ...]:
     """Tiers of a list, or of a table by name."""
     if isinstance(entries, dict):
         entries = [_named(name, entry) for name, entry in islice(entries.items(), MAX_TIERS + 1)]
     expect_at_most("menu", "tiers", len(typed("menu", "tiers", entries, list)), MAX_TIERS)
-    return tuple(_tier(number, entry) for number, entry in enumerate(entries, start=1))
+    return tuple(
+        tier_from_table(f"tier {number}", typed("menu", f"tier {number}", entry, dict))
+        for number, entry in enumerate(entries, start=1)
+    )
 
 
 def _named(name: str, entry: Any) -> dict[str, Any]:
@@ -450,26 +475,21 @@ def _named(name: str, entry: Any) -> dict[str, Any]:
     return {"name": name, **table}
 
 
-def _tier(number: int, entry: Any) -> Tier:
-    table = typed("menu", f"tier {number}", entry, dict)
-    where = f"tier {show(table['name'])}" if "name" in table else f"tier {number}"
+def tier_from_table(where: str, table: dict[str, Any]) -> Tier:
+    """The tier that a table says, which errors call ``where``, or by its name.
+
+    Raises
+    ------
+    ConfigError : a key is unknown or missing, or its value wrong.
+    """
+    where = f"tier {show(table['name'])}" if "name" in table else where
     check_keys(where, table, _TIER_KEYS, required={"name", "model"})
     fields = {"input_price": None, "output_price": None, **_with_tuples(table)}
     if "price_steps" in table:
-        fields["price_steps"] = _price_steps(where, table["price_steps"])
+        fields["price_steps"] = steps_from_table(where, table["price_steps"])
     if "arguments" in table:
         fields["arguments"] = parse_arguments(where, table["arguments"])
     return Tier(**fields)
-
-
-def _price_steps(where: str, entries: Any) -> tuple[PriceStep, ...]:
-    steps = []
-    expect_at_most(where, "price_steps", len(typed(where, "price_steps", entries, list)), MAX_STEPS)
-    for number, entry in enumerate(entries, start=1):
-        place = f"{where}, price step {number}"
-        check_keys(place, typed(where, f"price step {number}", entry, dict), _STEP_KEYS, required={"above"})
-        steps.append(PriceStep(**entry))
-    return tuple(steps)
 
 
 def _length(section: dict[str, Any]) -> LengthRule:

@@ -8,16 +8,18 @@ to one a quarter more than it (for an hour: twice it), spoken tokens as much as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classifier.config_checks import expect, expect_at_most, expect_price
+from classifier.config_checks import check_keys, expect, expect_at_most, expect_price, typed
 
 CACHED_SHARE = 0.1  # of the input price
 WRITE_SHARE, HOUR_SHARE = 1.25, 1.6  # of the input price, and of the price of a shorter write
 MAX_STEPS, MAX_SERVICES = 16, 16
+OTHER_PRICES = ("cached_input_price", "cache_write_price", "audio_input_price", "audio_output_price")
 
 _MOST_TOKENS = 10**12
 _MOST_TIMES = 1_000
@@ -68,6 +70,9 @@ class PriceStep:
     output_price: float | None = None
     cached_input_price: float | None = None
     cache_write_price: float | None = None
+
+
+_STEP_KEYS = frozenset(each.name for each in fields(PriceStep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,48 @@ class Prices:
                     known[name] = None if usual is None else usual * times
                 known |= {name: price for name in known if (price := getattr(step, name)) is not None}
         return Prices(**known)  # type: ignore[arg-type]
+
+
+def prices_from_table(where: str, table: Mapping[str, Any]) -> Prices:
+    """The prices that a table says with the keys of a menu's tier.
+
+    Raises
+    ------
+    ConfigError : a key is unknown or missing, or a value is no price.
+    """
+    names = ("input_price", "output_price", *OTHER_PRICES)
+    check_keys(where, table, {*names, "price_steps", "service_prices"}, required={"input_price", "output_price"})
+    for name in names:
+        expect_price(where, name, table.get(name))
+    steps = steps_from_table(where, table.get("price_steps", []))
+    services = table.get("service_prices", {})
+    check_steps(where, steps)
+    check_services(where, services)
+    return Prices(**{name: table.get(name) for name in names}, steps=steps, services=services)  # type: ignore[arg-type]
+
+
+def prices_to_table(prices: Prices) -> dict[str, Any]:
+    """The inverse of `prices_from_table`."""
+    plain = {name: getattr(prices, name) for name in ("input_price", "output_price", *OTHER_PRICES)}
+    steps = [{name: value for name, value in asdict(step).items() if value is not None} for step in prices.steps]
+    table = {**plain, "price_steps": steps or None, "service_prices": dict(prices.services) or None}
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def steps_from_table(where: str, entries: Any) -> tuple[PriceStep, ...]:
+    """The price steps of a list of tables, whose values `check_steps` checks.
+
+    Raises
+    ------
+    ConfigError : it is no list of tables, or a key is unknown or missing.
+    """
+    steps = []
+    expect_at_most(where, "price_steps", len(typed(where, "price_steps", entries, list)), MAX_STEPS)
+    for number, entry in enumerate(entries, start=1):
+        place = f"{where}, price step {number}"
+        check_keys(place, typed(where, f"price step {number}", entry, dict), _STEP_KEYS, required={"above"})
+        steps.append(PriceStep(**entry))
+    return tuple(steps)
 
 
 def check_steps(where: str, steps: tuple[PriceStep, ...]) -> None:
