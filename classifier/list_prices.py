@@ -1,8 +1,8 @@
 """What vendors ask for their models, from the package ``genai-prices``; loaded when a menu leaves prices out.
 
 A menu's own price goes first. Else ``prices.toml`` beside the menu says it, which ``tierwise prices update`` writes,
-and else the installed package does. A model with a vendor before it (``openai/gpt-5``) has that vendor's price; what stands
-before it may also be a reseller that nobody here knows, whose prices are then unknown.
+and else the installed package does. A model with a vendor before it (``openai/gpt-5``) has that vendor's price; what
+stands before it may also be a reseller that nobody here knows, whose prices are then unknown.
 """
 
 from __future__ import annotations
@@ -73,12 +73,7 @@ def find_listed(model: str, snapshot: DataSnapshot | None = None, when: datetime
     except LookupError:
         return None
     prices = _prices(found.get_prices(when or datetime.now(UTC)), _levels(found, when))
-    return None if prices is None else Listed(prices, provider.id, found.id, _source(snapshot))
-
-
-def installed_version() -> str:
-    """The package's name and version."""
-    return f"genai-prices {version('genai-prices')}"
+    return None if prices is None else Listed(prices, provider.id, found.id, source_of(data))
 
 
 def read_prices(folder: Path) -> dict[str, Listed]:
@@ -110,8 +105,11 @@ def _listed(model: str, entry: Any, source: str) -> Listed:
     return Listed(prices_from_table(f"model {model}", known), vendor, name, source)
 
 
-def _source(snapshot: DataSnapshot | None) -> str:
-    return installed_version() if snapshot is None else f"genai-prices of {snapshot.timestamp:%Y-%m-%d}"
+def source_of(snapshot: DataSnapshot) -> str:
+    """How its prices are called: by the day when they were fetched, or the installed package's version."""
+    if snapshot.from_auto_update:
+        return f"genai-prices of {snapshot.timestamp:%Y-%m-%d}"
+    return f"genai-prices {version('genai-prices')}"
 
 
 def _prices(found: ModelPrice, services: Mapping[str, float]) -> Prices | None:
