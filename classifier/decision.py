@@ -78,6 +78,14 @@ class Decision:
         return self.forecast.prediction
 
     @property
+    def costs(self) -> list[float]:
+        """Expected USD of a call of every learned tier, at today's prices."""
+        factors = self.loaded.rule.cost_factors
+        if factors is None:
+            return self.prediction.cost
+        return [cost * factor for cost, factor in zip(self.prediction.cost, factors, strict=True)]
+
+    @property
     def novelty(self) -> float:
         """How unlike the training requests this one is, 0..1.
 
@@ -108,13 +116,13 @@ class Decision:
     @property
     def expected_cost(self) -> float | None:
         """Expected USD of the call; None for a tier that the model knows nothing of."""
-        return self._of_chosen(self.prediction.cost)
+        return self._of_chosen(self.costs)
 
     @property
     def expected_saving(self) -> float | None:
         """USD that the call is expected to cost less than the reference tier's; negative where it costs more."""
         cost = self.expected_cost
-        return None if cost is None else self.prediction.cost[self.loaded.model.reference] - cost
+        return None if cost is None else self.costs[self.loaded.model.reference] - cost
 
     @property
     def reason(self) -> str:

@@ -122,6 +122,11 @@ class Prices:
         times = self.services.get((service or "").lower(), 1.0)
         return np.asarray((length * into + said * out) * _PER_MILLION * times)
 
+    def rates(self, service: str | None = None) -> tuple[float, float]:
+        """USD of a plain token in and out, of prompts below all steps."""
+        times = self.services.get((service or "").lower(), 1.0) * _PER_MILLION
+        return self.input_price * times, self.output_price * times
+
     @property
     def cached(self) -> float:
         """Of a token read from a cache."""

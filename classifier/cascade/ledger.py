@@ -71,7 +71,7 @@ class Ledger:
 
 def expected_cost(decision: Decision, place: int) -> float:
     """USD of a call that a tier is asked to answer; by its prices where the model knows nothing of it."""
-    costs, tier = decision.prediction.cost, decision.loaded.tiers[place]
+    costs, tier = decision.costs, decision.loaded.tiers[place]
     if place < len(costs):
         return costs[place]
     return _usual(tier, round(decision.tokens), decision.request.max_tokens or _USUAL_TOKENS) or 0.0

@@ -79,7 +79,7 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
         if found[row] < 0:
             problems[row] = f"it would go to {router.tiers[start].model}, which is not of today's menu"
         quality[row, sources] = np.array(decision.prediction.quality)[known]
-        cost[row, sources] = np.array(decision.prediction.cost)[known]
+        cost[row, sources] = np.array(decision.costs)[known]
     for row in np.flatnonzero(_own(router, observed)).tolist():
         found[row], problems[row] = observed.planned[row], ""
     return Starts(found, tuple(problems), quality, cost)
