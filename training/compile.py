@@ -32,9 +32,10 @@ from training.feedback.labels import LabelOptions
 from training.feedback.store import ReadStore
 from training.gate.answers import table_answers
 from training.learners.weights import effective_rows, known_weights
-from training.prepare.spending import SPENDING, priced_tokens, spending_header
+from training.prepare.spending import priced_tokens, spending_header
 from training.training import TrainedGate, Training, shipped_menu
 from training.versions import Version, add_version, note_of
+from training.versions.reprice import SPENDING
 
 _PROOF_ROWS = 100
 _PROOF_TOLERANCE = 1e-4

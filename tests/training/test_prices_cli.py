@@ -16,7 +16,7 @@ from classifier.catalog import load_menu
 from classifier.list_prices import find_listed, read_prices
 from tests.helpers.commands import Finished
 from training.commands.prices import main
-from training.menu_prices import fetch_newest, menu_prices
+from training.prepare.menu_prices import fetch_newest, menu_prices
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "router.toml"
 MENU = """

@@ -1,4 +1,4 @@
-"""The `tierwise prices` command: a thin skin over `training.menu_prices`."""
+"""The `tierwise prices` command: a thin skin over `training.prepare.menu_prices`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def show_prices(menu: MenuFile = None, json_file: JsonFile = None) -> None:
     from training.commands import show_prices as shown
     from training.commands.terminal import Terminal
     from training.commands.values import printed, write_json
-    from training.menu_prices import menu_prices
+    from training.prepare.menu_prices import menu_prices
 
     found = menu_prices(menu)
     if json_file is not None:
@@ -93,7 +93,7 @@ def update_prices(
     from classifier.list_prices import source_of
     from training.commands import show_prices as shown
     from training.commands.terminal import Terminal, say, say_next
-    from training.menu_prices import fetch_newest, installed_prices, menu_prices, write_prices
+    from training.prepare.menu_prices import fetch_newest, installed_prices, menu_prices, write_prices
 
     snapshot = installed_prices() if offline else fetch_newest(url)
     before, after = menu_prices(menu), menu_prices(menu, snapshot)

@@ -11,7 +11,7 @@ from rich.console import Console
 from classifier.escapes import for_terminal
 from classifier.prices import Prices
 from training.commands.table import figures, names, show_table, words
-from training.menu_prices import PricedTier
+from training.prepare.menu_prices import PricedTier
 
 
 def price_json(found: PricedTier) -> dict[str, Any]:

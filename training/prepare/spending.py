@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from classifier.catalog import Tier
 
-SPENDING = "spending"  # field of an artifact's header
-
 Floats = NDArray[np.float64]
 
 

@@ -20,9 +20,8 @@ from classifier.catalog import Menu, Tier, menu_from_header, menu_to_header, pri
 from classifier.errors import InputError
 from classifier.prices import Prices
 from classifier.rule import ALWAYS_REFERENCE, Rule, Setting, dump_rule, load_rule
-from training.prepare.spending import SPENDING
 
-FIELD = "repriced"
+FIELD, SPENDING = "repriced", "spending"  # of an artifact's header
 
 _SAME = 1e-9
 _RETRAIN = "train a new one with tierwise train"
