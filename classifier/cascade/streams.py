@@ -51,9 +51,9 @@ class Collected:
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take a chunk in; whether the caller is to see it. What is of an unknown form says nothing."""
         usage = _get(chunk, "usage")
-        bill = read_bill(chunk)
-        if bill.is_known:
-            self.bill = bill
+        if usage is not None or getattr(chunk, "model_extra", None):  # other chunks say nothing of it
+            bill = read_bill(chunk)
+            self.bill = bill if bill.is_known else self.bill
         choices = _get(chunk, "choices")
         for choice in _items(choices):
             index = _get(choice, "index")

@@ -44,7 +44,7 @@ def show_stats(console: Console, found: Stats, waiting: int) -> None:
     console.print(
         f"Cost of a decision: {_usd(found.mean_cost)}" + (f"; in all: {costs}" if costs else ""), highlight=False
     )
-    sources = ", ".join(f"{_usd(cost)} {_SOURCES.get(name, name)}" for name, cost in found.cost_sources.items())
+    sources = ", ".join(f"{_usd(cost)} {escape(_SOURCES.get(name, name))}" for name, cost in found.cost_sources.items())
     if set(found.cost_sources) - {"unknown"}:
         console.print(f"Where costs come from: {sources}", highlight=False)
     if found.tokens:
