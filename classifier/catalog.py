@@ -461,10 +461,26 @@ def _tiers(entries: Any) -> tuple[Tier, ...]:
     if isinstance(entries, dict):
         entries = [_named(name, entry) for name, entry in islice(entries.items(), MAX_TIERS + 1)]
     expect_at_most("menu", "tiers", len(typed("menu", "tiers", entries, list)), MAX_TIERS)
-    return tuple(
-        tier_from_table(f"tier {number}", typed("menu", f"tier {number}", entry, dict))
-        for number, entry in enumerate(entries, start=1)
-    )
+    tables = [dict(typed("menu", f"tier {number}", entry, dict)) for number, entry in enumerate(entries, start=1)]
+    _move_arguments(tables)
+    return tuple(tier_from_table(f"tier {number}", table) for number, table in enumerate(tables, start=1))
+
+
+def _move_arguments(tables: list[dict[str, Any]]) -> None:
+    """Give tiers the arguments that ``[tiers.NAME.arguments]`` says below a list of them.
+
+    TOML takes that for a part of the list's last entry.
+    """
+    named = {name: table for table in tables if isinstance(name := table.get("name"), str) and name not in _TIER_KEYS}
+    for table in tables:
+        for name in [key for key, value in table.items() if key in named and _only_arguments(value)]:
+            if "arguments" in named[name]:
+                raise ConfigError(f"tier {show(name)}: arguments are given twice; give them once")
+            named[name]["arguments"] = table.pop(name)["arguments"]
+
+
+def _only_arguments(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"arguments"}
 
 
 def _named(name: str, entry: Any) -> dict[str, Any]:

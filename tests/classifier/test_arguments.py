@@ -50,6 +50,20 @@ def test_a_tier_sets_renames_drops_and_fills_in_arguments(menu: Menu) -> None:
     }
 
 
+def test_arguments_may_stand_below_a_list_of_tiers_by_the_tiers_name(tmp_path) -> None:
+    entries = "".join(f'[[tiers]]\nname = "{name}"\nmodel = "m{name}"\n' for name in "abc")
+    file = tmp_path / "router.toml"
+    file.write_text(f'{entries}[tiers.arguments]\nseed = 3\n[tiers.a.arguments]\nreasoning_effort = "low"\n')
+    found = {tier.name: tier.arguments.apply({}) for tier in load_menu(file).tiers}
+    assert found == {"a": {"reasoning_effort": "low"}, "b": {}, "c": {"seed": 3}}
+    file.write_text(f"{entries}[tiers.c.arguments]\nseed = 3\n[tiers.arguments]\nseed = 4\n")
+    with pytest.raises(ConfigError, match='tier "c": arguments are given twice'):
+        load_menu(file)
+    file.write_text(f"{entries}[tiers.d.arguments]\nseed = 3\n")
+    with pytest.raises(ConfigError, match='unknown key "d"'):
+        load_menu(file)
+
+
 def test_what_the_caller_says_goes_before_a_default_and_under_the_tiers_own_name(menu: Menu) -> None:
     high = menu.find("high")
     assert high is not None
