@@ -278,8 +278,8 @@ async def _whole(body: Body, reply: Reply) -> AsyncIterator[bytes]:
     if reply.fault is Fault.NOT_JSON:
         data = data[:-1] + b"]"
     reason = HTTPStatus(status).phrase
-    yield f"HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\n".encode()
-    yield "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items()).encode() + b"\r\n"
+    more = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+    yield f"HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\n{more}\r\n".encode()
     yield data[: len(data) // 2]
     if reply.fault not in (Fault.RESET_MIDWAY, Fault.TRUNCATED):
         await asyncio.sleep(reply.chunk_delay)
