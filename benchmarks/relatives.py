@@ -7,9 +7,9 @@ low one is, but for 3%, and where that is wrong, with a probability that rises w
 models that are right: what a longer thought solves is not what is out of reach. The low effort is observed on all rows,
 the high one on some, as when a tier is new.
 
-- apart: each tier is learned from its own rows, as training does.
-- relatives: rows where the high effort was not observed get what the rows with both say of it: P(high is right), a
-  logistic regression on the low effort's score and on what the model expects of it. Then as training does.
+- apart: each tier is learned from its own rows.
+- relatives: rows where the high effort was not observed get what the rows with both say of it, as training does
+  (`training.learners.relatives`).
 
 Shown is what is lost on rows that neither saw, in log loss of P(high is right) above that of learning from all rows,
 and how many rows learning apart needs to lose as little.
@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 from quality import CASES, Case, Rows, read_case
 from rich.console import Console
 from rich.table import Table
-from sklearn.linear_model import LogisticRegression
 
-from classifier.model import logit
 from training.learners.fit import FitRows, fit_model
 from training.learners.presets import Effort, learners_for
+from training.learners.relatives import fill_by_relatives
 
 TABLES = {
     "zeroeval, gpt-4o-mini": Case(
@@ -75,16 +74,6 @@ def expected(rows: Rows, quality: Floats, fit: NDArray[np.int64], test: NDArray[
     return model.predict(rows.matrix.rows(test)).quality[:, HIGH], crossed.quality
 
 
-def filled(quality: Floats, crossed: Floats) -> Floats:
-    """Quality with the high effort's gaps filled in from the low one."""
-    seen = ~np.isnan(quality[:, HIGH])
-    design = np.column_stack([quality[:, LOW], logit(crossed[:, LOW])])
-    if len(np.unique(quality[seen, HIGH])) < 2:
-        return quality
-    told = LogisticRegression(C=1.0).fit(design[seen], quality[seen, HIGH]).predict_proba(design)[:, 1]
-    return np.column_stack([quality[:, LOW], np.where(seen, quality[:, HIGH], told)])
-
-
 def log_loss(probability: Floats, truth: Floats) -> float:
     inside = np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return float(-np.mean(truth * np.log(inside) + (1 - truth) * np.log(1 - inside)))
@@ -102,7 +91,7 @@ def measure(rows: Rows, seed: int) -> dict[int, tuple[float, float]]:
         quality = truth.copy()
         quality[fit[count:], HIGH] = np.nan
         alone, crossed = expected(rows, quality, fit, test)
-        quality[fit] = filled(quality[fit], crossed)
+        quality[fit] = fill_by_relatives(quality[fit], crossed, [(HIGH, LOW)])
         shared, _ = expected(rows, quality, fit, test)
         found[count] = (log_loss(alone, truth[test, HIGH]) - best, log_loss(shared, truth[test, HIGH]) - best)
     return found

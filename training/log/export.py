@@ -65,7 +65,7 @@ def table_columns(tiers: Sequence[str], responses: bool) -> dict[str, type[pl.Da
     measures: dict[str, type[pl.DataType]] = {
         "score": pl.Float64,
         "cost": pl.Float64,
-        "cost_source": pl.String,
+        "source_of_cost": pl.String,
         "tokens_out": pl.Int64,
         "cached_tokens": pl.Int64,
         "reasoning_tokens": pl.Int64,
@@ -115,7 +115,7 @@ def _measured(attempt: AttemptRecord) -> Row:
     """What is known of a call; of a cost that is an estimate only that it is one."""
     found = {
         "cost": None if attempt.cost_source == ESTIMATED else attempt.cost,
-        "cost_source": attempt.cost_source,
+        "source_of_cost": attempt.cost_source,
         "tokens_out": attempt.tokens_out,
         "cached_tokens": attempt.tokens_cached,
         "reasoning_tokens": attempt.tokens_reasoning,
