@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         print(for_terminal(f"{program}: {error}"), file=sys.stderr)
         return 2
     print(for_terminal(decision.model))
+    if decision.arguments:
+        print(for_terminal(f"with {json.dumps(decision.arguments, ensure_ascii=False)}"))
     print(for_terminal(decision.reason))
     for tier, probability in decision.probabilities.items():
         print(for_terminal(f"  P({tier} is adequate) = {probability:.2f}"))

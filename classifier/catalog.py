@@ -6,18 +6,28 @@ header. All three are checked alike.
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
+from classifier.arguments import NO_ARGUMENTS, Arguments, parse_arguments
+from classifier.config_checks import (
+    check_keys,
+    expect,
+    expect_at_most,
+    expect_one_of,
+    expect_price,
+    show,
+    suggestion,
+    typed,
+)
 from classifier.errors import ArtifactError, ConfigError
+from classifier.prices import OTHER_PRICES, Prices, PriceStep, check_services, check_steps, steps_from_table
 from classifier.untrusted import read_toml
 
 STRATEGIES = ("learned", "length", "task")
@@ -27,16 +37,11 @@ MAX_TIERS = 128
 MAX_TASKS = 10_000  # and as many aliases of them
 MAX_NAME_CHARS = 200
 MAX_LABEL_CHARS = 4_000  # of a normalised label: a character can become eighteen
-MAX_PRICE = 1_000_000  # USD per 1M tokens
 MAX_TOKENS = 10**12
 
 _PACKAGED = Path(__file__).with_name("router.toml")
 _MAX_ALIASES = 64  # of a tier
-_SUGGESTED_FROM, _SUGGESTED_CHARS, _LISTED = 1_000, 60, 20
 _ALIKE = dict.fromkeys(map(ord, "_-\u2010\u2011\u2012\u2013\u2014"), " ")
-
-
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Tier:
     images, files, audio, video, tools, json_schema : what its requests may hold; files as images where not given.
     reasoning : it can be asked to think before it answers.
     aliases : other names it is found by.
+    cached_input_price, cache_write_price, audio_input_price, audio_output_price : USD per 1M tokens of these kinds;
+        None: as `classifier.prices` assumes.
+    price_steps : prices of longer prompts, ascending.
+    service_prices : by service level ("batch", "flex", "priority"), what it multiplies the prices by.
+    arguments : what becomes of a call's arguments; a mapping as in ``router.toml`` is understood.
 
     Raises
     ------
@@ -73,36 +83,70 @@ class Tier:
     json_schema: bool = True
     reasoning: bool = True
     aliases: tuple[str, ...] = ()
+    cached_input_price: float | None = None
+    cache_write_price: float | None = None
+    audio_input_price: float | None = None
+    audio_output_price: float | None = None
+    price_steps: tuple[PriceStep, ...] = ()
+    service_prices: Mapping[str, float] = field(default_factory=dict, hash=False)
+    arguments: Arguments = field(default=NO_ARGUMENTS, hash=False)
 
     def __post_init__(self) -> None:
-        where = f"tier {_show(self.name)}"
+        where = f"tier {show(self.name)}"
         for key in ("name", "model"):
-            _expect(_is_name(getattr(self, key)), where, key, getattr(self, key), "a non-empty string on one line")
+            expect(_is_name(getattr(self, key)), where, key, getattr(self, key), "a non-empty string on one line")
         sound = isinstance(self.aliases, tuple) and all(map(_is_name, self.aliases))
-        _expect(sound, where, "aliases", self.aliases, "a list of non-empty strings")
-        _expect_at_most(where, "aliases", len(self.aliases), _MAX_ALIASES)
-        _expect_at_most(where, "characters in a name", max(map(len, self.names())), MAX_NAME_CHARS)
-        for key in ("input_price", "output_price"):
-            price = getattr(self, key)
-            _expect(price is None or _is_price(price), where, key, price, "USD per 1M tokens, a number of 0 or more")
-            _expect((price or 0.0) <= MAX_PRICE, where, key, price, f"USD per 1M tokens, at most {MAX_PRICE:,}")
+        expect(sound, where, "aliases", self.aliases, "a list of non-empty strings")
+        expect_at_most(where, "aliases", len(self.aliases), _MAX_ALIASES)
+        expect_at_most(where, "characters in a name", max(map(len, self.names())), MAX_NAME_CHARS)
+        self._check_prices(where)
+        if not isinstance(self.arguments, Arguments):
+            object.__setattr__(self, "arguments", parse_arguments(where, self.arguments))
+        for key in ("context_window", "max_output_tokens"):
+            limit = getattr(self, key)
+            expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
+            expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
+        if self.files is None:
+            object.__setattr__(self, "files", self.images)
+        for key in CAPABILITIES:
+            expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
+
+    def names(self) -> Iterator[str]:
+        """Everything it is found by."""
+        yield from (self.name, self.model, *self.aliases)
+
+    @property
+    def prices(self) -> Prices | None:
+        """All its prices; None: they are unknown."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        return Prices(
+            self.input_price,
+            self.output_price,
+            cached_input_price=self.cached_input_price,
+            cache_write_price=self.cache_write_price,
+            audio_input_price=self.audio_input_price,
+            audio_output_price=self.audio_output_price,
+            steps=self.price_steps,
+            services=self.service_prices,
+        )
+
+    @property
+    def service(self) -> str | None:
+        """The service level that its arguments ask for."""
+        level = self.arguments.apply({}).get("service_tier")
+        return level if isinstance(level, str) else None
+
+    def _check_prices(self, where: str) -> None:
+        for key in ("input_price", "output_price", *OTHER_PRICES):
+            expect_price(where, key, getattr(self, key))
         if (self.input_price is None) != (self.output_price is None):
             missing = "input_price" if self.input_price is None else "output_price"
             raise ConfigError(
                 f"{where}: {missing} is missing; give both prices, or none where the table brings the costs"
             )
-        for key in ("context_window", "max_output_tokens"):
-            limit = getattr(self, key)
-            _expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
-            _expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
-        if self.files is None:
-            object.__setattr__(self, "files", self.images)
-        for key in CAPABILITIES:
-            _expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
-
-    def names(self) -> Iterator[str]:
-        """Everything it is found by."""
-        yield from (self.name, self.model, *self.aliases)
+        check_steps(where, self.price_steps)
+        check_services(where, self.service_prices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +166,10 @@ class LengthRule:
 
     def __post_init__(self) -> None:
         for key in ("small", "medium", "large"):
-            _expect(_is_name(getattr(self, key)), "length", key, getattr(self, key), "a tier's name")
+            expect(_is_name(getattr(self, key)), "length", key, getattr(self, key), "a tier's name")
         sizes = self.thresholds
         pair = isinstance(sizes, tuple) and len(sizes) == 2 and all(type(size) is int for size in sizes)
-        _expect(
+        expect(
             pair and 0 < sizes[0] < sizes[1] <= MAX_TOKENS,
             "length",
             "thresholds",
@@ -169,25 +213,47 @@ class Menu:
             ("tasks", self.task_table, MAX_TASKS),
             ("task_aliases", self.task_aliases, MAX_TASKS),
         ):
-            _expect_at_most("menu", key, len(given), most)
+            expect_at_most("menu", key, len(given), most)
         names = _distinct_names(self.tiers)
         for key in ("small", "medium", "large"):
-            _expect_one_of(names, "length", key, getattr(self.length, key))
+            expect_one_of(names, "length", key, getattr(self.length, key))
         for label, name in self.task_table.items():
-            _expect(label == normalise_label(label), "tasks", label, label, "a normalised label")
-            _expect_one_of(names, "tasks", label, name)
+            expect(label == normalise_label(label), "tasks", label, label, "a normalised label")
+            expect_one_of(names, "tasks", label, name)
         for alias, label in self.task_aliases.items():
-            _expect(alias == normalise_label(alias), "task_aliases", label, alias, "a normalised label")
+            expect(alias == normalise_label(alias), "task_aliases", label, alias, "a normalised label")
             if alias in self.task_table and alias != label:
-                raise ConfigError(f"task_aliases, {_show(label)}: {_show(alias)} is a task of its own in [tasks]")
-        _expect_one_of(STRATEGIES, "menu", "strategy", self.strategy)
+                raise ConfigError(f"task_aliases, {show(label)}: {show(alias)} is a task of its own in [tasks]")
+        expect_one_of(STRATEGIES, "menu", "strategy", self.strategy)
         if self.task_default is not None:
-            _expect_one_of(names, "menu", "task_default", self.task_default)
+            expect_one_of(names, "menu", "task_default", self.task_default)
 
     def find(self, name: str) -> Tier | None:
-        """The tier of this name, model or alias (case, spaces, hyphens and underscores aside), or None."""
+        """The tier of this name, model or alias (case, spaces, hyphens and underscores aside), or None.
+
+        Of several tiers of one model, which differ in their arguments, the first; `sharing` has them all.
+        """
+        return next(iter(self.sharing(name)), None)
+
+    def sharing(self, name: str) -> tuple[Tier, ...]:
+        """The tiers that a name, alias or model may mean: more than one only where it is a model that they share."""
         wanted = normalise_label(name)
-        return next((tier for tier in self.tiers if wanted in map(normalise_label, tier.names())), None)
+        named = [tier for tier in self.tiers if wanted in map(normalise_label, (tier.name, *tier.aliases))]
+        return tuple(named or self._of_model(name))
+
+    def counterpart(self, tier: Tier) -> Tier | None:
+        """The tier of this menu that another menu's tier is: the same model at the same arguments.
+
+        Where none has the same arguments, it is the one of that model that bears the same name.
+        """
+        same = self._of_model(tier.model)
+        alike = [each for each in same if each.arguments == tier.arguments]
+        named = [each for each in same if normalise_label(each.name) == normalise_label(tier.name)]
+        return next(iter([*alike, *named]), None)
+
+    def _of_model(self, model: str) -> list[Tier]:
+        wanted = normalise_label(model)
+        return [tier for tier in self.tiers if normalise_label(tier.model) == wanted]
 
 
 _MENU_KEYS = frozenset({"strategy", "task_default", "tiers", "length", "tasks", "task_aliases"})
@@ -207,28 +273,39 @@ def normalise_label(label: str | None) -> str | None:
     return " ".join(folded.translate(_ALIKE).split()) or None
 
 
-def load_menu(path: str | Path | None = None) -> Menu:
+def load_menu(path: str | Path | None = None, *, list_prices: bool = True) -> Menu:
     """Read a menu from a ``router.toml``; parts it leaves out are the packaged default's. Tiers come in price order.
 
     Parameters
     ----------
     path : the file; None: the one that ``$TIERWISE_CONFIG`` names, else ``router.toml`` in the working directory, else
         the packaged default.
+    list_prices : look up the prices that the file leaves out (`classifier.list_prices`); where nobody lists them, they
+        stay unknown.
 
     Raises
     ------
     ConfigError : the file is missing, not TOML, or says something a menu cannot be; the message names file and key.
     """
-    named = os.environ.get(CONFIG_VARIABLE) if path is None else None
-    file = Path(named or "router.toml") if path is None else Path(path)
-    if path is None and not named and not os.path.isfile(file):
+    file = menu_file(path)
+    if file is None:
         return default_menu()
-    source = f"{file} (named by ${CONFIG_VARIABLE})" if named else str(file)
+    named = path is None and bool(os.environ.get(CONFIG_VARIABLE))
     try:
         table = _read_toml(file)
-        return replace(_menu_from_table(_completed(table, default_menu())), own_tiers="tiers" in table)
+        menu = _menu_from_table(_completed(table, default_menu(), file.parent if list_prices else None))
+        return replace(menu, own_tiers="tiers" in table)
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from error
+        raise ConfigError(f"{file}{f' (named by ${CONFIG_VARIABLE})' if named else ''}: {error}") from error
+
+
+def menu_file(path: str | Path | None = None) -> Path | None:
+    """The file that `load_menu` reads; None: it is the packaged default."""
+    if path is not None:
+        return Path(path)
+    named = os.environ.get(CONFIG_VARIABLE)
+    file = Path(named or "router.toml")
+    return file if named or os.path.isfile(file) else None
 
 
 @cache
@@ -262,6 +339,21 @@ def with_tiers(menu: Menu, tiers: Sequence[Tier]) -> Menu:
     )
 
 
+def priced(tier: Tier, prices: Prices) -> Tier:
+    """The tier at other prices."""
+    return replace(
+        tier,
+        input_price=prices.input_price,
+        output_price=prices.output_price,
+        cached_input_price=prices.cached_input_price,
+        cache_write_price=prices.cache_write_price,
+        audio_input_price=prices.audio_input_price,
+        audio_output_price=prices.audio_output_price,
+        price_steps=prices.steps,
+        service_prices=prices.services,
+    )
+
+
 def in_price_order(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
     """Tiers by input plus output price, equals as they were; as they were altogether where a price is unknown."""
     given = tuple(tiers)
@@ -278,10 +370,22 @@ def menu_to_header(menu: Menu) -> dict[str, Any]:
     table = {
         "strategy": menu.strategy,
         "task_default": menu.task_default,
-        "tiers": [_without_none({**asdict(tier), "aliases": list(tier.aliases)}) for tier in menu.tiers],
+        "tiers": [tier_to_table(tier) for tier in menu.tiers],
         "length": {**asdict(menu.length), "thresholds": list(menu.length.thresholds)},
         "tasks": dict(menu.task_table),
         "task_aliases": aliases,
+    }
+    return _without_none(table)
+
+
+def tier_to_table(tier: Tier) -> dict[str, Any]:
+    """A tier as ``router.toml`` writes it, as plain data."""
+    table = {
+        **asdict(tier),
+        "aliases": list(tier.aliases),
+        "price_steps": [_without_none(asdict(step)) for step in tier.price_steps] or None,
+        "service_prices": dict(tier.service_prices) or None,
+        "arguments": tier.arguments.table() or None,
     }
     return _without_none(table)
 
@@ -309,62 +413,117 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot be read as TOML: {' '.join(str(reason).split())}") from error
 
 
-def _completed(table: dict[str, Any], base: Menu) -> dict[str, Any]:
-    """The table with the parts it leaves out taken from ``base``, and its tiers in price order."""
-    _check_keys("menu", table, _MENU_KEYS)
-    tiers = in_price_order(_tiers(table["tiers"])) if "tiers" in table else base.tiers
+def _completed(table: dict[str, Any], base: Menu, folder: Path | None) -> dict[str, Any]:
+    """The table with the parts it leaves out taken from ``base``, and its tiers in price order.
+
+    ``folder`` : where ``prices.toml`` may say prices that it leaves out; None: they are not looked up.
+    """
+    check_keys("menu", table, _MENU_KEYS)
+    tiers = in_price_order(_with_list_prices(_tiers(table["tiers"]), folder)) if "tiers" in table else base.tiers
     default = menu_to_header(with_tiers(base, tiers))
-    length = _typed("menu", "length", table.get("length", {}), dict)
+    length = typed("menu", "length", table.get("length", {}), dict)
     if "tasks" in table:
-        labels = set(map(normalise_label, _typed("menu", "tasks", table["tasks"], dict)))
+        labels = set(map(normalise_label, typed("menu", "tasks", table["tasks"], dict)))
         default["task_aliases"] = {
             label: [alias for alias in aliases if alias not in labels]
             for label, aliases in default["task_aliases"].items()
         }
     else:
         labels = set(base.task_table)
-    for label in _typed("menu", "task_aliases", table.get("task_aliases", {}), dict):
+    for label in typed("menu", "task_aliases", table.get("task_aliases", {}), dict):
         if normalise_label(label) not in labels:
-            raise ConfigError(f"task_aliases: {_show(label)} is no task of [tasks]{_suggestion(label, labels)}")
+            raise ConfigError(f"task_aliases: {show(label)} is no task of [tasks]{suggestion(label, labels)}")
     return {**default, **table, "tiers": default["tiers"], "length": {**default["length"], **length}}
 
 
 def _menu_from_table(table: dict[str, Any]) -> Menu:
     """The menu of a complete table, one with every part."""
-    _check_keys("menu", table, _MENU_KEYS, required=_MENU_KEYS - {"task_default"})
+    check_keys("menu", table, _MENU_KEYS, required=_MENU_KEYS - {"task_default"})
     return Menu(
         tiers=_tiers(table["tiers"]),
-        task_table=_task_table(_typed("menu", "tasks", table["tasks"], dict)),
-        task_aliases=_task_aliases(_typed("menu", "task_aliases", table["task_aliases"], dict)),
-        length=_length(_typed("menu", "length", table["length"], dict)),
+        task_table=_task_table(typed("menu", "tasks", table["tasks"], dict)),
+        task_aliases=_task_aliases(typed("menu", "task_aliases", table["task_aliases"], dict)),
+        length=_length(typed("menu", "length", table["length"], dict)),
         strategy=table["strategy"],
         task_default=table.get("task_default"),
     )
 
 
+def _with_list_prices(tiers: Sequence[Tier], folder: Path | None) -> Sequence[Tier]:
+    """The tiers, those without prices at what their models are listed at."""
+    if folder is None or all(tier.prices is not None for tier in tiers):
+        return tiers
+    from classifier.list_prices import find_listed, read_prices  # a seventh of a second, only where it is needed
+
+    updated = read_prices(folder)
+    listed = {tier.name: updated.get(tier.model) or find_listed(tier.model) for tier in tiers if tier.prices is None}
+    return [tier if (found := listed.get(tier.name)) is None else priced(tier, found.prices) for tier in tiers]
+
+
 def _tiers(entries: Any) -> tuple[Tier, ...]:
-    tiers = []
-    _expect_at_most("menu", "tiers", len(_typed("menu", "tiers", entries, list)), MAX_TIERS)
-    for number, entry in enumerate(entries, start=1):
-        fields = _typed("menu", f"tier {number}", entry, dict)
-        where = f"tier {_show(fields['name'])}" if "name" in fields else f"tier {number}"
-        _check_keys(where, fields, _TIER_KEYS, required={"name", "model"})
-        tiers.append(Tier(**{"input_price": None, "output_price": None, **_with_tuples(fields)}))
-    return tuple(tiers)
+    """Tiers of a list, or of a table by name."""
+    if isinstance(entries, dict):
+        entries = [_named(name, entry) for name, entry in islice(entries.items(), MAX_TIERS + 1)]
+    expect_at_most("menu", "tiers", len(typed("menu", "tiers", entries, list)), MAX_TIERS)
+    tables = [dict(typed("menu", f"tier {number}", entry, dict)) for number, entry in enumerate(entries, start=1)]
+    _move_arguments(tables)
+    return tuple(tier_from_table(f"tier {number}", table) for number, table in enumerate(tables, start=1))
+
+
+def _move_arguments(tables: list[dict[str, Any]]) -> None:
+    """Give tiers the arguments that ``[tiers.NAME.arguments]`` says below a list of them.
+
+    TOML takes that for a part of the list's last entry.
+    """
+    named = {name: table for table in tables if isinstance(name := table.get("name"), str) and name not in _TIER_KEYS}
+    for table in tables:
+        for name in [key for key, value in table.items() if key in named and _only_arguments(value)]:
+            if "arguments" in named[name]:
+                raise ConfigError(f"tier {show(name)}: arguments are given twice; give them once")
+            named[name]["arguments"] = table.pop(name)["arguments"]
+
+
+def _only_arguments(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"arguments"}
+
+
+def _named(name: str, entry: Any) -> dict[str, Any]:
+    """An entry of ``[tiers.NAME]``."""
+    table = typed("menu", f"tiers.{name}", entry, dict)
+    if table.get("name", name) != name:
+        raise ConfigError(f"tiers.{name}: name is {show(table['name'])}, expected it to be left out: the key names it")
+    return {"name": name, **table}
+
+
+def tier_from_table(where: str, table: dict[str, Any]) -> Tier:
+    """The tier that a table says, which errors call ``where``, or by its name.
+
+    Raises
+    ------
+    ConfigError : a key is unknown or missing, or its value wrong.
+    """
+    where = f"tier {show(table['name'])}" if "name" in table else where
+    check_keys(where, table, _TIER_KEYS, required={"name", "model"})
+    fields = {"input_price": None, "output_price": None, **_with_tuples(table)}
+    if "price_steps" in table:
+        fields["price_steps"] = steps_from_table(where, table["price_steps"])
+    if "arguments" in table:
+        fields["arguments"] = parse_arguments(where, table["arguments"])
+    return Tier(**fields)
 
 
 def _length(section: dict[str, Any]) -> LengthRule:
-    _check_keys("length", section, _LENGTH_KEYS, required={"small", "medium", "large"})
+    check_keys("length", section, _LENGTH_KEYS, required={"small", "medium", "large"})
     return LengthRule(**_with_tuples(section))
 
 
 def _task_table(section: dict[str, Any]) -> dict[str, str]:
     table: dict[str, str] = {}
-    _expect_at_most("menu", "tasks", len(section), MAX_TASKS)
+    expect_at_most("menu", "tasks", len(section), MAX_TASKS)
     for written, tier in section.items():
         label = _label("tasks", written)
         if label in table:
-            raise ConfigError(f"tasks: {_show(written)} is listed twice (case, spaces, hyphens and underscores aside)")
+            raise ConfigError(f"tasks: {show(written)} is listed twice (case, spaces, hyphens and underscores aside)")
         table[label] = tier
     return table
 
@@ -372,14 +531,14 @@ def _task_table(section: dict[str, Any]) -> dict[str, str]:
 def _task_aliases(section: dict[str, Any]) -> dict[str, str]:
     labels: dict[str, str] = {}
     given = sum(len(aliases) for aliases in section.values() if isinstance(aliases, list))
-    _expect_at_most("menu", "task_aliases", max(len(section), given), MAX_TASKS)
+    expect_at_most("menu", "task_aliases", max(len(section), given), MAX_TASKS)
     for written, aliases in section.items():
         label = _label("task_aliases", written)
-        for entry in _typed("task_aliases", written, aliases, list):
-            alias = _label(f"task_aliases, {_show(written)}", entry)
+        for entry in typed("task_aliases", written, aliases, list):
+            alias = _label(f"task_aliases, {show(written)}", entry)
             if labels.setdefault(alias, label) != label:
                 raise ConfigError(
-                    f"task_aliases: {_show(entry)} stands for both {_show(labels[alias])} and {_show(label)}"
+                    f"task_aliases: {show(entry)} stands for both {show(labels[alias])} and {show(label)}"
                 )
     return labels
 
@@ -387,56 +546,28 @@ def _task_aliases(section: dict[str, Any]) -> dict[str, str]:
 def _label(where: str, written: Any) -> str:
     label = normalise_label(written)
     if label is None:
-        raise ConfigError(f"{where}: found {_show(written)}, expected a task label, text with at least one letter")
+        raise ConfigError(f"{where}: found {show(written)}, expected a task label, text with at least one letter")
     return label
 
 
 def _distinct_names(tiers: Sequence[Tier]) -> list[str]:
-    """The tiers' names; no two tiers may be found by the same one."""
-    owners: dict[str | None, int] = {}
+    """The tiers' names; no two tiers may be found by the same one, but by a model that they call differently."""
+    owners: dict[str | None, list[int]] = {}
     for position, tier in enumerate(tiers):
-        for written in tier.names():
-            owner = owners.setdefault(normalise_label(written), position)
-            if owner != position:
-                pair = f"tier {owner + 1} ({_show(tiers[owner].name)}) and tier {position + 1} ({_show(tier.name)})"
-                raise ConfigError(f"{pair} are both found by {_show(written)}; rename one")
+        for label, written in {normalise_label(written): written for written in tier.names()}.items():
+            for owner in owners.setdefault(label, []):
+                if not told_apart(tiers[owner], tier, label):
+                    pair = f"tier {owner + 1} ({show(tiers[owner].name)}) and tier {position + 1} ({show(tier.name)})"
+                    raise ConfigError(f"{pair} are both found by {show(written)}; rename one")
+            owners[label].append(position)
     return [tier.name for tier in tiers]
 
 
-def _check_keys(where: str, table: Mapping[str, Any], known: Set[str], required: Set[str] = frozenset()) -> None:
-    for key in table:
-        if key not in known:
-            hint = _suggestion(key, known) or f"; expected one of {', '.join(sorted(known))}"
-            raise ConfigError(f"{where}: unknown key {_show(key)}{hint}")
-    for key in sorted(required):
-        if key not in table:
-            raise ConfigError(f"{where}: key {_show(key)} is missing")
-
-
-def _typed(where: str, key: str, value: Any, kind: type[Kind]) -> Kind:
-    _expect(isinstance(value, kind), where, key, value, "a list" if kind is list else "a table")
-    return cast(Kind, value)
-
-
-def _expect(holds: bool, where: str, key: str, found: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(f"{where}: {key} is {_show(found)}, expected {expected}")
-
-
-def _expect_one_of(options: Sequence[str], where: str, key: str, found: object) -> None:
-    if not (isinstance(found, str) and found in options):
-        choice = ", ".join(map(_show, options[:_LISTED])) + ("" if len(options) <= _LISTED else ", ...")
-        raise ConfigError(f"{where}: {key} is {_show(found)}, expected one of {choice}{_suggestion(found, options)}")
-
-
-def _suggestion(found: object, options: Iterable[str | None]) -> str:
-    import difflib  # only an error needs it
-
-    if not isinstance(found, str) or len(found) > _SUGGESTED_CHARS:  # comparing takes the square of a text's length
-        return ""
-    known = [option for option in islice(options, _SUGGESTED_FROM) if option and len(option) <= _SUGGESTED_CHARS]
-    close = difflib.get_close_matches(found.casefold(), known, n=1)
-    return f" (did you mean {_show(close[0])}?)" if close else ""
+def told_apart(one: Tier, other: Tier, label: str | None) -> bool:
+    """Whether two tiers found by a label are one model that is called in two ways, and not both named so."""
+    shared = normalise_label(one.model) == normalise_label(other.model) and one.arguments != other.arguments
+    both = all(label in map(normalise_label, (tier.name, *tier.aliases)) for tier in (one, other))
+    return shared and not both
 
 
 def _is_name(value: object) -> bool:
@@ -445,24 +576,9 @@ def _is_name(value: object) -> bool:
     )
 
 
-def _is_price(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= cast(float, value) < math.inf
-
-
-def _expect_at_most(where: str, key: str, found: int, most: int) -> None:
-    if found > most:
-        raise ConfigError(f"{where}: found {found} {key}, expected at most {most}")
-
-
 def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value is not None}
-
-
-def _show(value: object) -> str:
-    """A value as configuration files write it, on one line and of bounded length."""
-    shown = json.dumps(value, ensure_ascii=False, default=str)
-    return shown if len(shown) <= 80 else shown[:77] + "..."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from classifier.evident import known_task
 from classifier.explain import Explanation, explain
@@ -11,7 +12,7 @@ from classifier.forecast import Forecast
 from classifier.loaded import Loaded
 from classifier.model import Prediction
 from classifier.novelty import NOVEL
-from classifier.policy import USUAL_TOKENS, listed_cost, why_unfit
+from classifier.policy import listed_cost, why_unfit
 from classifier.request import Request
 from classifier.rule import RULES, Plan
 from classifier.tasks import canonical_task
@@ -54,6 +55,22 @@ class Decision:
         return self.loaded.tiers[self.position].model
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """What the tier wants passed beside the model, such as ``reasoning_effort``; {} where it wants nothing.
+
+        `arguments_for` also renames and drops what the caller passes, as the tier needs it.
+        """
+        return self.loaded.tiers[self.position].arguments.apply({})
+
+    def arguments_for(self, **given: Any) -> dict[str, Any]:
+        """All arguments of a call: the model, and the caller's own as the tier takes them.
+
+        ``client.chat.completions.create(messages=messages, **decision.arguments_for(max_tokens=300))``
+        """
+        tier = self.loaded.tiers[self.position]
+        return {**tier.arguments.apply(given), "model": tier.model}
+
+    @property
     def tokens(self) -> float:
         """Input tokens of the request: text, message frames, tools and images."""
         return self.forecast.tokens
@@ -62,6 +79,14 @@ class Decision:
     def prediction(self) -> Prediction:
         """What the model expects of every learned tier; without an artifact there is none."""
         return self.forecast.prediction
+
+    @property
+    def costs(self) -> list[float]:
+        """Expected USD of a call of every learned tier, at today's prices."""
+        factors = None if self.loaded.learned is None else self.loaded.learned.rule.cost_factors
+        if factors is None:
+            return self.prediction.cost
+        return [cost * factor for cost, factor in zip(self.prediction.cost, factors, strict=True)]
 
     @property
     def novelty(self) -> float | None:
@@ -161,9 +186,8 @@ class Decision:
 
     def _expected_cost(self, place: int) -> float | None:
         if self.loaded.learned is None:
-            limit = self.request.max_tokens or USUAL_TOKENS
-            return listed_cost(self.loaded.tiers[place], self.tokens, limit)
-        return self.prediction.cost[place] if place < len(self.prediction.cost) else None
+            return listed_cost(self.loaded.tiers[place], self.tokens, self.request.max_tokens)
+        return self.costs[place] if place < len(self.prediction.cost) else None
 
     def _of_chosen(self, values: list[float]) -> float | None:
         return values[self.position] if self.position < len(values) else None

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from classifier import token_estimate
 from classifier.catalog import Tier
 from classifier.errors import NoFeasibleTierError
+from classifier.prices import Usage
 from classifier.request import Request
 
 MARGIN = 1.0 / (1.0 - token_estimate.MARGIN)  # what the exact count of tokens may be, at most, of the estimate
@@ -60,11 +61,10 @@ def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGI
     )
 
 
-def listed_cost(tier: Tier, tokens_in: float, tokens_out: float) -> float | None:
-    """USD of a call at the tier's prices; None where it has none."""
-    if tier.input_price is None or tier.output_price is None:
-        return None
-    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6
+def listed_cost(tier: Tier, tokens_in: float, limit: int | None) -> float | None:
+    """USD of a call at the tier's prices, of an answer as long as allowed, or as usual; None where it has no prices."""
+    usage = Usage(round(tokens_in), limit or USUAL_TOKENS, service=tier.service)
+    return None if tier.prices is None else tier.prices.cost(usage)
 
 
 def least_able(tiers: Sequence[Tier]) -> Tier:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from classifier import choosing
+from classifier.arguments import answer_limit
 from classifier.artifact import Artifact, read_artifact
 from classifier.catalog import Menu, Tier
 from classifier.decision import Decision
@@ -126,6 +127,8 @@ class Router:
         *,
         messages: Sequence[Message] | None = None,
         max_tokens: int | None = None,
+        max_completion_tokens: int | None = None,
+        max_output_tokens: int | None = None,
         task: str | None = None,
         tools: Sequence[Any] | None = None,
         response_format: Any = None,
@@ -138,7 +141,8 @@ class Router:
         Parameters
         ----------
         prompt, messages : the request's text; exactly one of the two.
-        max_tokens : limit on the answer's tokens.
+        max_tokens, max_completion_tokens, max_output_tokens : limit on the answer's tokens, under any of its names; of
+            several, the smallest.
         task : a label such as "summarization"; one the artifact never saw changes nothing.
         tools, response_format : as passed to chat completions; tiers that cannot serve them are left out.
         strategy, max_quality_loss, budget : as in `load`, for this call alone.
@@ -152,7 +156,7 @@ class Router:
         request = make_request(
             prompt,
             messages=messages,
-            max_tokens=max_tokens,
+            max_tokens=answer_limit(max_tokens, max_completion_tokens, max_output_tokens),
             task=task,
             tools=tools,
             response_format=response_format,

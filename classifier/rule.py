@@ -104,6 +104,8 @@ class Rule:
     tasks : by task label, place in the path that is certified for the task, None: the reference; where each task was
         certified by itself, else None.
     always : the tier of strategy "always".
+    cost_factors : by learned tier, what calls cost today as a multiple of what the rule decides by, which stays as it
+        was certified; None: the same.
     """
 
     strategy: str
@@ -118,6 +120,7 @@ class Rule:
     ladder: tuple[Promise, ...]
     tasks: Mapping[str, int | None] | None = None
     always: str | None = None
+    cost_factors: tuple[float, ...] | None = None
 
     def plan(
         self, strategy: str | None = None, max_quality_loss: float | None = None, budget: float | None = None
@@ -241,6 +244,7 @@ def load_rule(artifact: Artifact, ladder: list[str]) -> Rule:
         ladder=tuple(_promise(step) for step in header_field(artifact, "rule", "ladder", kind=list)),
         tasks=header_field(artifact, "rule", "tasks", kind=dict) if "tasks" in artifact.header["rule"] else None,
         always=header_field(artifact, "rule", "always", kind=str) if strategy == "always" else None,
+        cost_factors=_factors(artifact.header["rule"].get("cost_factors")),
     )
     for field, found, sound, expected in _checks(rule, ladder):
         if not sound:
@@ -269,6 +273,8 @@ def dump_rule(rule: Rule) -> dict[str, Any]:
         fields["tasks"] = dict(rule.tasks)
     if rule.always is not None:
         fields["always"] = rule.always
+    if rule.cost_factors is not None:
+        fields["cost_factors"] = list(rule.cost_factors)
     return fields
 
 
@@ -276,6 +282,13 @@ def _setting(row: Any) -> Setting:
     """A setting from a header's list; nonsense becomes one that `_checks` refuses."""
     sound = isinstance(row, list) and len(row) == 3 and all(map(_is_figure, row))
     return Setting(*map(float, row)) if sound else Setting(-1.0, -1.0, -1.0)
+
+
+def _factors(values: Any) -> tuple[float, ...] | None:
+    """The factors of a header; nonsense becomes some that `_checks` refuses."""
+    if values is None:
+        return None
+    return tuple(map(float, values)) if isinstance(values, list) and all(map(_is_figure, values)) else (-1.0,)
 
 
 def _promise(step: Any) -> Promise:
@@ -318,5 +331,8 @@ def _checks(rule: Rule, ladder: list[str]) -> Iterator[tuple[str, object, bool, 
         "targets rising from 0 to 1",
     )
     yield "confidence", rule.confidence, 0 < rule.confidence < 1, "a share between 0 and 1"
+    factors = rule.cost_factors
+    sound = factors is None or (len(factors) == len(ladder) and min(factors, default=0.0) >= 0)
+    yield "cost_factors", "other values", sound, f"one number of 0 or more a tier, {len(ladder)} in all"
     longest = max(map(len, rule.tasks or ()), default=0)
     yield "tasks", f"a label of {longest} characters", longest <= MAX_LABEL_CHARS, f"at most {MAX_LABEL_CHARS}"

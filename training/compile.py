@@ -32,8 +32,10 @@ from training.feedback.labels import LabelOptions
 from training.feedback.store import ReadStore
 from training.gate.answers import table_answers
 from training.learners.weights import effective_rows, known_weights
+from training.prepare.spending import priced_tokens, spending_header
 from training.training import TrainedGate, Training, shipped_menu
 from training.versions import Version, add_version, note_of
+from training.versions.reprice import SPENDING
 
 _PROOF_ROWS = 100
 _PROOF_TOLERANCE = 1e-4
@@ -76,6 +78,7 @@ def compile_artifact(
         "features": {"version": FEATURE_VERSION, "tokens": tokens, "keywords": dump_keywords(keywords)},
         "model": fields,
         "rule": dump_rule(rule),
+        SPENDING: _spending(training),
         "training": {**summary(training), **_made(dated), **(provenance or {})},
     }
     all_tensors = {**tensors, **dump_novelty(training.novelty)}
@@ -95,6 +98,15 @@ def compile_artifact(
         if training.gate is not None:
             _prove_gate(LearnedGate.load(router), training, training.gate)
     return digest
+
+
+def _spending(training: Training) -> dict[str, Any]:
+    """What each setting of the path spends on the rows that say what it costs, for new prices."""
+    data, rows, rule = training.data, training.split.choose, training.rule
+    expected = training.scorer.view_with_outcomes(rows)[0]
+    chosen = [expected.choose(setting.price_weight, setting.reference_bonus) for setting in rule.path]
+    tokens = priced_tokens(data.costs[rows], data.matrix.tokens[rows], data.tiers)
+    return spending_header(tokens, np.stack(chosen, axis=1))
 
 
 def runtime_rule(training: Training) -> Rule:

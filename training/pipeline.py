@@ -35,6 +35,7 @@ from training.feedback.table import LEAST_LABELS
 from training.learners.fit import FittedModel, fit_model
 from training.learners.learner import Learner
 from training.learners.neighbours import Neighbours
+from training.learners.relatives import can_tell, fill_by_relatives, relatives
 from training.learners.support import SupportFit, fit_support
 from training.measure.evaluate import (
     MixComparison,
@@ -169,7 +170,7 @@ def learn_rule(
     model, cross_fitted = fit_model(
         learners,
         data.fit_rows(fit),
-        *_targets(data, fit, next(iter(learners.values())), jobs),
+        *_with_relatives(data, fit, next(iter(learners.values())), jobs),
         weights=_ages(data, fit),
         jobs=jobs,
         progress=partial(progress, "fitting") if progress else None,
@@ -188,6 +189,20 @@ def learn_rule(
         told = _joined(_corrected(data, fit, cross_fitted), _corrected(data, split.choose, foreseen))
         rule = estimate_rule(rule, fitted_on[0].joined(chosen_on[0]), told)
     return LearnedRule(split, model, cross_fitted, scorer, fitted_on, chosen_on, large, proof, rule)
+
+
+def _with_relatives(
+    data: RoutingData, fit: NDArray[np.int64], learner: Learner, jobs: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Quality and adequacy to fit on; of tiers that share a model, what one tells of another is filled in."""
+    quality, adequate = _targets(data, fit, learner, jobs)
+    pairs = relatives(data.tiers)
+    if not can_tell(quality, pairs):
+        return quality, adequate
+    _, expected = fit_model({"first": learner}, data.fit_rows(fit), quality, adequate, jobs=jobs)
+    filled = fill_by_relatives(quality, expected.quality, pairs)
+    same = np.array_equal(quality, adequate, equal_nan=True)
+    return filled, filled if same else adequate
 
 
 def _targets(

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from classifier.cascade.limits import AnswerLimits
+from classifier.cascade.usage import Bill
 from classifier.catalog import Tier
 from classifier.gates import Answer, Verdict
+from classifier.prices import UNKNOWN_USAGE, Usage
 from classifier.request import Request
 
 ANSWER, EXPLORE, AUDIT = "answer", "explore", "audit"
@@ -27,10 +29,15 @@ class EventCollector(Protocol):
     ----------
     id : by which a later request may refer to the answer; None: by none.
     finish_reason : why the answer ended; None while it has not.
+    bill : what the upstream says that the call took and cost, as far as it has said so.
     """
 
     id: str | None
     finish_reason: str | None
+
+    @property
+    def bill(self) -> Bill:
+        """See above."""
 
     def says(self, event: Any) -> bool:
         """Whether an event is part of an answer, after which the stream is the caller's; raises where it failed."""
@@ -121,8 +128,8 @@ class Api(ABC):
         """
 
     @abstractmethod
-    def usage(self, completion: Any) -> Any:
-        """What the upstream counted, under the names that chat completions have for it."""
+    def named(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Arguments that are named as chat completions name them, as this way does."""
 
     @abstractmethod
     def collector(self, usage_shown: bool) -> EventCollector:
@@ -201,7 +208,10 @@ class Attempt:
     completion : what came back, a `ChatCompletion` or `Response`; None: it failed, or was streamed.
     answer : what is to be judged of it; None: it failed, or is still being streamed.
     tokens_in, tokens_out : as the upstream counts them; None: it does not say.
-    cost : USD at the menu's prices; None: prices or tokens are unknown.
+    usage : the same apart: cached, spoken, reasoning tokens and so on.
+    cost : USD, as the upstream names it, else at the menu's prices; None: prices or tokens are unknown.
+    cost_source : "upstream" or "usage", by which the cost is known; "estimate": it is not.
+    estimated_cost : USD that it is taken to have cost, where the cost is unknown; None: it is known, or nothing is due.
     latency : seconds.
     error : what went wrong, in short ("timeout", "http 429"); None: nothing.
     reserved : USD set aside for it in the budget, while it is under way.
@@ -217,15 +227,11 @@ class Attempt:
     finish_reason: str | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    usage: Usage = field(default=UNKNOWN_USAGE, repr=False)
     cost: float | None = None
+    cost_source: str | None = None
+    estimated_cost: float | None = None
     latency: float = 0.0
     error: str | None = None
     reserved: float = field(default=0.0, repr=False)
     exception: Exception | None = field(default=None, repr=False)
-
-
-def price(tier: Tier, tokens_in: int | None, tokens_out: int | None) -> float | None:
-    """USD of a call at the tier's prices; None where a price or a count is unknown."""
-    if tier.input_price is None or tier.output_price is None or tokens_in is None or tokens_out is None:
-        return None
-    return (tokens_in * tier.input_price + tokens_out * tier.output_price) / 1e6

@@ -154,6 +154,6 @@ def make_candidate(given: Router | str | Path | None, router: Router) -> Candida
 def _opinion(router: Router, decision: Decision, policy: Policy) -> Opinion:
     own = router.decide(decision.request)
     start = find_route(own, policy.odds, policy.start).places[0]
-    model, tiers = router.tiers[start].model, decision.loaded.tiers
-    place = next((place for place in open_places(decision) if tiers[place].model == model), None)
+    same, tiers = decision.loaded.menu.counterpart(router.tiers[start]), decision.loaded.tiers
+    place = next((place for place in open_places(decision) if tiers[place] is same), None)
     return Opinion(router.artifact.digest, place)

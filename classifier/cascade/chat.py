@@ -47,9 +47,9 @@ class ChatApi(Api):
         """Its first usable choice; see `classifier.gates.read_answer`."""
         return read_answer(completion, tier=tier, model=model, request=request, arguments=arguments)
 
-    def usage(self, completion: Any) -> Any:
-        """Its usage."""
-        return completion.usage
+    def named(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The same."""
+        return arguments
 
     def collector(self, usage_shown: bool) -> Collected:
         """For chunks."""

@@ -39,7 +39,8 @@ from classifier.cascade.judging import judge
 from classifier.cascade.ledger import Ledger
 from classifier.cascade.route import ROUTER, TierOrder, fallbacks, find_route, start_tier
 from classifier.cascade.run import CascadeRun, Policy
-from classifier.cascade.usage import token_counts
+from classifier.cascade.usage import read_bill
+from classifier.cascade.wire import http_response
 from classifier.decision import Decision
 from classifier.errors import BudgetExceededError, ConfigError
 from classifier.gates import Answer, Ask, Verdict, final_answer
@@ -373,7 +374,8 @@ class Engine:
         assert attempt is not None
         attempt.error = None if error is None else failure(error)
         answer = collected.answer(attempt.tier, attempt.model, run.decision.request, run.as_chat)
-        self._ledger.note_answer(run, attempt, answer)
+        attempt.answer, attempt.finish_reason = answer, answer.finish_reason
+        self._ledger.note_bill(run, attempt, collected.bill)
         self._ledger.settle(run, attempt)
         return attempt, answer
 
@@ -447,8 +449,8 @@ class Engine:
 
     def _read(self, run: CascadeRun, attempt: Attempt, completion: Any, arguments: Mapping[str, Any]) -> Answer:
         """The answer in a completion; an unusable one raises, and costs what the upstream says."""
-        tokens_in, tokens_out = token_counts(run.api.usage(completion))
-        self._ledger.note_usage(run, attempt, tokens_in, tokens_out)
+        bill = read_bill(completion, getattr(http_response(completion), "headers", None))
+        self._ledger.note_bill(run, attempt, bill)
         answer = run.api.read(
             completion,
             tier=attempt.tier,
@@ -456,9 +458,8 @@ class Engine:
             request=run.decision.request,
             arguments=run.shown(arguments),
         )
-        answer = replace(answer, tokens_in=tokens_in, tokens_out=tokens_out)
-        attempt.completion = completion
-        self._ledger.note_answer(run, attempt, answer)
+        answer = replace(answer, tokens_in=bill.usage.tokens_in, tokens_out=bill.usage.tokens_out)
+        attempt.completion, attempt.answer, attempt.finish_reason = completion, answer, answer.finish_reason
         return answer
 
     def _judge(self, run: CascadeRun, attempt: Attempt, answer: Answer, *, may_ask: bool) -> Steps[Verdict | None]:

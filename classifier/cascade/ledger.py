@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from classifier.cascade.budget import Budget
-from classifier.cascade.calls import Attempt, price
+from classifier.cascade.calls import Attempt
 from classifier.cascade.run import CascadeRun
+from classifier.cascade.usage import Bill
+from classifier.catalog import Tier
 from classifier.decision import Decision
 from classifier.gates import Answer
-from classifier.policy import USUAL_TOKENS
+from classifier.outcomes.records import COUNTED, ESTIMATED, UPSTREAM
+from classifier.policy import listed_cost
+from classifier.prices import Usage
 
-_UNPAID = ("http", "context", "connection")  # errors by which an upstream has refused a call, or never got it
+_BYTES_A_TOKEN = 4  # of an answer that nobody has counted
+_UNSENT = "unsent"
+_UNPAID = ("http", "context", "connection", _UNSENT)  # errors by which an upstream has refused a call, or never got it
 
 
 class Ledger:
@@ -22,7 +31,7 @@ class Ledger:
         """Set aside what a call is expected to cost; False: the budget does not allow it."""
         if self._budget is None:
             return True
-        cost = self.expected_cost(run.decision, place)
+        cost = expected_cost(run.decision, place)
         if not self._budget.reserve(run.key, cost):
             return False
         attempt.reserved = cost
@@ -31,43 +40,67 @@ class Ledger:
     def overdraw(self, run: CascadeRun, attempt: Attempt, place: int) -> None:
         """Set it aside whether the budget allows it or not."""
         if self._budget is not None:
-            attempt.reserved = self.expected_cost(run.decision, place)
+            attempt.reserved = expected_cost(run.decision, place)
             self._budget.add(run.key, attempt.reserved)
 
     def settle(self, run: CascadeRun, attempt: Attempt) -> None:
-        """Count what a call cost in the place of what was set aside; where nobody knows, that stands."""
-        cost = attempt.cost
-        if cost is None:
-            cost = 0.0 if was_refused(attempt) else attempt.reserved
+        """Count what a call cost in the place of what was set aside; where nobody knows, an estimate."""
+        if attempt.cost is None and not was_refused(attempt):
+            attempt.estimated_cost, attempt.cost_source = _estimate(run, attempt), ESTIMATED
         if self._budget is not None:
-            self._budget.add(run.key, cost - attempt.reserved)
+            self._budget.add(run.key, (attempt.cost or attempt.estimated_cost or 0.0) - attempt.reserved)
         attempt.reserved = 0.0
 
     def release(self, run: CascadeRun, attempt: Attempt) -> None:
         """Give back what was set aside for a call that was never made."""
         if self._budget is not None:
             self._budget.add(run.key, -attempt.reserved)
-        attempt.reserved = 0.0
+        attempt.reserved, attempt.error = 0.0, _UNSENT
 
-    def expected_cost(self, decision: Decision, place: int) -> float:
-        """USD; by the tier's prices where the model knows nothing of it."""
-        costs, tier = decision.prediction.cost, decision.loaded.tiers[place]
-        if place < len(costs):
-            return costs[place]
-        return price(tier, round(decision.tokens), decision.request.max_tokens or USUAL_TOKENS) or 0.0
+    def note_bill(self, run: CascadeRun, attempt: Attempt, bill: Bill) -> None:
+        """Note what the upstream says of a call, and what it cost: the upstream's own figure, else by its counts."""
+        attempt.usage = usage = bill.usage
+        attempt.tokens_in, attempt.tokens_out = usage.tokens_in, usage.tokens_out
+        attempt.cost, attempt.cost_source = bill.stated, UPSTREAM
+        if bill.stated is None:
+            tier = _tier(run, attempt)
+            level = replace(usage, service=usage.service or tier.service)
+            attempt.cost = None if tier.prices is None else tier.prices.cost(level)
+            attempt.cost_source = None if attempt.cost is None else COUNTED
 
-    def note_answer(self, run: CascadeRun, attempt: Attempt, answer: Answer) -> None:
-        """Note how an answer ended."""
-        attempt.answer, attempt.finish_reason = answer, answer.finish_reason
-        self.note_usage(run, attempt, answer.tokens_in, answer.tokens_out)
 
-    def note_usage(self, run: CascadeRun, attempt: Attempt, tokens_in: int | None, tokens_out: int | None) -> None:
-        """Note what the upstream counted, and what that costs."""
-        tier = next(tier for tier in run.loaded.tiers if tier.name == attempt.tier)
-        attempt.tokens_in, attempt.tokens_out = tokens_in, tokens_out
-        attempt.cost = price(tier, tokens_in, tokens_out)
+def expected_cost(decision: Decision, place: int) -> float:
+    """USD of a call that a tier is asked to answer; by its prices where the model knows nothing of it."""
+    costs, tier = decision.costs, decision.loaded.tiers[place]
+    if place < len(costs):
+        return costs[place]
+    return listed_cost(tier, decision.tokens, decision.request.max_tokens) or 0.0
 
 
 def was_refused(attempt: Attempt) -> bool:
     """Whether a call failed in a way that no upstream charges for."""
     return attempt.error is not None and attempt.error.startswith(_UNPAID)
+
+
+def _estimate(run: CascadeRun, attempt: Attempt) -> float:
+    """USD of a call whose cost nobody knows: by the length of the answer, if it came whole, else what is expected."""
+    tier, answer, usage = _tier(run, attempt), attempt.answer, attempt.usage
+    if answer is not None and attempt.error is None:
+        said = sum(len(text.encode("utf-8", "replace")) for text in (answer.text, *_calls(answer)))
+        out = usage.tokens_out if usage.tokens_out is not None else round(said / _BYTES_A_TOKEN) + 1
+        known = _usual(tier, usage.tokens_in or round(run.decision.tokens), out)
+        if known is not None:
+            return known
+    return expected_cost(run.decision, run.loaded.tiers.index(tier))
+
+
+def _calls(answer: Answer) -> Iterator[str]:
+    return (part for call in answer.tool_calls for part in (call.name, call.arguments))
+
+
+def _usual(tier: Tier, tokens_in: int, tokens_out: int) -> float | None:
+    return None if tier.prices is None else tier.prices.cost(Usage(tokens_in, tokens_out, service=tier.service))
+
+
+def _tier(run: CascadeRun, attempt: Attempt) -> Tier:
+    return next(tier for tier in run.loaded.tiers if tier.name == attempt.tier)

@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from classifier.cascade.streams import plain
+from classifier.cascade.usage import read_usage
 from classifier.errors import MalformedAnswerError
 from classifier.gates import Answer, ToolCall
 from classifier.request import Request
@@ -21,12 +21,6 @@ _MOST_PARTS = 4096
 _MOST_CALLS = 64
 _MOST_LOGPROBS = 65_536
 _LEAST_LOGPROB = -9999.0
-_USAGE = {
-    "input_tokens": "prompt_tokens",
-    "output_tokens": "completion_tokens",
-    "input_tokens_details": "prompt_tokens_details",
-    "output_tokens_details": "completion_tokens_details",
-}
 _REASONS = {"max_output_tokens": "length", "max_tokens": "length"}  # why it ended, as chat completions say it
 _STATUS_OF = {"rate_limit_exceeded": 429}
 _OF_REQUEST = ("invalid", "image", "unsupported", "content")  # what codes begin with that speak of the request
@@ -50,7 +44,7 @@ def read_response(response: Any, *, tier: str, model: str, request: Request, arg
         )
     parts = list(islice(_said(items), _MOST_PARTS))
     calls = tuple(islice(_calls(items), _MOST_CALLS))
-    usage = chat_usage(get(response, "usage")) or {}
+    usage = read_usage(get(response, "usage"))
     return Answer(
         text="".join(_string(get(part, "text")) for part in parts if get(part, "type") == "output_text"),
         tier=tier,
@@ -59,8 +53,8 @@ def read_response(response: Any, *, tier: str, model: str, request: Request, arg
         tool_calls=calls,
         refusal="".join(_string(get(part, "refusal")) for part in parts) or None,
         token_logprobs=tuple(islice(_logprobs(parts), _MOST_LOGPROBS)) or None,
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
         request=request,
         arguments=arguments,
     )
@@ -77,14 +71,6 @@ def finish_reason(response: Any, *, called: bool) -> str | None:
     if status in FAILED:
         return "error"
     return _string(status) or None
-
-
-def chat_usage(usage: Any) -> dict[str, Any] | None:
-    """A response's usage under the names that chat completions have for it, with whatever else stands in it."""
-    counted = plain(usage)
-    if not isinstance(counted, Mapping):
-        return None
-    return {_USAGE.get(name) or name: value for name, value in counted.items()}
 
 
 def failed(error: Any) -> openai.APIStatusError:
@@ -156,7 +142,3 @@ def _items(value: Any) -> Sequence[Any]:
 
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None

@@ -10,6 +10,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 
 from classifier.cascade.response_answers import FAILED, failed, finish_reason, get, read_response
 from classifier.cascade.streams import plain
+from classifier.cascade.usage import UNKNOWN_BILL, Bill, read_bill
 from classifier.errors import MalformedAnswerError
 from classifier.gates import Answer, ToolCall
 from classifier.request import Request
@@ -43,6 +44,11 @@ class ResponseCollected:
     refusal: list[str] = field(default_factory=list)
     tools: dict[int, tuple[str, list[str], bool]] = field(default_factory=dict)
     finish_reason: str | None = None
+
+    @property
+    def bill(self) -> Bill:
+        """What the last event says of the call."""
+        return UNKNOWN_BILL if self.response is None else read_bill(self.response)
 
     def says(self, event: Any) -> bool:
         """Whether an event is part of an answer: a text, a refusal, thoughts, a call, the end.

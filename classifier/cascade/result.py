@@ -45,6 +45,11 @@ class CascadeResult:
         known = [cost for cost in costs if cost is not None]
         return sum(known) if len(known) == len(costs) else None
 
+    @property
+    def estimated_cost(self) -> float:
+        """USD of all attempts, with estimates where the cost is unknown."""
+        return sum(attempt.cost or attempt.estimated_cost or 0.0 for attempt in self.attempts)
+
 
 def outcome_id(response: object) -> str | None:
     """The id of the outcome that an answer of a cascade belongs to; None for any other object."""

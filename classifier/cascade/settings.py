@@ -151,11 +151,12 @@ def own_clients(clients: Mapping[str, Client] | None, settings: Settings, kind: 
     found = {}
     router = settings.engine.router
     for name, each in (clients or {}).items():
-        tier = router.menu.find(name)
-        if tier is None:
+        tiers = router.menu.sharing(name)
+        if not tiers:
             names = ", ".join(tier.name for tier in router.tiers)
             raise InputError(f"clients: '{name}' is no tier; expected one of: {names}")
-        found[tier.name] = own_client(each, kind, settings.limits)
+        own = own_client(each, kind, settings.limits)
+        found.update(dict.fromkeys((tier.name for tier in tiers), own))
     return found
 
 

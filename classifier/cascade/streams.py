@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
 from pydantic import BaseModel
 
 from classifier.cascade.calls import EventCollector
-from classifier.cascade.usage import token_counts
+from classifier.cascade.usage import UNKNOWN_BILL, Bill, read_bill
 from classifier.cascade.wire import waiting
 from classifier.gates import Answer, ToolCall
 from classifier.gates.answer import shown_text, text_of
@@ -45,6 +45,7 @@ class Collected:
     spoken : what the transcript of its audio says so far.
     media : whether there is sound, or an image.
     tools : index of a tool call -> its name and arguments so far, in pieces.
+    bill : what the upstream says that the call took and cost, as far as it has said so.
     usage_shown : the caller asked for the last chunk with the token counts.
     """
 
@@ -57,8 +58,7 @@ class Collected:
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
     id: str | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
+    bill: Bill = UNKNOWN_BILL
 
     def says(self, chunk: ChatCompletionChunk) -> bool:
         """Whether a chunk is part of an answer."""
@@ -71,8 +71,9 @@ class Collected:
     def add(self, chunk: ChatCompletionChunk) -> bool:
         """Take a chunk in; whether the caller is to see it. What is of an unknown form says nothing."""
         usage = _get(chunk, "usage")
-        if usage is not None:
-            self.tokens_in, self.tokens_out = token_counts(usage)
+        if usage is not None or getattr(chunk, "model_extra", None):  # other chunks say nothing of it
+            bill = read_bill(chunk)
+            self.bill = bill if bill.is_known else self.bill
         choices = _get(chunk, "choices")
         for choice in _items(choices):
             index = _get(choice, "index")
@@ -108,8 +109,8 @@ class Collected:
             tool_calls=tuple(ToolCall("".join(name), "".join(said)) for _, (name, said) in sorted(self.tools.items())),
             refusal="".join(self.refusal) or None,
             token_logprobs=tuple(self.logprobs) or None,
-            tokens_in=self.tokens_in,
-            tokens_out=self.tokens_out,
+            tokens_in=self.bill.usage.tokens_in,
+            tokens_out=self.bill.usage.tokens_out,
             request=request,
             arguments=arguments,
             media=self.media,

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
+from inspect import signature
 from typing import Any, TypeVar, cast
 
 import openai
@@ -37,13 +39,13 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 def call_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
     """Arguments of the resource's ``create``."""
-    arguments = {**call.arguments, "model": call.tier.model}
+    arguments = {**_tier_arguments(call, client), "model": call.tier.model}
     if call.timeout is not None:
         arguments["timeout"] = _limits(client, call)
     options = arguments.pop("stream_options", None)
     if call.stream:
         arguments["stream"] = True
-        count = call.count and call.api.counts_wanted
+        count = call.count and call.api.counts_wanted and "stream_options" not in call.tier.arguments.dropped
         if count or options:
             arguments["stream_options"] = {**(options or {}), **({"include_usage": True} if count else {})}
     return arguments
@@ -57,6 +59,27 @@ def readable_once(arguments: dict[str, Any], *names: str) -> None:
             continue
         if isinstance(value, Iterable) and not isinstance(value, Sequence | Mapping | pydantic.BaseModel):
             arguments[name] = list(value)
+
+
+def _tier_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
+    """The call's arguments as the tier takes them; what the client has no parameter for goes into the body as it is."""
+    wanted = call.tier.arguments
+    if not wanted:
+        return dict(call.arguments)
+    arguments, known = (
+        call.api.named(wanted.apply(call.arguments)),
+        _parameters(cast(Any, type(call.api.resource(client)))),
+    )
+    others = {name: arguments.pop(name) for name in wanted.added() - known if name in arguments}
+    if others:
+        arguments["extra_body"] = {**(arguments.get("extra_body") or {}), **others}
+    return arguments
+
+
+@cache
+def _parameters(resource: Any) -> frozenset[str]:
+    """What a resource's ``create`` takes."""
+    return frozenset(signature(resource.create).parameters)
 
 
 def _limits(client: OpenAI | AsyncOpenAI, call: Call) -> openai.Timeout:

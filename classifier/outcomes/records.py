@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ANSWERING = ("answer", "explore", "audit")  # purposes of attempts that answer the request itself
 USER, AUDIT = "user", "audit"
+UPSTREAM, COUNTED, ESTIMATED = "upstream", "usage", "estimate"  # where a cost comes from
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,7 +57,10 @@ class AttemptRecord:
     score : the gates' score; None: there is none.
     gates : one mapping a gate, with "gate", "score", "passed" and "reason".
     tokens_in, tokens_out : as billed; None: unknown.
+    tokens_cached : of the request's, those read from a cache; tokens_reasoning : of the answer's, those not shown.
     cost : USD; None: unknown.
+    cost_source : "upstream": its own figure; "usage": its counts at the menu's prices; "estimate": nobody knows. None:
+        there is no cost, or an older release recorded it.
     latency : seconds; None: unknown.
     finish_reason : the provider's, such as "stop".
     error : short class of what went wrong, such as "timeout", "http 429" or "connection"; None: nothing did.
@@ -79,6 +83,9 @@ class AttemptRecord:
     error: str | None = None
     response: str | None = field(default=None, repr=False)
     answer_features: Mapping[str, float] | None = None
+    tokens_cached: int | None = None
+    tokens_reasoning: int | None = None
+    cost_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

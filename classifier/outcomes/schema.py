@@ -49,7 +49,8 @@ from classifier.outcomes.keys import Keys
 from classifier.outcomes.privacy import EXPECTATIONS, hidden_expectations
 from classifier.outcomes.sealing import KEY_BYTES, fingerprint, seal
 
-VERSION = 4
+VERSION = 5
+_SEALED_FROM = 4  # the version that seals what gives requests away
 HASH_KEY, KEY = "hash_key", "key"  # names of settings
 
 _LOCK = 0x74696572  # of PostgreSQL's advisory locks; any number that others will not take
@@ -197,6 +198,9 @@ attempts = Table(
     Column("error", AnyText),
     Column("response", AnyText),
     Column("answer_features", JsonText),
+    Column("tokens_cached", Whole),
+    Column("tokens_reasoning", Whole),
+    Column("cost_source", AnyText),
 )
 
 feedback = Table(
@@ -262,7 +266,19 @@ def _to_version_4(connection: Connection, key: bytes) -> None:
     _begin_settings(connection, key, bytes.fromhex(old or "") or secrets.token_bytes(KEY_BYTES))
 
 
-MIGRATIONS: dict[int, Callable[[Connection, bytes], None]] = {2: _to_version_2, 3: _to_version_3, 4: _to_version_4}
+def _to_version_5(connection: Connection, key: bytes) -> None:
+    """Keep cached and reasoning tokens, and where a cost comes from."""
+    whole = BigInteger().compile(dialect=connection.dialect)
+    for name, kind in {"tokens_cached": whole, "tokens_reasoning": whole, "cost_source": "TEXT"}.items():
+        connection.execute(text(f"ALTER TABLE attempts ADD COLUMN {name} {kind}"))
+
+
+MIGRATIONS: dict[int, Callable[[Connection, bytes], None]] = {
+    2: _to_version_2,
+    3: _to_version_3,
+    4: _to_version_4,
+    5: _to_version_5,
+}
 
 
 def _begin_settings(connection: Connection, key: bytes, hash_key: bytes) -> None:
@@ -301,7 +317,7 @@ def check_version(version: int) -> None:
 def bring_up(connection: Connection, keys: Keys) -> bool:
     """Make the tables, or bring older ones up to `VERSION`, in the connection's transaction and under a lock.
 
-    The key seals what they hide; for older ones, which hold it in the clear, it has to be one that is kept.
+    The key seals what they hide; for ones before version 4, which hold it in the clear, it has to be a kept one.
 
     On SQLite the transaction has to have begun as an immediate one, which is the lock.
 
@@ -324,7 +340,7 @@ def bring_up(connection: Connection, keys: Keys) -> bool:
     check_version(version)
     if version == VERSION:
         return False
-    key = _kept_key(keys, version)
+    key = _kept_key(keys, version) if version < _SEALED_FROM else b""
     for step in range(version + 1, VERSION + 1):
         MIGRATIONS[step](connection, key)
     connection.execute(schema_version.update(), {"version": VERSION})

@@ -89,6 +89,10 @@ class Stats:
     explored, audited : decisions drawn for it.
     prompts, responses : decisions whose request was kept, attempts whose answer was.
     cost : USD of all attempts, by purpose, where known.
+    cost_sources : the same by where it comes from: "upstream", "usage", "estimate", or "unknown" where an older release
+        did not say.
+    tokens : tokens that upstreams counted, where known: "in", "out", of the first those "cached", of the others those
+        "reasoning".
     tiers : by name.
     gates : by name of the gate.
     errors : how many attempts ended in each.
@@ -107,6 +111,8 @@ class Stats:
     prompts: int
     responses: int
     cost: Mapping[str, float]
+    cost_sources: Mapping[str, float]
+    tokens: Mapping[str, int]
     tiers: Mapping[str, TierStats]
     gates: Mapping[str, Passes]
     errors: Mapping[str, int]
@@ -142,6 +148,8 @@ def read_stats(connection: Connection) -> Stats:
             )
         ).one()
         costs = _pairs(connection, select(a.purpose, func.sum(a.cost)).where(a.cost.is_not(None)).group_by(a.purpose))
+        source = func.coalesce(a.cost_source, "unknown")
+        by_source = select(source, func.sum(a.cost)).where(a.cost.is_not(None)).group_by(source)
         errors = _pairs(connection, select(a.error, func.count()).where(a.error.is_not(None)).group_by(a.error))
         given = select(f.source, func.count(), func.avg(f.score)).join_from(feedback, decisions, f.decision == d.id)
         sources = connection.execute(given.group_by(f.source)).all()
@@ -156,12 +164,21 @@ def read_stats(connection: Connection) -> Stats:
             prompts=prompts,
             responses=connection.scalar(select(func.count(a.response))) or 0,
             cost=costs,
+            cost_sources=_pairs(connection, by_source),
+            tokens=_tokens(connection),
             tiers=_tiers(connection),
             gates=_gates(connection),
             errors=errors,
             feedback={source: Feedback(number, mean) for source, number, mean in sources},
             audits=_audits(connection),
         )
+
+
+def _tokens(connection: Connection) -> dict[str, int]:
+    a = attempts.c
+    columns = {"in": a.tokens_in, "out": a.tokens_out, "cached": a.tokens_cached, "reasoning": a.tokens_reasoning}
+    sums = connection.execute(select(*(func.sum(column) for column in columns.values()))).one()
+    return {name: int(total) for name, total in zip(columns, sums, strict=True) if total is not None}
 
 
 def _count(condition: Any) -> Any:

@@ -151,7 +151,7 @@ GOOD = completion()
 ODD_USAGE = {
     "null": None,
     "empty": {},
-    "words": {"prompt_tokens": "5", "completion_tokens": "four"},
+    "words": {"prompt_tokens": "five", "completion_tokens": "four"},
     "negative": {"prompt_tokens": -5, "completion_tokens": -4},
     "fractions": {"prompt_tokens": 5.5, "completion_tokens": 4.5},
     "enormous": {"prompt_tokens": 10**40, "completion_tokens": 10**40},

@@ -59,6 +59,7 @@ class Reply:
     failed : code of the error that a response says it failed with, though its HTTP status is 200.
     logprobs : those of the text's tokens (words), the last one repeated; sent where the request asks for them.
     tokens_in, tokens_out : usage; by default counted in words.
+    usage : the whole usage object instead. headers : sent beside the usual ones, of an answer in one piece.
     status : HTTP status; from 400 the body is an error in OpenAI's form.
     error_code, error_message : what it says.
     retry_after : seconds, sent as a header.
@@ -77,6 +78,8 @@ class Reply:
     logprobs: Sequence[float] = (-0.1,)
     tokens_in: int | None = None
     tokens_out: int | None = None
+    usage: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     error_code: str | None = None
     error_message: str = "scripted error"
@@ -285,7 +288,8 @@ async def _whole(body: Body, reply: Reply) -> AsyncIterator[bytes]:
     if reply.fault is Fault.NOT_JSON:
         data = data[:-1] + b"]"
     reason = HTTPStatus(status).phrase
-    yield f"HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\n\r\n".encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+    yield f"HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\n{more}\r\n".encode()
     yield data[: len(data) // 2]
     if reply.fault not in (Fault.RESET_MIDWAY, Fault.TRUNCATED):
         await asyncio.sleep(reply.chunk_delay)
@@ -405,6 +409,8 @@ def _logprobs(body: Body, reply: Reply) -> Body | None:
 
 
 def _usage(body: Body, reply: Reply) -> Body:
+    if reply.usage is not None:
+        return reply.usage
     asked = sum(len(str(message.get("content") or "").split()) for message in body.get("messages", []))
     tokens_in = asked if reply.tokens_in is None else reply.tokens_in
     tokens_out = len(_words(reply.text)) * _choices(body) if reply.tokens_out is None else reply.tokens_out

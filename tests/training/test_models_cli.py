@@ -17,7 +17,7 @@ from training.versions import current, versions
 from training.versions.files import locked
 
 FOLDER = Path("models")
-COMMANDS = ["list", "show", "add", "promote", "rollback", "diff", "judge", "prune"]
+COMMANDS = ["list", "show", "add", "promote", "rollback", "diff", "judge", "prune", "reprice"]
 
 
 class Command(Protocol):

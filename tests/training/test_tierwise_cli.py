@@ -36,8 +36,9 @@ from training.versions.store import note_verdict
 ROOT = Path(__file__).parents[2]
 HEAVY = {"sklearn", "polars", "scipy", "numpy", "joblib", "classifier", "sqlalchemy", "openai"}
 PARTS = {
-    "models": ["list", "show", "add", "promote", "rollback", "diff", "prune", "judge"],
+    "models": ["list", "show", "add", "promote", "rollback", "diff", "prune", "judge", "reprice"],
     "outcomes": ["stats", "export", "import", "prune", "vacuum", "delete", "drift"],
+    "prices": ["show", "update"],
 }
 EVERY = [["train"], ["evaluate"], *([part, name] for part, names in PARTS.items() for name in names)]
 
@@ -65,7 +66,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 def test_every_part_is_there(command: Command) -> None:
     code, out, _ = command("--help")
     assert code == 0
-    assert all(f"│ {name} " in out for name in ("train", "evaluate", "models", "outcomes", "route"))
+    assert all(f"│ {name} " in out for name in ("train", "evaluate", "models", "outcomes", "prices", "route"))
     for part, names in PARTS.items():
         code, out, _ = command(part, "--help")
         assert code == 0

@@ -174,7 +174,7 @@ def _reasons(
 
 def _learned_places(router: Router, menu: Menu, *tiers: int) -> tuple[int, int] | None:
     """Where the router's model has two tiers of today's menu; None where it has not learned about one."""
-    learned = [menu.find(tier.model) for tier in router.learned_tiers]
+    learned = [menu.counterpart(tier) for tier in router.learned_tiers]
     wanted = [menu.tiers[place] for place in tiers]
     if not all(tier in learned for tier in wanted):
         return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classifier.cascade.route import find_route
 from classifier.cascade.settings import usual_odds
-from classifier.catalog import Menu
+from classifier.catalog import Menu, Tier
 from classifier.decision import Decision
 from classifier.errors import NoFeasibleTierError
 from classifier.features import Features
@@ -60,11 +60,11 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
 
     Parameters
     ----------
-    menu : today's, whose tiers are the columns of ``observed``; tiers are matched by model.
+    menu : today's, whose tiers are the columns of ``observed``; tiers are matched by model and arguments.
     kinds : by the digests of artifacts, "" where rules decided, the kind of features that rows were logged with
         (`feature_kind`).
     """
-    places = np.array([_place(menu, tier.model) for tier in router.tiers])
+    places = np.array([_place(menu, tier) for tier in router.tiers])
     rows, tiers, odds = len(observed), len(menu.tiers), usual_odds(router)
     found = np.full(rows, -1)
     quality, cost = np.full((rows, tiers), np.nan), np.full((rows, tiers), np.nan)
@@ -80,7 +80,7 @@ def find_starts(router: Router, observed: Observed, menu: Menu, kinds: Mapping[s
         if found[row] < 0:
             problems[row] = f"it would go to {router.tiers[start].model}, which is not of today's menu"
         quality[row, sources] = np.array(decision.prediction.quality)[known]
-        cost[row, sources] = np.array(decision.prediction.cost)[known]
+        cost[row, sources] = np.array(decision.costs)[known]
     for row in np.flatnonzero(_own(router, observed)).tolist():
         found[row], problems[row] = observed.planned[row], ""
     return Starts(found, tuple(problems), quality, cost)
@@ -114,9 +114,9 @@ def tell_problems(observed: int, problems: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _place(menu: Menu, model: str) -> int:
-    tier = menu.find(model)
-    return -1 if tier is None else menu.tiers.index(tier)
+def _place(menu: Menu, tier: Tier) -> int:
+    same = menu.counterpart(tier)
+    return -1 if same is None else menu.tiers.index(same)
 
 
 def _own(router: Router, observed: Observed) -> NDArray[np.bool_]:

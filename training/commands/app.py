@@ -34,12 +34,12 @@ the folder of versions, the artifact to use and the menu. An option goes before 
 """
 
 
-_PARTS = ("train", "evaluate", "models", "outcomes")
+_PARTS = ("train", "evaluate", "models", "outcomes", "prices")
 
 
 def tierwise_app() -> typer.Typer:
     """The command with all its parts."""
-    from training.commands import evaluate, models, outcomes, train
+    from training.commands import evaluate, models, outcomes, prices, train
 
     app = typer.Typer(help=prose(_HELP), rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
     app.callback()(_tierwise)
@@ -49,6 +49,7 @@ def tierwise_app() -> typer.Typer:
     app.command("route", help="Route one request and say why.", context_settings=settings)(_route)
     app.add_typer(models.app, name="models")
     app.add_typer(outcomes.app, name="outcomes")
+    app.add_typer(prices.app, name="prices")
     return app
 
 

@@ -11,6 +11,7 @@ import typer
 from training.commands.command import Command, prose, run_command
 from training.commands.judge import JUDGE_HELP, judge
 from training.commands.options import MODELS, Column, JsonFile, Models
+from training.commands.reprice import REPRICE_HELP, reprice
 
 if TYPE_CHECKING:
     from classifier.router import Router
@@ -37,6 +38,9 @@ router made by Router.watch() loads another version within seconds, without a re
 
   [cyan]tierwise models judge --store sqlite:///outcomes.db[/]
   Promote the first candidate that outcomes prove to be good enough.
+
+  [cyan]tierwise models reprice[/]
+  Choose anew along the certified path when only prices have changed.
 
   [cyan]tierwise models rollback[/]
   Go back to the version before.
@@ -279,6 +283,7 @@ def prune_versions(
 
 
 app.command("judge", cls=Command, help=JUDGE_HELP)(judge)
+app.command("reprice", cls=Command, help=REPRICE_HELP)(reprice)
 
 
 def main() -> None:

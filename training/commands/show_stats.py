@@ -14,6 +14,12 @@ from classifier.outcomes.stats import Audited, Passes, TierStats
 from training.commands.table import figures, names, show_table
 
 _FIGURES = ("chosen", "answered", "tried", "failed", "passed", "score", "$/call", "$ expected", "seconds")
+_SOURCES = {
+    "upstream": "stated by the upstream",
+    "usage": "by its token counts",
+    "estimate": "estimated",
+    "unknown": "not recorded where from",
+}
 _TIER_COLUMNS = (names("tier"), *map(figures, _FIGURES))
 
 
@@ -38,6 +44,11 @@ def show_stats(console: Console, found: Stats, waiting: int) -> None:
     console.print(
         f"Cost of a decision: {_usd(found.mean_cost)}" + (f"; in all: {costs}" if costs else ""), highlight=False
     )
+    sources = ", ".join(f"{_usd(cost)} {escape(_SOURCES.get(name, name))}" for name, cost in found.cost_sources.items())
+    if set(found.cost_sources) - {"unknown"}:
+        console.print(f"Where costs come from: {sources}", highlight=False)
+    if found.tokens:
+        console.print(_tokens(found.tokens), highlight=False)
     if waiting:
         console.print(f"[yellow]{waiting:,} records wait on this machine (import --spilled stores them)[/]")
     if found.tiers:
@@ -48,6 +59,16 @@ def show_stats(console: Console, found: Stats, waiting: int) -> None:
     _show_counts(console, "feedback", ("count", "mean score"), feedback)
     audits = {tier: _audited(each) for tier, each in found.audits.items()}
     _show_counts(console, "gates audited", ("passed answers", "false passes", "turned down", "false alarms"), audits)
+
+
+def _tokens(tokens: Mapping[str, int]) -> str:
+    """Tokens in and out, with the parts that have prices of their own."""
+    parts = []
+    for name, part, words in (("in", "cached", "from a cache"), ("out", "reasoning", "of them reasoning")):
+        if name in tokens:
+            share = f" ({_share(tokens[part] / tokens[name])} {words})" if tokens.get(part) and tokens[name] else ""
+            parts.append(f"{tokens[name]:,} {name}{share}")
+    return f"Tokens: {', '.join(parts)}"
 
 
 def _audited(found: Audited) -> tuple[str, ...]:

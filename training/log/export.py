@@ -2,7 +2,8 @@
 
 A tier's score is, by the first of these that there is: the user's feedback on its answer (any source but "audit"; the
 latest of each source, averaged), the audit's, the gates' verdict (1 passed, 0 not). A tier that was never tried, or
-whose answer nobody looked at, has no score. ``decision`` and ``propensity`` stand beside what `train-router` reads.
+whose answer nobody looked at, has no score. ``decision``, ``propensity``, where a cost comes from, cached and reasoning
+tokens stand beside what `train-router` reads. A cost that is an estimate is left out: it would teach what was expected.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import polars as pl
 from classifier.errors import InputError
 from classifier.files import atomic_write
 from classifier.outcomes import Outcome
-from classifier.outcomes.records import ANSWERING, AUDIT
+from classifier.outcomes.records import ANSWERING, AUDIT, ESTIMATED, AttemptRecord
 from training.tables.formulas import guarded
 
 FORMATS = (".csv", ".jsonl", ".parquet")
@@ -61,7 +62,14 @@ class Written:
 
 def table_columns(tiers: Sequence[str], responses: bool) -> dict[str, type[pl.DataType]]:
     """Names and types of the columns; with the tiers' answers where ``responses``."""
-    measures: dict[str, type[pl.DataType]] = {"score": pl.Float64, "cost": pl.Float64, "tokens_out": pl.Int64}
+    measures: dict[str, type[pl.DataType]] = {
+        "score": pl.Float64,
+        "cost": pl.Float64,
+        "source_of_cost": pl.String,
+        "tokens_out": pl.Int64,
+        "cached_tokens": pl.Int64,
+        "reasoning_tokens": pl.Int64,
+    }
     if responses:
         measures["response"] = pl.String
     return {**_REQUEST, **{f"{name}__{tier}": kind for name, kind in measures.items() for tier in tiers}}
@@ -98,12 +106,22 @@ def table_row(outcome: Outcome, gate_scores: bool = False) -> Row:
     }
     for attempt in decision.attempts:
         if attempt.purpose in ANSWERING:
-            for name in ("cost", "tokens_out", "response"):
-                value = getattr(attempt, name)
-                if value is not None:
-                    row[f"{name}__{attempt.tier}"] = value
+            row |= {f"{name}__{attempt.tier}": value for name, value in _measured(attempt).items()}
     row |= {f"score__{tier}": score for tier, score in tier_scores(outcome, gate_scores).items()}
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _measured(attempt: AttemptRecord) -> Row:
+    """What is known of a call; of a cost that is an estimate only that it is one."""
+    found = {
+        "cost": None if attempt.cost_source == ESTIMATED else attempt.cost,
+        "source_of_cost": attempt.cost_source,
+        "tokens_out": attempt.tokens_out,
+        "cached_tokens": attempt.tokens_cached,
+        "reasoning_tokens": attempt.tokens_reasoning,
+        "response": attempt.response,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def write_table(

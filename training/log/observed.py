@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.catalog import Menu, normalise_label
+from classifier.catalog import Menu, Tier, normalise_label
 from classifier.errors import InputError
 from classifier.features import Features
-from classifier.outcomes.records import ANSWERING, AUDIT, AttemptRecord, DecisionRecord, Outcome
+from classifier.outcomes.records import ANSWERING, AUDIT, ESTIMATED, AttemptRecord, DecisionRecord, Outcome
 from classifier.request import Request, make_request
 from classifier.tasks import canonical_task
 from training.log.chances import start_chances, tried_chances
@@ -217,12 +217,22 @@ def _reference(menu: Menu, wanted: str | None, asked: Counter[int]) -> int | Non
     return menu.tiers.index(tier)
 
 
+def _called(menu: Menu, model: str, name: str) -> Tier | None:
+    """The tier that was called, by its model; of a model that is called in several ways, the one of that name."""
+    same = menu.sharing(model)
+    if len(same) == 1 and not same[0].arguments.values:
+        return same[0]
+    label = normalise_label(name)
+    named = [tier for tier in same if label in map(normalise_label, (tier.name, *tier.aliases))]
+    return named[0] if len(named) == 1 else None
+
+
 class _Reader:
     """Gathers rows while a store is read."""
 
     def __init__(self, menu: Menu) -> None:
         self._menu = menu
-        self._places: dict[str, int] = {}
+        self._places: dict[tuple[str, str], int] = {}
         self._named: dict[tuple[str | None, str], int] = {}
         self._rows: list[_Row] = []
         self._audits: Counter[int] = Counter()
@@ -312,12 +322,13 @@ class _Reader:
             row.spent += attempt.cost or 0.0
         if attempt.purpose not in ANSWERING or attempt.error is not None:
             return
-        place = self._place(attempt.model)
+        place = self._place(attempt.model, attempt.tier)
         self._named[row.artifact_digest, attempt.tier] = place
         if place < 0:
             self._models[attempt.model] += 1
             return
-        row.add("cost", place, attempt.cost)
+        if attempt.cost_source != ESTIMATED:  # which would teach what was expected before
+            row.add("cost", place, attempt.cost)
         if attempt.purpose == AUDIT:
             self._audits[place] += 1
             row.audits.add(place)
@@ -343,16 +354,17 @@ class _Reader:
                 starts[place] += chance
         return starts
 
-    def _place(self, model: str) -> int:
-        if model not in self._places:
-            tier = self._menu.find(model)
-            self._places[model] = -1 if tier is None else self._menu.tiers.index(tier)
-        return self._places[model]
+    def _place(self, model: str, name: str) -> int:
+        """Where a model is that was called as a tier of that name; -1: nowhere, or it cannot be said."""
+        if (model, name) not in self._places:
+            tier = _called(self._menu, model, name)
+            self._places[model, name] = -1 if tier is None else self._menu.tiers.index(tier)
+        return self._places[model, name]
 
     def _named_place(self, decision: DecisionRecord, name: str) -> int:
         """Where a tier of a record is: by the model that it had under the same artifact, else by its name."""
         known = self._named.get((decision.artifact, name))
-        return self._place(name) if known is None else known
+        return self._place(name, name) if known is None else known
 
 
 class _Row:

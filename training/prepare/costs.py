@@ -20,7 +20,6 @@ from training.learners.amounts import log_amounts
 DEFAULT_TOKENS_OUT = 256
 _ROWS_FOR_MODEL = 20
 _MOST_TASKS = 100
-_PER_MILLION = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +62,14 @@ def fill_costs(
             how.append("the table's cost column")
             continue
         known_rows = len(column) - int(missing.sum())
-        if tier.input_price is None or tier.output_price is None or known_rows >= _ROWS_FOR_MODEL:
+        prices = tier.prices
+        if prices is None or known_rows >= _ROWS_FOR_MODEL:
             column[missing] = _regress(column, design)[missing]
             how.append(f"the table's cost column, {missing.sum()} of {len(column)} rows estimated from the others")
             continue
         length, words = _output_length(tokens_out[:, position], max_tokens, design)
-        priced = (tokens_in * tier.input_price + length * tier.output_price) * _PER_MILLION
-        column[missing] = priced[missing]
-        source = f"prices ${tier.input_price:g} / ${tier.output_price:g} per 1M tokens; output length {words}"
+        column[missing] = prices.usual(tokens_in, length, tier.service)[missing]
+        source = f"prices ${prices.input_price:g} / ${prices.output_price:g} per 1M tokens; output length {words}"
         how.append(source if missing.all() else f"the table's cost column, {missing.sum()} rows from {source}")
     return CostTable(usd, tuple(how))
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.catalog import Menu, Tier, normalise_label, with_tiers
+from classifier.catalog import Menu, Tier, normalise_label, priced, told_apart, with_tiers
 from classifier.errors import InputError
+from classifier.prices import Prices
 from training.tables.nearest import did_you_mean
 
 
@@ -65,11 +66,16 @@ def match_tiers(
 
 
 def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float] | None) -> Tier:
-    found = menu.find(mapped if mapped is not None else name)
-    if found is None:
-        found = Tier(name=name, model=mapped or name, input_price=None, output_price=None)
+    wanted = mapped if mapped is not None else name
+    meant = menu.sharing(wanted)
+    if len(meant) > 1:
+        tiers = ", ".join(tier.name for tier in meant)
+        raise InputError(
+            f"{name}: {wanted} is the model of several tiers ({tiers}), expected one of these; name the tier"
+        )
+    found = meant[0] if meant else Tier(name=name, model=mapped or name, input_price=None, output_price=None)
     if price is not None:
-        found = replace(found, input_price=price[0], output_price=price[1])
+        found = priced(found, Prices(*price))
     return found
 
 
@@ -78,7 +84,7 @@ def _refuse_twins(names: Sequence[str], tiers: Sequence[Tier]) -> None:
     for name, tier in zip(names, tiers, strict=True):
         for written in tier.names():
             owner = owners.setdefault(normalise_label(written), name)
-            if owner != name:
+            if owner != name and not told_apart(tiers[names.index(owner)], tier, normalise_label(written)):
                 raise InputError(
                     f"'{owner}' and '{name}' are both the tier or model '{written}' (case, spaces, hyphens and "
                     f"underscores aside); rename one column or map one elsewhere with --tier {name}=MODEL"

@@ -28,7 +28,9 @@ def facts(router: Router) -> Facts:
         "promises": {_loss(router.rule, step.target): _promise(router.rule, step) for step in router.rule.ladder},
         "tasks": {task: _place(router.rule, place) for task, place in (router.rule.tasks or {}).items()},
         "tiers": {
-            tier.name: tier.model + ("" if tier in router.learned_tiers else " (nothing learned about it)")
+            tier.name: tier.model
+            + (f" with {json.dumps(tier.arguments.table(), ensure_ascii=False)}" if tier.arguments else "")
+            + ("" if tier in router.learned_tiers else " (nothing learned about it)")
             for tier in menu.tiers
         },
         "prices": {tier.name: _prices(tier) for tier in menu.tiers},
@@ -47,7 +49,7 @@ def _rule(rule: Rule) -> dict[str, str]:
     texts = {
         "strategy": rule.strategy if rule.always is None else f"always {rule.always}",
         "reference": rule.reference,
-        "cost of a reference call": f"${rule.reference_cost:.6g}",
+        "cost of a reference call": f"${rule.reference_cost:.6g}" + (" when certified" if rule.cost_factors else ""),
         "may lose": _loss(rule, rule.target),
         "certified": "yes" if rule.certified else "no",
         "confidence": f"{rule.confidence:g}",
@@ -76,9 +78,12 @@ def _setting(setting: Setting) -> str:
 
 
 def _prices(tier: Tier) -> str:
-    if tier.input_price is None or tier.output_price is None:
+    prices = tier.prices
+    if prices is None:
         return "unknown"
-    return f"${tier.input_price:g} in, ${tier.output_price:g} out per 1M tokens"
+    cached = "" if prices.cached_input_price is None else f", ${prices.cached_input_price:g} from a cache"
+    steps = f", more above {prices.steps[0].above:,} tokens" if prices.steps else ""
+    return f"${prices.input_price:g} in, ${prices.output_price:g} out per 1M tokens{cached}{steps}"
 
 
 def _limits(tier: Tier) -> str:

@@ -104,8 +104,8 @@ def _expected(router: Router, decisions: Sequence[Decision], pairs: Sequence[tup
     for row, (decision, pair) in enumerate(zip(decisions, pairs, strict=True)):
         for column, name in enumerate(pair):
             if name in places:
-                prediction, place = decision.prediction, places[name]
-                found[row, 2 * column : 2 * column + 2] = prediction.cost[place], prediction.quality[place]
+                place = places[name]
+                found[row, 2 * column : 2 * column + 2] = decision.costs[place], decision.prediction.quality[place]
     return found
 
 

@@ -13,11 +13,12 @@ from classifier.cascade.calls import Call
 from classifier.cascade.chat import CHAT
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.streams import Collected, chunks, says_something
-from classifier.cascade.usage import token_counts
+from classifier.cascade.usage import read_usage
 from classifier.cascade.wire import parse_completion
 from classifier.catalog import Tier
 from classifier.errors import MalformedAnswerError
 from classifier.gates import read_answer
+from classifier.prices import UNKNOWN_USAGE
 from classifier.request import make_request
 from tests.helpers.faulty_upstream import GOOD, ODD_USAGE
 
@@ -136,11 +137,12 @@ def test_a_stream_with_anything_in_any_place_is_read(all_changes):
 
 @pytest.mark.parametrize("name", [name for name in ODD_USAGE if name != "booleans"])
 def test_odd_counts_are_unknown(name):
-    assert token_counts(ODD_USAGE[name]) == (None, None)
+    assert read_usage(ODD_USAGE[name]) == UNKNOWN_USAGE
 
 
 def test_half_of_the_counts_may_be_known():
-    assert token_counts({"prompt_tokens": 3, "completion_tokens": True}) == (3, None)
+    usage = read_usage({"prompt_tokens": 3, "completion_tokens": True})
+    assert (usage.tokens_in, usage.tokens_out) == (3, None)
 
 
 def test_choices_that_nobody_could_read_are_left_out():

@@ -21,9 +21,9 @@ from tests.helpers.cascades import BAD, GOOD, KEY, asked, by_tier, with_cascade
 from tests.helpers.openai_server import Fault, Reply
 
 types = pytest.importorskip("openai.types.responses", reason="this openai has no Responses API")
-from classifier.cascade.response_answers import chat_usage  # noqa: E402
 from classifier.cascade.response_events import ResponseCollected, response_events  # noqa: E402
 from classifier.cascade.responses import RESPONSES  # noqa: E402
+from classifier.cascade.usage import read_bill  # noqa: E402
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 either = pytest.mark.parametrize("start", ["haiku", "opus"])
@@ -405,16 +405,10 @@ def test_usage_has_the_names_of_chat_completions():
         total_tokens=15,
         cost=0.5,
     )
-    assert chat_usage(usage) == {
-        "prompt_tokens": 10,
-        "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 1},
-        "completion_tokens": 5,
-        "completion_tokens_details": {"reasoning_tokens": 3},
-        "total_tokens": 15,
-        "cost": 0.5,
-    }
-    assert chat_usage(None) is None
-    assert chat_usage("many") is None
+    bill = read_bill(types.Response.construct(usage=usage))
+    counted = bill.usage
+    assert (counted.tokens_in, counted.tokens_out, counted.cached, counted.reasoning) == (10, 5, 8, 3)
+    assert (counted.cache_writes, bill.stated) == (1, 0.5)
 
 
 def test_what_only_comments_on_the_work_is_no_answer():

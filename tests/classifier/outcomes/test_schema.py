@@ -124,6 +124,23 @@ def test_an_older_version_becomes_what_is_made_today(
     assert structure(url) == structure(fresh)
 
 
+def test_version_5_adds_cached_and_reasoning_tokens_and_where_a_cost_comes_from(url: str, open_store: Opener) -> None:
+    store = open_store(url)
+    store.write([decision(attempts=(attempt(0, cost=0.5),))])
+    store.close()
+    new = ("tokens_cached", "tokens_reasoning", "cost_source")
+    run_sql(url, ";".join(f"ALTER TABLE attempts DROP COLUMN {name}" for name in new))
+    run_sql(url, "UPDATE schema_version SET version = 4")
+    store = open_store(url)
+    known = attempt(0, tokens_cached=900, tokens_reasoning=40, cost=0.1, cost_source="upstream")
+    store.record(decision(START + timedelta(days=1), attempts=(known,)))
+    assert store.flush(60)
+    old, later = (each.decision.attempts[0] for each in store.outcomes())
+    assert old.cost == 0.5
+    assert [getattr(old, name) for name in new] == [None] * 3
+    assert [getattr(later, name) for name in new] == [900, 40, "upstream"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("version", OLDER)
 def test_many_processes_may_begin_at_once(url: str, open_store: Opener, version: int) -> None:
@@ -185,7 +202,7 @@ def test_what_an_older_release_kept_in_the_clear_is_sealed(
     store = open_store(url, keep="features")
     store.record(decision(START + timedelta(days=1)))
     assert store.flush(60)
-    assert "schema version 4" in caplog.text
+    assert "schema version 5" in caplog.text
     assert old_key not in caplog.text
     found = {each.decision.id: each.decision for each in store.outcomes()}
     for number in range(3):
@@ -230,7 +247,7 @@ def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
             path.mkdir()
     store = open_store(url, keep="features")
     with pytest.raises(
-        StoreError, match=r"version 3, expected 4, .*store\.key: .*; set \$TIERWISE_STORE_KEY"
+        StoreError, match=r"version 3, expected 5, .*store\.key: .*; set \$TIERWISE_STORE_KEY"
     ) as refused:
         store.stats()
     assert "\n" not in str(refused.value)
@@ -247,7 +264,7 @@ def test_an_older_store_is_never_sealed_with_a_key_that_ends_with_the_process(
     later = open_store(url, keep="features")
     later.record(decision())  # with its first record a store begins to take up what waits
     wait_for(lambda: later.spilled() == 0 and later.count() == 3)
-    assert caplog.text.count("brought up to schema version 4") == 1
+    assert caplog.text.count("brought up to schema version 5") == 1
 
 
 def rows(url: str) -> list[tuple[Any, ...]]:
@@ -307,5 +324,5 @@ def test_an_older_store_that_cannot_be_written_says_what_to_do(
 ) -> None:
     run_sql(sqlite_url, VERSION_3)
     monkeypatch.setattr(os, "access", lambda *_: False)  # as root, any file can be written
-    with pytest.raises(StoreError, match="found schema version 3, expected 4, and it cannot be written to bring it up"):
+    with pytest.raises(StoreError, match="found schema version 3, expected 5, and it cannot be written to bring it up"):
         open_store(sqlite_url).count()
