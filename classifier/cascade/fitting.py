@@ -234,7 +234,8 @@ class _Trial:
 def _counts_unasked(call: Call) -> bool:
     """Whether a stream is to count its tokens though its caller did not ask for it."""
     options = call.arguments.get(_COUNTS)
-    return call.stream and not (isinstance(options, Mapping) and options.get("include_usage"))
+    asked = isinstance(options, Mapping) and options.get("include_usage")
+    return call.stream and call.api.counts_wanted and not asked
 
 
 def _alike(name: str) -> tuple[str, ...]:

@@ -51,7 +51,8 @@ def seat(api: Api, client: OpenAI, answer: Answering, method: str) -> Any:
         if not asked.raw:
             return asked.finished(result)
         response = asked.response(result, client)
-        replaying = client.with_options(max_retries=0, http_client=_library(client).Client(transport=_One(response)))
+        http_client = _library(client).Client(transport=_One(response), trust_env=False)
+        replaying = client.with_options(max_retries=0, http_client=http_client)
         return asked.bearing(result, response, replaying.post(path, **asked.again(result)))
 
     return _resource(api, _copy(api, client, post), method)
@@ -68,7 +69,7 @@ def async_seat(api: Api, client: AsyncOpenAI, answer: AsyncAnswering, method: st
         if not asked.raw:
             return asked.finished(result)
         response = asked.response(result, client)
-        http_client = _library(client).AsyncClient(transport=_AsyncOne(response))
+        http_client = _library(client).AsyncClient(transport=_AsyncOne(response), trust_env=False)
         replaying = client.with_options(max_retries=0, http_client=http_client)
         return asked.bearing(result, response, await replaying.post(path, **asked.again(result)))
 
@@ -85,7 +86,6 @@ def unsupported(what: str) -> InputError:
 class _Asked:
     """What one of the client's helpers asks for."""
 
-    # As many as ``post`` takes, that matter here.
     def __init__(self, api: Api, cast_to: Any, body: Any, options: Any, stream: bool, stream_cls: Any) -> None:
         self._api, self._cast_to, self._body, self._options = api, cast_to, body, options
         self._stream, self._stream_cls = stream, stream_cls
