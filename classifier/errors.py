@@ -36,6 +36,10 @@ class ConfigError(InputError):
     """The menu (``router.toml`` or its equivalent in code) is wrong."""
 
 
+class UnreadableMessagesError(InputError):
+    """What is given as messages holds none, or something that is no message."""
+
+
 class TableError(InputError):
     """An outcome table cannot be read or understood."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from classifier.errors import InputError
+from classifier.errors import UnreadableMessagesError
 from classifier.fields import fields_of, json_chars
 from classifier.media import data_kind, media_kind, media_tokens
 
@@ -123,20 +123,20 @@ def read_messages(messages: Any) -> Conversation:
 
     Raises
     ------
-    InputError : it is none of these, holds no message at all, or something in it is no message.
+    UnreadableMessagesError : it is none of these, holds no message at all, or something in it is no message.
     """
     reader = _Reader()
     if isinstance(messages, str) or not isinstance(messages, Sequence):
         messages = _as_list(messages)
     if not messages:
-        raise InputError(f"messages: found none, {_EXPECTED}")
+        raise UnreadableMessagesError(f"messages: found none, {_EXPECTED}")
     reader.read_all(messages, reader.read_message)
     found = reader.found
     if len(messages) > 2 * _AT_EACH_END and all(role != HUMAN for _, role, _ in found.said):
         reader.look_through(messages)
         found.said.sort(key=itemgetter(0))
     if not (found.said or found.media or found.tool_calls or found.unread):
-        raise InputError(f"messages: found no content in any, {_EXPECTED}")
+        raise UnreadableMessagesError(f"messages: found no content in any, {_EXPECTED}")
     return found
 
 
@@ -144,7 +144,7 @@ def _as_list(messages: Any) -> Sequence[Any]:
     if isinstance(messages, str) or (fields_of(messages) is not None and not hasattr(messages, "__next__")):
         return [messages]
     if messages is None or isinstance(messages, bytes | int | float) or not hasattr(messages, "__iter__"):
-        raise InputError(f"messages: found {_named(messages)}, {_EXPECTED}")
+        raise UnreadableMessagesError(f"messages: found {_named(messages)}, {_EXPECTED}")
     return list(messages)
 
 
@@ -227,7 +227,7 @@ class _Reader:
             value = {"role": value[0], "content": value[1]}
         message = fields_of(value)
         if message is None:
-            raise InputError(f"messages: message {self._message + 1} is {_named(value)}, {_EXPECTED}")
+            raise UnreadableMessagesError(f"messages: message {self._message + 1} is {_named(value)}, {_EXPECTED}")
         parts = message.get("parts")
         if message.get("kind") in ("request", "response") and isinstance(parts, Sequence):
             self._read_parts_as_messages(message, parts)

@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from classifier.ask import may_be_wrapped, split_ask
-from classifier.errors import InputError
+from classifier.errors import InputError, UnreadableMessagesError
 from classifier.fields import fields_of, json_chars
 from classifier.messages import ASSISTANT, HUMAN, SYSTEM, TOOL, Conversation, Utterance, read_messages
 from classifier.text import Excerpt, excerpt_of_many
@@ -119,6 +119,11 @@ class Request:
         """What is read of what stands beside the question, and of what was done since."""
         return self.context[2].window if self.context else ""
 
+    @property
+    def whole(self) -> str:
+        """All that is read of its texts: the system prompt, earlier turns, what is asked, and the material."""
+        return "\n".join(filter(None, (self.system, self.history, self.text, self.material)))
+
 
 # As many parameters as a call has that matter here.
 def make_request(
@@ -142,7 +147,8 @@ def make_request(
     Raises
     ------
     TypeError : neither or both of ``prompt`` and ``messages`` were given, or the prompt is neither text nor messages.
-    InputError : the messages hold nothing that is understood, or the limit is no whole number.
+    UnreadableMessagesError : the messages hold nothing that is understood.
+    InputError : the limit is no whole number.
     """
     if (prompt is None) == (messages is None):
         raise TypeError("give either prompt or messages, not both or neither")
@@ -165,7 +171,7 @@ def read_arguments(arguments: Mapping[str, Any], task: str | None = None) -> Req
 
     Raises
     ------
-    InputError : as `make_request`; also where there are neither ``messages`` nor ``input``.
+    InputError : as `make_request`; UnreadableMessagesError also where there are neither ``messages`` nor ``input``.
     """
     effort = arguments.get("reasoning_effort") or arguments.get("reasoning") or arguments.get("thinking")
     if arguments.get("messages") is not None:
@@ -187,7 +193,7 @@ def _input(arguments: Mapping[str, Any]) -> Any:
     """The messages of a call of the Responses API."""
     given, instructions = arguments.get("input"), arguments.get("instructions")
     if given is None and not instructions:
-        raise InputError("messages: found none, expected messages=[...] or input=...")
+        raise UnreadableMessagesError("messages: found none, expected messages=[...] or input=...")
     items = [] if given is None else [given] if isinstance(given, str | Mapping) else list(given)
     return [{"role": "system", "content": instructions}, *items] if isinstance(instructions, str) else items
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -42,14 +43,16 @@ from classifier.cascade.run import CascadeRun, Policy
 from classifier.cascade.usage import read_bill
 from classifier.cascade.wire import http_response
 from classifier.decision import Decision
-from classifier.errors import BudgetExceededError, ConfigError
+from classifier.errors import BudgetExceededError, ConfigError, UnreadableMessagesError
+from classifier.fields import json_chars
 from classifier.gates import Answer, Ask, Verdict, final_answer
 from classifier.gates.agreement import claim
 from classifier.gates.gate import needs_of
 from classifier.outcomes.records import new_id
-from classifier.request import read_arguments
+from classifier.request import Request, read_arguments
 from classifier.router import Router
 
+_log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 8.0
 # Arguments that are the cascade's business and not the upstream's.
 _OWN = frozenset({"model", "stream", "timeout"})
@@ -192,10 +195,11 @@ class Engine:
         policy, reference = self.policy, api.earlier(given)
         earlier = None if reference is None else self.conversations.find(reference)
         as_chat = api.as_chat(given, () if earlier is None else earlier.messages or ())
-        decision = self.router.decide(read_arguments(as_chat, task))
+        request = _request(as_chat, task)
+        decision = self.router.decide(request)
         if reference is not None:
             decision = self.conversations.at_home(decision, earlier, given.get("model"))
-        unseen = reference is not None and (earlier is None or earlier.messages is None)
+        unseen = not request.turns or (reference is not None and (earlier is None or earlier.messages is None))
         final = api.is_final(given)
         route = self._route(decision, given.get("model"), unseen=unseen, final=final)
         wants_stream = bool(given.get("stream"))
@@ -224,7 +228,8 @@ class Engine:
 
         Parameters
         ----------
-        unseen : most of the request is kept by the provider, so only the reference is known to be good enough.
+        unseen : most of the request is kept by the provider, or it is of no known form, so only the reference is known
+            to be good enough.
         final : only one answer may be asked for, so no tier is tried in the hope of another.
         """
         odds, start = self.policy.odds, self.policy.start
@@ -232,7 +237,7 @@ class Engine:
             start_tier(self.router.menu, model, "model")
             return find_route(decision, odds, model)
         if start == ROUTER and unseen:
-            return find_route(decision, odds, decision.loaded.rule.reference)
+            return find_route(decision, odds, decision.loaded.tiers[decision.loaded.reference].name)
         if start == ROUTER and final:
             start = decision.tier
         return self._explorer.explore(find_route(decision, odds, start), decision)
@@ -509,6 +514,15 @@ def _limit(timeout: Any, deadline: float | None) -> float | None:
     if not seconds >= 0:
         raise ValueError(f"timeout: found {seconds}, expected seconds from 0")
     return float(seconds)
+
+
+def _request(as_chat: Mapping[str, Any], task: str | None) -> Request:
+    """What the router decides on; without turns where the upstream may understand what nobody here does."""
+    try:
+        return read_arguments(as_chat, task)
+    except UnreadableMessagesError as error:
+        _log.warning("%s; the reference is asked", error)
+        return Request("", task=task, turns=0, unread_chars=json_chars(as_chat.get("messages")))
 
 
 def _compared(kept: Attempt, reference: Attempt) -> dict[str, float]:

@@ -174,6 +174,7 @@ def _shows(value: Any, depth: int = 8) -> bool:
 
 
 def _has_space(chunk: Any) -> bool:
+    """Whether a chunk of chat completions is of blanks; events of other forms never are."""
     return any(text_of(_get(_get(choice, "delta"), "content")) for choice in _items(_get(chunk, "choices")))
 
 

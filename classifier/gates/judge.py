@@ -82,7 +82,7 @@ class Judge(Gate):
 
     def _arguments(self, answer: Answer) -> Mapping[str, Any]:
         material: dict[str, Any] = {
-            "question": _shortened(answer.request.text, self.max_chars),
+            "question": _shortened(answer.request.whole, self.max_chars),
             "answer": _shortened(answer.text, self.max_chars),
         }
         if answer.tool_calls:

@@ -6,7 +6,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from classifier.cascade.streams import Opening, says_something
+from classifier.cascade.streams import Collected, Opening, says_something
 from tests.helpers import faulty_upstream
 from tests.helpers.cascades import read_stream
 from tests.helpers.faulty_upstream import DONE, ROLE, WORDS, FaultyUpstream, event
@@ -97,7 +97,7 @@ def test_what_says_nothing(lines):
 
 
 def test_very_many_chunks_that_say_nothing_are_not_kept_but_space_is():
-    opening = Opening()
+    opening = Opening(Collected(usage_shown=False))
     assert not any(opening.take(parsed(ROLE)) for _ in range(5_000))
     assert len(opening.chunks) < 2_000
     assert opening.take(parsed(event({"content": " "})))
