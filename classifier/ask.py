@@ -66,7 +66,7 @@ _HEADING_WORDS = "y request"
 _SEPARATORS = str.maketrans("", "", "-_.:")
 
 
-class Asked(NamedTuple):
+class AskParts(NamedTuple):
     """A text, parted: what is asked, and what stands around it; texts in order, none of them blank."""
 
     ask: list[str]
@@ -89,19 +89,19 @@ def may_be_wrapped(text: str) -> bool:
     return ("<" in text and "</" in text) or ("#" in text and _HEADING_WORDS in text)
 
 
-def split_ask(text: str) -> Asked:
+def split_ask(text: str) -> AskParts:
     """Part a text; where nothing would be left to ask, everything stands around it."""
     if not may_be_wrapped(text):
-        return Asked([text] if text and not text.isspace() else [], [])
+        return AskParts([text] if text and not text.isspace() else [], [])
     heading = _last_heading(text) if _HEADING_WORDS in text else None
     if heading is not None:
-        return Asked(_spoken(text[heading[1] :]), _spoken(text[: heading[0]]))
+        return AskParts(_spoken(text[heading[1] :]), _spoken(text[: heading[0]]))
     blocks = list(_blocks(text))
     asking = [block for block in blocks if block.asks]
     if len(asking) == 1 or (asking and asking[-1].of_user):
         first, last = asking[-1].inside
         outside = text[: asking[-1].start], text[asking[-1].end :]
-        return Asked(_spoken(text[first:last]), [part for each in outside for part in _spoken(each)])
+        return AskParts(_spoken(text[first:last]), [part for each in outside for part in _spoken(each)])
     ask: list[str] = []
     around: list[str] = []
     place = 0
@@ -111,7 +111,7 @@ def split_ask(text: str) -> Asked:
         ask += _spoken(text[place : block.start])
         around.append(text[block.start : block.end])
         place = block.end
-    return Asked(ask + _spoken(text[place:]), around) if place else Asked([text], [])
+    return AskParts(ask + _spoken(text[place:]), around) if place else AskParts([text], [])
 
 
 def _spoken(text: str) -> list[str]:
