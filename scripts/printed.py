@@ -1,8 +1,8 @@
 """Figures as benchmarks print them: read from their output, kept as JSON, written as Markdown.
 
 A file of figures holds ``command`` (what prints them) and either ``printed``, a list of sentences and of tables with a
-``title`` (or none), ``columns`` and ``rows`` of strings, or ``console``, the lines of its output as they are; with these
-maybe ``after``, a command that has to run before.
+``title`` (or none), ``columns`` and ``rows`` of strings, or ``console``, the lines of its output as they are. Beside
+the latter, ``after`` names a command that has to run before.
 """
 
 from __future__ import annotations

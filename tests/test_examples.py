@@ -57,4 +57,6 @@ def test_one_router_is_trained_on_several_tables_and_says_where_they_come_from(t
 
 def run(example, folder, *arguments, **environment):
     given = {**os.environ, "PYTHONPATH": str(ROOT), "TIERWISE_ARTIFACT": "", **environment}
-    return subprocess.run([sys.executable, example, *arguments], cwd=folder, env=given, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, example, *arguments], cwd=folder, env=given, capture_output=True, text=True, check=False
+    )

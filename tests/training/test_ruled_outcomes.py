@@ -15,12 +15,14 @@ from classifier.catalog import default_menu, with_tiers
 from classifier.outcomes import Outcome
 from tests.helpers.challenges import BEGIN, fill, log_of, observed_of, only_features
 from tests.helpers.commands import Command, run
+from tests.helpers.menus import tier_table, write_menu
 from tests.helpers.outcomes import Opener
 from training.challenge.challenge import challenge
-from training.challenge.contest import RULE_ROUTER, contest
+from training.challenge.contest import RULE_ROUTER, contest, router_in_use
 from training.drift.check import check_drift
 from training.log.observed import observe
 from training.versions import Version, add_version, note_of, versions
+from training.versions.cautions import cautions
 
 __all__ = ["run"]
 
@@ -86,12 +88,42 @@ def test_the_first_candidate_is_judged_against_the_rules_and_put_into_use_by_peo
     assert json.loads(candidate.path.with_suffix(".json").read_text())["verdict"]["against"] == RULE_ROUTER
 
 
+def test_where_the_menu_refuses_the_artifact_in_use_its_rules_stand_for_it(
+    outcomes: list[Outcome], candidate: Version
+) -> None:
+    Path("models/router.safetensors").write_bytes(candidate.path.read_bytes())
+    assert router_in_use(FOLDER).digest is not None
+    assert cautions(FOLDER, candidate) == []
+    opus = next(tier for tier in default_menu().tiers if tier.name == "opus")
+    write_menu(tier_table("mini", "openai/mini", 1.0) + tier_table("opus", opus.model, 9.0))
+    running = router_in_use(FOLDER)
+    assert (running.digest, [tier.name for tier in running.tiers]) == (None, ["mini", "opus"])
+    found = contest(FOLDER, observe(outcomes, running.menu), running.menu)
+    assert found.judged == ()
+    assert "has no haiku or sonnet" in found.remarks[0]
+    assert found.remarks[0].endswith("Candidates are judged against the menu's rules")
+    (caution,) = cautions(FOLDER, candidate)
+    assert caution.startswith("the menu here refuses it: ")
+    assert "has no haiku or sonnet" in caution
+
+
 def test_features_that_rules_recorded_are_those_of_a_model_trained_here(
     rules: Router, outcomes: list[Outcome], trained: Path
 ) -> None:
     kept = list(map(only_features(rules), outcomes[:300]))
     found = challenge(observed_of(rules, kept), rules.menu, rules, Router(read_artifact(trained)), BEFORE)
     assert (found.rows, found.left_out) == (300, ())
+
+
+@pytest.mark.slow
+def test_training_on_other_tiers_than_the_menus_says_that_the_artifact_will_not_route(
+    run: Command, outcomes_csv: Path
+) -> None:
+    write_menu()
+    result = run(str(outcomes_csv), "--fastest", "--tokens", "estimate")
+    assert result.returncode == 0, result.stderr
+    said = " ".join(result.stdout.split())
+    assert "It will not route here: models/router.safetensors: trained on the tiers haiku, sonnet and opus" in said
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from training.challenge.challenge import Challenge, challenge
 from training.challenge.sequential import PromotionRule
 from training.feedback.gate_truth import gate_truth
 from training.log.observed import Observed, latest_gate, observe
+from training.versions.cautions import menu_refusal
 from training.versions.files import locked
 from training.versions.notes import PromotionVerdict, moment_of
 from training.versions.store import CANDIDATE, Version, current, note_verdict, promote, versions
@@ -99,9 +100,15 @@ def in_use(folder: Path) -> Path | None:
 
 
 def router_in_use(folder: Path) -> Router:
-    """The router of that artifact, or of the menu's rules; raises as `classifier.Router.load`."""
+    """The router of that artifact; of the menu's rules where there is none, or where the menu refuses it.
+
+    Raises
+    ------
+    ArtifactError : the artifact cannot be used with any menu. ConfigError : the menu is wrong.
+    """
     path = in_use(folder)
-    return Router(menu=load_menu()) if path is None else Router.load(path)
+    ruled = path is None or menu_refusal(path) is not None
+    return Router(menu=load_menu()) if ruled else Router.load(path)
 
 
 def hold_contest(folder: Path, store: OutcomeStore, rule: PromotionRule, *, promoting: bool, prompts: bool) -> Contest:
@@ -161,6 +168,8 @@ def contest(
     truth = gate_truth(latest_gate(observed))
     judged: list[Judged] = []
     remarks: list[str] = []
+    if path is not None and router.digest is None:
+        remarks.append(f"{menu_refusal(path)}. Candidates are judged against the menu's rules")
     for version in pending(folder):
         try:
             challenger = Router.load(version.path)

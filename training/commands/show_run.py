@@ -25,6 +25,7 @@ from training.commands.values import printed, typed, write_json
 from training.drift.words import headline as drift_headline
 from training.report.today import today_place
 from training.run import Inputs, Run, TrainOptions, learn_from, read_inputs
+from training.versions.cautions import menu_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,9 @@ def _write(console: Console, run: Run, outputs: Outputs) -> None:
 def _show_artifact(console: Console, run: Run) -> None:
     path = run.artifact
     console.print(escape(f"Wrote {path} ({path.stat().st_size / 2**20:.1f} MiB): {run.training.shipped.name}."))
+    refused = menu_refusal(path)
+    if refused is not None:
+        console.print(escape(f"It will not route here: {refused}."), style="yellow")
     pointer = run.options.folder / POINTER
     if path == run.options.folder / TRAINED_ARTIFACT.name and pointer.is_file():
         console.print(escape(f"{pointer} says what is in use here, and that is another artifact."), style="yellow")

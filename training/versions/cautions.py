@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from classifier.artifact import read_artifact
-from classifier.errors import ArtifactError
+from classifier.errors import ArtifactError, RouterError
+from classifier.loaded import menu_to_overlay
 from classifier.locate import find_artifact
 from classifier.router import Router
 from training.versions.facts import facts
@@ -25,8 +26,27 @@ def cautions(folder: Path, version: Version) -> list[str]:
     ArtifactError : the version cannot be used.
     """
     found = list(_verdicts(version))
+    refused = menu_refusal(version.path)
+    if refused is not None:
+        found.append(f"the menu here refuses it: {refused}")
     router, before = Router(read_artifact(version.path)), _in_use(folder)
     return found if before is None else [*found, *_changes(before, router)]
+
+
+def menu_refusal(path: Path) -> str | None:
+    """Why an artifact cannot route here, with the menu that `predict_model` finds; None: it can.
+
+    Raises
+    ------
+    ArtifactError : it cannot be used with any menu.
+    """
+    artifact = read_artifact(path)
+    Router(artifact)
+    try:
+        Router(artifact, menu=menu_to_overlay(None))
+    except RouterError as error:
+        return str(error)
+    return None
 
 
 def _verdicts(version: Version) -> Iterator[str]:
