@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from classifier.catalog import Menu, default_menu
+from classifier.catalog import Menu, default_menu, normalise_label
 from classifier.request import Request
 from classifier.tasks import canonical_task
 from classifier.untrusted import read_toml
@@ -58,7 +58,8 @@ def evident_task(request: Request, menu: Menu) -> str | None:
 
 def known_task(menu: Menu, request: Request) -> str | None:
     """The menu's label for a request's task: as its caller says, else as its text makes evident; None: it has none."""
-    return evident_task(request, menu) if request.task is None else canonical_task(request.task, menu)
+    blank = normalise_label(request.task) is None
+    return evident_task(request, menu) if blank else canonical_task(request.task, menu)
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -101,7 +101,7 @@ def test_the_menus_own_label_is_found_by_any_of_the_usual_spellings():
 
 def test_the_callers_label_counts_whatever_the_text_says():
     text = f"Summarize this: {TEXT}"
-    assert known_task(MENU, Request(text)) == "summarization"
+    assert known_task(MENU, Request(text)) == known_task(MENU, Request(text, task=" ")) == "summarization"
     assert known_task(MENU, Request(text, task="coding")) == "code generation"
     assert known_task(MENU, Request(text, task="chat")) is None
 
