@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich.console import Console
+from rich.table import Table
 
 from classifier.gates import Answer, NoRefusal, run_gate
 from classifier.request import make_request
@@ -47,33 +49,45 @@ def share(half: str, kind: str) -> float:
     return sum(found) / len(found)
 
 
-def alarms(path: Path) -> str:
-    """How many answers of a table fail."""
+def alarms(path: Path) -> tuple[int, int]:
+    """How many answers a table has, and how many of them fail."""
     table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-    columns = [name for name in table.columns if name.startswith("response__")]
-    answers = failed = 0
     if "messages" not in table.columns:
         table = table.with_columns(messages=None)
-    for name in columns if "prompt" in table.columns else ():
+    answers = failed = 0
+    for name in (name for name in table.columns if name.startswith("response__") and "prompt" in table.columns):
         rows = table.filter(pl.col(name).is_not_null()).select("prompt", name, "messages")
         for request, text, messages in rows.iter_rows():
             answers += 1
             failed += not run_gate(NoRefusal(), make_answer(str(request), str(text), messages)).passed
-    return f"{path.stem:20} {answers:7,} answers  {failed:5} fail" if answers else ""
+    return answers, failed
+
+
+def make_table(*headings: str) -> Table:
+    """A table whose figures stand on the right."""
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, justify="right" if table.columns else "left")
+    return table
 
 
 def main() -> None:
     """Print the shares."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, help="folder of the outcome tables")
     options = parser.parse_args()
-    for half in ("tune", "test"):
-        for kind, what in ((ASKED, "worded so on request, pass"), (REFUSAL, "real refusals, found")):
-            print(f"{half:4}  {what:26}  {share(half, kind):6.1%}")
-    for path in sorted(options.tables.iterdir()) if options.tables else ():
-        line = alarms(path) if path.suffix in (".csv", ".parquet") else ""
-        if line:
-            print(line)
+    table = make_table("half", "worded so on request, pass", "real refusals, found")
+    for half, what in (("tune", "looked at for the words"), ("test", "kept apart")):
+        table.add_row(what, f"{share(half, ASKED):.0%}", f"{share(half, REFUSAL):.0%}")
+    Console().print(table)
+    if options.tables is None:
+        return
+    table = make_table("table", "answers", "fail")
+    for path in sorted(each for each in options.tables.iterdir() if each.suffix in (".csv", ".parquet")):
+        answers, failed = alarms(path)
+        if answers:
+            table.add_row(path.stem, f"{answers:,}", f"{failed:,}")
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -83,8 +83,11 @@ class FitMemory:
     def get(self, model: tuple[str, str]) -> Fit:
         """What is known of a model, by address and name."""
         with self._lock:
-            learned, fit = self._known.get(model, (0.0, NOTHING))
-            return fit if self._clock() - learned < self._seconds else NOTHING
+            return self._get(model)
+
+    def _get(self, model: tuple[str, str]) -> Fit:
+        learned, fit = self._known.get(model, (0.0, NOTHING))
+        return fit if self._clock() - learned < self._seconds else NOTHING
 
     def clear(self) -> None:
         """Forget everything, as where a model is known to take more than it did."""
@@ -93,8 +96,8 @@ class FitMemory:
 
     def add(self, model: tuple[str, str], fit: Fit) -> None:
         """Note what was found out about a model; the model noted first is forgotten where there are too many."""
-        known = self.get(model)
         with self._lock:
+            known = self._get(model)
             merged = Fit(known.left_out | fit.left_out, {**known.renamed, **fit.renamed})
             self._known[model] = self._clock(), merged
             self._known.move_to_end(model)

@@ -70,14 +70,14 @@ def asked_for(answer: Answer, own_words: str) -> bool:
         return False
     if _is_letter(answer.text):
         return True
-    if _has("task", refusing) or _has("supply", refusing):
+    favour = _has("favour", request)
+    if _has("task", refusing) or (_has("supply", refusing) and not favour):
         return False
     points, aids = _has("help", refusing), _has("aid", refusing)
     if not points and not aids:
         return True
     part = persona or _has("role", request) or _has("bot", request)
-    favour = _has("favour", request) and not points
-    return (topics and (part or favour)) or _are_near("cannot", "aid", request)
+    return (topics and part) or (favour and not points) or _are_near("cannot", "aid", request)
 
 
 def _request_texts(answer: Answer) -> tuple[str, str]:

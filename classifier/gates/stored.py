@@ -19,6 +19,7 @@ GATE_VERSION = 1
 FIELD = "gate"
 _PREFIX = "gate_"
 _TRY_VALUES = "prospects"
+_VERSIONS = (("version", GATE_VERSION), ("evidence", EVIDENCE_VERSION))
 _OWN, _REFERENCE = 0, 1  # outputs of the gate's model
 
 
@@ -129,7 +130,7 @@ def load_gate(artifact: Artifact) -> StoredGate:
         raise ArtifactError(
             f"{artifact.source}: holds no learned gate; train with a table that has response__<tier> columns"
         )
-    for key, known in (("version", GATE_VERSION), ("evidence", EVIDENCE_VERSION)):
+    for key, known in _VERSIONS:
         found = header_field(artifact, FIELD, key, kind=int)
         if found != known:
             remedy = "upgrade tierwise" if found > known else "train a new one with train-router"
@@ -178,10 +179,12 @@ def _load_promise(artifact: Artifact, tiers: Sequence[str]) -> CascadePromise:
 def inherit_gate(before: Artifact, ladder: Sequence[str]) -> StoredGate | None:
     """The gate of the artifact before, for one that takes its place.
 
-    None where it has none that a cascade would rely on, or its learned tiers are others than ``ladder``: what it sees
-    of an answer depends on them.
+    None where it has none that a cascade would rely on, it was made for another version, or its learned tiers are
+    others than ``ladder``: what it sees of an answer depends on them.
     """
     if not has_gate(before) or header_field(before, "tiers", kind=list) != list(ladder):
+        return None
+    if any(header_field(before, FIELD, key, kind=int) != known for key, known in _VERSIONS):
         return None
     gate = load_gate(before)
     if not gate.promise.usable:

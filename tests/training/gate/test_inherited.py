@@ -37,3 +37,9 @@ def test_without_a_gate_there_is_none_to_inherit(gated: WithGate, tmp_path: Path
     path = tmp_path / "plain.safetensors"
     compile_artifact(replace(gated.training, gate=None), load_keywords(), "estimate", path, dated=False)
     assert inherit_gate(read_artifact(path), gated.training.data.names) is None
+
+
+def test_a_gate_of_another_version_stays_behind(gated: WithGate) -> None:
+    old = read_artifact(gated.path)
+    header = {**old.header, "gate": {**old.header["gate"], "evidence": 1}}
+    assert inherit_gate(replace(old, header=header), gated.training.data.names) is None
