@@ -10,7 +10,7 @@ In ``router.toml``, below the tier::
     extra_body = { thinking = { type = "enabled", budget_tokens = 8000 } }
 
 A table whose only key is rename, drop, default or set says what is done; any other is a value. What stands in
-``extra_body`` is added to the caller's.
+``extra_body``, ``reasoning`` or ``text`` is added to the caller's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,14 @@ MAX_ARGUMENTS = 64
 _MOST_CHARS = 65_536  # of all values as JSON
 _MOST_NAME = 100
 _KINDS = ("rename", "drop", "default", "set")
-_MERGED = "extra_body"
+_BODY = "extra_body"
+_MERGED = frozenset({_BODY, "reasoning", "text"})  # tables that are added to the caller's
+# Names in the Responses API of what chat completions take: the argument, and the key in it.
+_IN_RESPONSES = {
+    **dict.fromkeys(LIMITS, ("max_output_tokens", None)),
+    "reasoning_effort": ("reasoning", "effort"),
+    "verbosity": ("text", "verbosity"),
+}
 _REFUSED = {
     "model": "it is the tier's own key",
     "messages": "it is the request itself",
@@ -69,11 +76,17 @@ class Arguments:
                 made.setdefault(other, given[name])
         for name, value in {**self.defaults, **self.values}.items():
             own = made.get(name)
-            if name == _MERGED and isinstance(own, Mapping):
+            if name in _MERGED and isinstance(own, Mapping) and isinstance(value, Mapping):
                 made[name] = {**value, **own} if name in self.defaults else {**own, **value}
             elif name in self.values or own is None:
                 made[name] = value
         return made
+
+    def for_responses(self) -> Arguments:
+        """The same for calls of the Responses API, which has other names for some of what chat completions take."""
+        dropped = frozenset(_IN_RESPONSES.get(name, (name, None))[0] for name in self.dropped if name not in LIMITS)
+        renamed = {name: other for name, other in self.renamed.items() if name not in LIMITS}
+        return Arguments(_in_responses(self.values), _in_responses(self.defaults), renamed, dropped)
 
     def added(self) -> frozenset[str]:
         """Names that the tier brings, whatever the caller's are."""
@@ -90,6 +103,20 @@ class Arguments:
 
 
 NO_ARGUMENTS = Arguments()
+
+
+def _in_responses(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values under the names that the Responses API has for them."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        other, key = _IN_RESPONSES.get(name, (name, None))
+        if key is not None:
+            found[other] = {**found.get(other, {}), key: value}
+        elif other in _MERGED and isinstance(value, Mapping):
+            found[other] = {**found.get(other, {}), **value}
+        else:
+            found[other] = value
+    return found
 
 
 def answer_limit(*limits: Any) -> Any:
@@ -115,8 +142,8 @@ def parse_arguments(where: str, table: Any) -> Arguments:
         kind, content = next(iter(value.items())) if _says_what_to_do(value) else ("set", value)
         parts[kind][name] = content
     for kind in ("set", "default"):
-        body = parts[kind].get(_MERGED, {})
-        expect(isinstance(body, Mapping), where, _MERGED, body, "a table")
+        body = parts[kind].get(_BODY, {})
+        expect(isinstance(body, Mapping), where, _BODY, body, "a table")
     for name, value in parts["drop"].items():
         expect(value is True, where, f"{name}.drop", value, "true")
     for name, other in parts["rename"].items():

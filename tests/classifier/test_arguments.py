@@ -145,6 +145,28 @@ def test_arguments_are_written_and_read_back(values: dict, defaults: dict, dropp
     assert arguments.apply(arguments.apply({"seed": 3})) == arguments.apply({"seed": 3})
 
 
+def test_the_responses_api_has_other_names_for_some_arguments() -> None:
+    arguments = parse_arguments(
+        "tier x",
+        {
+            "reasoning_effort": "high",
+            "reasoning": {"summary": "auto"},
+            "verbosity": {"default": "low"},
+            "max_tokens": {"rename": "max_completion_tokens"},
+            "max_completion_tokens": {"default": 900},
+            "temperature": {"drop": True},
+        },
+    ).for_responses()
+    assert arguments.apply(
+        {"temperature": 1, "reasoning": {"effort": "low"}, "text": {"format": {"type": "text"}}}
+    ) == {
+        "reasoning": {"effort": "high", "summary": "auto"},
+        "text": {"format": {"type": "text"}, "verbosity": "low"},
+        "max_output_tokens": 900,
+    }
+    assert arguments.apply({"max_output_tokens": 5})["max_output_tokens"] == 5
+
+
 def test_of_several_limits_on_the_answer_the_smallest_counts() -> None:
     assert answer_limit(None, None) is None
     assert answer_limit(None, 30) == 30

@@ -46,10 +46,14 @@ def mean_spending(tokens: Floats, chosen: NDArray[np.int64]) -> list[list[list[f
     ----------
     tokens : (n, t, 2) from `priced_tokens`. chosen : (n, k) the tier that each of k settings picks.
     """
-    picked = chosen[:, :, None] == np.arange(tokens.shape[1])  # (n, k, t)
-    unknown = [bool(np.isnan(tokens[:, column]).any()) for column in range(tokens.shape[1])]
-    sums = np.einsum("nkt,ntp->ktp", picked, np.nan_to_num(tokens)) / len(tokens)
-    return [[_pair(pair, not no) for pair, no in zip(row, unknown, strict=True)] for row in sums]
+    rows, tiers = np.arange(len(tokens)), tokens.shape[1]
+    unknown = [bool(np.isnan(tokens[:, tier]).any()) for tier in range(tiers)]
+    means = []
+    for picked in chosen.T:
+        spent = np.nan_to_num(tokens[rows, picked])
+        sums = np.stack([np.bincount(picked, spent[:, way], tiers) for way in range(2)], axis=1) / len(rows)
+        means.append([_pair(pair, not no) for pair, no in zip(sums, unknown, strict=True)])
+    return means
 
 
 def mean_tokens(tokens: Floats) -> list[list[float] | None]:

@@ -108,8 +108,11 @@ def reprice(artifact: Artifact, menu: Menu) -> Repriced:
     spending = _spending(artifact, len(certified.path), len(names))
     tiers = tuple(_today(tier, menu) for tier in trained.tiers)
     _expect_prices(artifact, tiers[: len(names)], old)
+    _expect_spending(artifact, spending, names)
     rates, now = (_rates(each[: len(names)]) for each in (trained.tiers, tiers))
     place, times = names.index(certified.reference), _times(spending, _rates(old), now)
+    if float(spending.tiers[place] @ now[place]) <= 0:
+        raise InputError(f"{artifact.source}: {certified.reference}, the reference, costs nothing at the new prices")
     after = _chosen_anew(certified, spending.shares(now, place), times) if _differ(old, tiers) else certified
     return Repriced(
         header=_header(artifact, certified, after, (trained, old, tiers)),
@@ -200,6 +203,16 @@ def _expect_prices(artifact: Artifact, tiers: Sequence[Tier], old: Sequence[Tier
         raise InputError(
             f"{artifact.source}: found no prices of {', '.join(unknown)} in the menu that it was trained with, "
             f"expected some to compare with; write them in router.toml and {_RETRAIN}"
+        )
+
+
+def _expect_spending(artifact: Artifact, spending: _Spending, names: Sequence[str]) -> None:
+    """Refuse where it is not known what a tier spends, though its prices are: its calls cost what no price explains."""
+    unknown = [name for name, tokens in zip(names, spending.tiers, strict=True) if np.isnan(tokens).any()]
+    if unknown:
+        raise InputError(
+            f"{artifact.source}: found nothing on what {', '.join(unknown)} spends, expected tokens by its prices; "
+            f"{_RETRAIN}"
         )
 
 

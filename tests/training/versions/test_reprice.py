@@ -158,6 +158,19 @@ def test_artifacts_that_do_not_say_what_they_spend_are_refused(
         reprice(odd, at(menu_of(artifact), haiku=(2.0, 4.0)))
 
 
+def test_a_reference_that_costs_nothing_and_a_tier_of_unknown_tokens_are_refused(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    menu, reference = menu_of(artifact), artifact.header["rule"]["reference"]
+    with pytest.raises(InputError, match="the reference, costs nothing"):
+        reprice(artifact, at(menu, **{reference: (0.0, 0.0)}))
+    spending = artifact.header["spending"]
+    bare = {**spending, "tiers": [None, *spending["tiers"][1:]]}
+    odd = written(artifact, {**artifact.header, "spending": bare}, tmp_path)
+    with pytest.raises(InputError, match="nothing on what haiku spends"):
+        reprice(odd, at(menu, haiku=(2.0, 4.0)))
+
+
 def test_unknown_prices_are_refused(artifact: Artifact, tmp_path: Path) -> None:
     tiers = [{**tier, "input_price": None, "output_price": None} for tier in artifact.header["menu"]["tiers"][:1]]
     bare = [{name: value for name, value in tier.items() if value is not None} for tier in tiers]
