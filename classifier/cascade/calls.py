@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
+from classifier.arguments import Arguments
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.usage import Bill
 from classifier.catalog import Tier
@@ -128,8 +129,8 @@ class Api(ABC):
         """
 
     @abstractmethod
-    def named(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Arguments that are named as chat completions name them, as this way does."""
+    def of_tier(self, tier: Tier) -> Arguments:
+        """What becomes of a call's arguments at a tier, in this API's words."""
 
     @abstractmethod
     def collector(self, usage_shown: bool) -> EventCollector:

@@ -7,10 +7,12 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from classifier.arguments import Arguments
 from classifier.cascade.calls import Api, Call
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.streams import Collected, chunks
 from classifier.cascade.wire import parse_completion, readable_once
+from classifier.catalog import Tier
 from classifier.gates import Answer, read_answer
 from classifier.request import Request
 
@@ -47,9 +49,9 @@ class ChatApi(Api):
         """Its first usable choice; see `classifier.gates.read_answer`."""
         return read_answer(completion, tier=tier, model=model, request=request, arguments=arguments)
 
-    def named(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The same."""
-        return arguments
+    def of_tier(self, tier: Tier) -> Arguments:
+        """As the menu says it."""
+        return tier.arguments
 
     def collector(self, usage_shown: bool) -> Collected:
         """For chunks."""

@@ -7,12 +7,14 @@ from typing import Any
 
 from openai.types.responses import Response
 
+from classifier.arguments import Arguments
 from classifier.cascade.calls import Api, Call
 from classifier.cascade.chat_form import as_chat, as_mapping, as_response, wants_logprobs, with_logprobs
 from classifier.cascade.limits import AnswerLimits
 from classifier.cascade.response_answers import FAILED, failed, read_response, readable_items
 from classifier.cascade.response_events import ResponseCollected, response_events
 from classifier.cascade.wire import construct, parse_object, readable_once
+from classifier.catalog import Tier
 from classifier.gates import Answer
 from classifier.request import Request
 
@@ -72,16 +74,9 @@ class ResponsesApi(Api):
         """Text, calls and refusal of all its output."""
         return read_response(completion, tier=tier, model=model, request=request, arguments=arguments)
 
-    def named(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Limits, effort and verbosity go by other names here."""
-        named = {name: value for name, value in arguments.items() if name not in _CHAT_NAMES}
-        for name in _LIMITS:
-            if arguments.get(name) is not None:
-                named.setdefault("max_output_tokens", arguments[name])
-        for name, (whole, part) in _PARTS.items():
-            if arguments.get(name) is not None:
-                named[whole] = {part: arguments[name], **(named.get(whole) or {})}
-        return named
+    def of_tier(self, tier: Tier) -> Arguments:
+        """Limits, effort and the like go by other names here."""
+        return tier.arguments.for_responses()
 
     def collector(self, usage_shown: bool) -> ResponseCollected:
         """For events; the last one always has the usage."""
@@ -90,11 +85,6 @@ class ResponsesApi(Api):
     def events(self, completion: Any, usage_shown: bool) -> list[Any]:
         """Events, item by item."""
         return response_events(completion)
-
-
-_LIMITS = ("max_completion_tokens", "max_tokens")
-_PARTS = {"reasoning_effort": ("reasoning", "effort"), "verbosity": ("text", "verbosity")}
-_CHAT_NAMES = frozenset((*_LIMITS, *_PARTS))
 
 
 def _conversation(arguments: Mapping[str, Any]) -> Any:

@@ -63,13 +63,11 @@ def readable_once(arguments: dict[str, Any], *names: str) -> None:
 
 def _tier_arguments(call: Call, client: OpenAI | AsyncOpenAI) -> dict[str, Any]:
     """The call's arguments as the tier takes them; what the client has no parameter for goes into the body as it is."""
-    wanted = call.tier.arguments
+    wanted = call.api.of_tier(call.tier)
     if not wanted:
         return dict(call.arguments)
-    arguments, known = (
-        call.api.named(wanted.apply(call.arguments)),
-        _parameters(cast(Any, type(call.api.resource(client)))),
-    )
+    arguments = wanted.apply(call.arguments)
+    known = _parameters(cast(Any, type(call.api.resource(client))))
     others = {name: arguments.pop(name) for name in wanted.added() - known if name in arguments}
     if others:
         arguments["extra_body"] = {**(arguments.get("extra_body") or {}), **others}
