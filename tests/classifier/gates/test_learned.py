@@ -60,7 +60,7 @@ def test_a_sound_answer_scores_above_an_unsure_one(gated: WithGate) -> None:
 
 def test_what_another_tier_says_counts(gated: WithGate) -> None:
     gate, (mini, haiku, _) = gate_of(gated.path), names(gated)
-    judged = answer(f"{SURE} The answer is 7.", haiku)
+    judged = answer(f"{UNSURE} The answer is 7.", haiku)
     same, other = (gate.judge_beside(judged, {mini: answer(f"The answer is {value}.", mini)}).score for value in (7, 8))
     assert same > other
 
