@@ -34,8 +34,8 @@ _READ = _INTRODUCING + 1 + _NAMED_WITHIN
 _SENTENCE = re.compile(r"[.!?:;\n。！？：；؟।]+")
 _WORD = re.compile(r"\w+")
 # What stands before a stem, in Chinese, and after it, in Japanese and Korean, where it asks.
-_BEFORE = "(?:请|請|你|帮|幫|我|再|能|麻烦|用?[0-9一二三四五两]+句话)*"
-_AFTER = "(?:して|せよ|しなさい|하세요|하십시오|해)"
+_BEFORE = re.compile("(?:[请請你帮幫我再能]|麻烦|用?[0-9一二三四五两]{1,3}句话)*")
+_AFTER = ("して", "せよ", "しなさい", "하세요", "하십시오", "해")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ class _Asks:
     writing: frozenset[str]
     verbs: Mapping[str, str]
     objects: Mapping[str, str]
-    stems: re.Pattern[str]
-    labels: Mapping[str, str]
+    stems: Mapping[str, str]
 
 
 def evident_task(request: Request, menu: Menu) -> str | None:
@@ -84,9 +83,17 @@ def _asked(sentence: str) -> Iterator[str]:
             yield asks.verbs[word]
         elif word in asks.writing:
             yield from {asks.objects[each] for each in following if each in asks.objects}
-    stem = None if sentence.isascii() else asks.stems.search(sentence.strip())
-    if stem is not None:
-        yield asks.labels[stem.group("leading") or stem.group("trailing")]
+    if not sentence.isascii():
+        yield from (label for stem, label in asks.stems.items() if _asks_by(stem, sentence.strip()))
+
+
+def _asks_by(stem: str, sentence: str) -> bool:
+    """Whether a sentence in Chinese begins by a stem, or one in Japanese or Korean has it with an ending that asks."""
+    before = _BEFORE.match(sentence)
+    if before is not None and sentence.startswith(stem, before.end()):
+        return True
+    place = sentence.find(stem)
+    return place >= 0 and sentence.startswith(_AFTER, place + len(stem))
 
 
 def _label_of(label: str, menu: Menu) -> str | None:
@@ -105,13 +112,10 @@ def _asks() -> _Asks:
     def by_word(kind: str) -> dict[str, str]:
         return {word: label for label, words in asking.items() for word in words.get(kind, ())}
 
-    stems = by_word("stems")
-    any_stem = "|".join(map(re.escape, stems))
     return _Asks(
         introductions=frozenset(table["introductions"]),
         writing=frozenset(table["writing"]),
         verbs=by_word("verbs"),
         objects=by_word("objects"),
-        stems=re.compile(f"^{_BEFORE}(?P<leading>{any_stem})|(?P<trailing>{any_stem}){_AFTER}"),
-        labels=stems,
+        stems=by_word("stems"),
     )

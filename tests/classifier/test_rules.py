@@ -101,7 +101,7 @@ def test_any_request_has_a_tier_of_the_menu_that_can_serve_it(rules, request):
 def test_a_decision_has_everything_that_does_not_have_to_be_learned(rules):
     decision = rules.route("x" * 400, max_tokens=200)
     reference = (decision.tokens * 3.0 + 200 * 15.0) / 1e6
-    assert decision.expected_cost == pytest.approx((decision.tokens * 1.0 + 200 * 4.0) / 1e6)
+    assert decision.expected_cost == pytest.approx((decision.tokens * 1.0 + 200 * 4.0) / 1e6, rel=1e-3)
     assert decision.expected_saving == pytest.approx(reference - decision.expected_cost)
     assert decision.feasible == (0, 1, 2)
     assert decision.features.tokens == decision.tokens > 10

@@ -81,7 +81,7 @@ def broken(files: Files) -> dict[str, bytes]:
         "truncated": files.second[: len(files.second) // 2],
         "altered": bytes(altered),
         "foreign": b"<html>not found</html>",
-        "newer": files.second.replace(b'schema_version\\":2,', b'schema_version\\":9,', 1),
+        "newer": files.second.replace(b'schema_version\\":3,', b'schema_version\\":9,', 1),
     }
 
 

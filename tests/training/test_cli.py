@@ -174,7 +174,7 @@ def test_tiers_of_its_own_need_prices_and_the_message_shows_both_lists(run: Comm
     refused = run(table)
     assert refused.returncode == 2
     message = only_line(refused)
-    for words in ("mixtral", "gpt-4", "haiku", "opus", "--price mixtral=IN,OUT", "cost__<tier>", "router.toml"):
+    for words in ("mixtral", "gpt-4", "haiku", "opus", "give a price for mixtral", "cost__<tier>", "router.toml"):
         assert words in message, words
     assert not (tmp_path / "models").exists()
     accepted = run(table, "--price", "mixtral=0.6,0.6", "--price", "gpt-4=10,30")
@@ -286,7 +286,7 @@ def test_a_broken_table_leaves_the_old_artifact_alone(run: Command, tmp_path: Pa
     ("arguments", "words"),
     [
         (["absent.csv"], ["absent.csv"]),
-        (["outcomes", "--reference", "gpt-9"], ["--reference", "gpt-9", "haiku", "opus"]),
+        (["outcomes", "--reference", "gpt-9"], ["the reference 'gpt-9'", "haiku", "opus"]),
         (["outcomes", "--reference", "opsu"], ['(did you mean "opus"?)']),
         (["outcomes", "--price", "sonet=1,2"], ['(did you mean "sonnet"?)']),
         (["outcomes", "--column", "promtp=question"], ['(did you mean "prompt"?)']),
