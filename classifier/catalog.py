@@ -55,7 +55,8 @@ class Tier:
     input_price, output_price : USD per 1M tokens; both None where prices are unknown and the table brings the costs.
     context_window : most tokens of prompt and answer together; None: unlimited or unknown.
     max_output_tokens : most tokens of the answer; None: unlimited or unknown.
-    images, files, audio, video, tools, json_schema : what its requests may hold; files as images where not given.
+    images, files, audio, video, tools, json_schema : what its requests may hold; of files, audio and
+        video those that are not given are as images: a tier that says nothing else takes text alone, or everything.
     reasoning : it can be asked to think before it answers.
     aliases : other names it is found by.
     cached_input_price, cache_write_price, audio_input_price, audio_output_price : USD per 1M tokens of these kinds;
@@ -77,8 +78,8 @@ class Tier:
     max_output_tokens: int | None = None
     images: bool = True
     files: bool | None = None
-    audio: bool = False
-    video: bool = False
+    audio: bool | None = None
+    video: bool | None = None
     tools: bool = True
     json_schema: bool = True
     reasoning: bool = True
@@ -106,8 +107,9 @@ class Tier:
             limit = getattr(self, key)
             expect(limit is None or (type(limit) is int and limit > 0), where, key, limit, "a whole number above 0")
             expect((limit or 0) <= MAX_TOKENS, where, key, limit, f"at most {MAX_TOKENS:,}")
-        if self.files is None:
-            object.__setattr__(self, "files", self.images)
+        for key in ("files", "audio", "video"):
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, self.images)
         for key in CAPABILITIES:
             expect(isinstance(getattr(self, key), bool), where, key, getattr(self, key), "true or false")
 

@@ -42,13 +42,11 @@ def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGI
     """
     limit = request.max_tokens or 0
     window = tier.context_window
-    if window is not None and tokens * margin + (limit or min(ANSWER_ROOM, window // 4)) > window:
-        return (
-            f"needs about {tokens:,.0f} tokens, {tokens * margin:,.0f} with a margin, and room for the answer; its "
-            f"context window is {window:,}"
-        )
     if tier.max_output_tokens is not None and limit > tier.max_output_tokens:
         return f"max_tokens is {limit:,}, its limit is {tier.max_output_tokens:,}"
+    if window is not None and tokens * margin + (limit or min(ANSWER_ROOM, window // 4)) > window:
+        most = f", maybe {tokens * margin:,.0f}," if margin > 1 else ""
+        return f"needs about {tokens:,.0f} tokens{most} and room for the answer; its context window is {window:,}"
     if (request.tools or request.tool_calls) and not tier.tools:
         return "takes no tools"
     if request.json_schema and not tier.json_schema:

@@ -20,7 +20,7 @@ from classifier.fields import fields_of, json_chars
 from classifier.messages import ASSISTANT, HUMAN, SYSTEM, TOOL, Conversation, Utterance, read_messages
 from classifier.text import Excerpt, excerpt_of_many
 
-Message = Mapping[str, Any]
+Messages = Sequence[Any] | Mapping[str, Any] | str  # what `classifier.messages` reads
 
 CONTEXT = ("system prompt", "earlier turns", "material", "definitions")
 CONTEXT_HEAD = CONTEXT_TAIL = 512  # characters of each that are read closely
@@ -185,7 +185,7 @@ def read_arguments(arguments: Mapping[str, Any], task: str | None = None) -> Req
         task=task,
         tools=arguments.get("tools") or arguments.get("functions"),
         response_format=form,
-        reasoning=_wants_reasoning(effort),
+        reasoning=wants_reasoning(effort),
     )
 
 
@@ -203,7 +203,7 @@ def _text_format(text: Any) -> Any:
     return text.get("format") if isinstance(text, Mapping) else text
 
 
-def _wants_reasoning(effort: Any) -> bool:
+def wants_reasoning(effort: Any) -> bool:
     """Whether a call asks for reasoning, by whichever argument says so."""
     if isinstance(effort, str):
         return effort.lower() not in _NO_REASONING

@@ -19,7 +19,7 @@ from classifier.loaded import InUse, Loaded, LoadOptions, make_ready, menu_to_ov
 from classifier.locate import locate
 from classifier.model import Model
 from classifier.novelty import Novelty
-from classifier.request import Message, Request, make_request
+from classifier.request import Messages, Request, make_request, wants_reasoning
 from classifier.rule import Plan, Rule
 from classifier.watch import ArtifactWatch
 
@@ -125,13 +125,14 @@ class Router:
         self,
         prompt: str | None = None,
         *,
-        messages: Sequence[Message] | None = None,
+        messages: Messages | None = None,
         max_tokens: int | None = None,
         max_completion_tokens: int | None = None,
         max_output_tokens: int | None = None,
         task: str | None = None,
         tools: Sequence[Any] | None = None,
         response_format: Any = None,
+        reasoning_effort: str | None = None,
         strategy: str | None = None,
         max_quality_loss: float | None = None,
         budget: float | None = None,
@@ -140,18 +141,21 @@ class Router:
 
         Parameters
         ----------
-        prompt, messages : the request's text; exactly one of the two.
+        prompt, messages : the request's text; exactly one of the two. Messages may be those of chat completions, the
+            Responses API's input, or what `classifier.messages` names.
         max_tokens, max_completion_tokens, max_output_tokens : limit on the answer's tokens, under any of its names; of
             several, the smallest.
         task : a label such as "summarization"; one the artifact never saw changes nothing.
-        tools, response_format : as passed to chat completions; tiers that cannot serve them are left out.
+        tools, response_format, reasoning_effort : as passed to chat completions; tiers that cannot serve them are left
+            out.
         strategy, max_quality_loss, budget : as in `load`, for this call alone.
 
         Raises
         ------
         TypeError : neither or both of ``prompt`` and ``messages``.
         NoFeasibleTierError : no tier of the menu can serve the request.
-        InputError : the strategy is unknown, a number is out of range, or both numbers are given.
+        InputError : the messages or a limit are not understood, the strategy is unknown, a number is out of range, or
+            both numbers are given.
         """
         request = make_request(
             prompt,
@@ -160,6 +164,7 @@ class Router:
             task=task,
             tools=tools,
             response_format=response_format,
+            reasoning=wants_reasoning(reasoning_effort),
         )
         loaded = self._in_use.loaded
         if strategy is None and max_quality_loss is None and budget is None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from classifier.decision import Decision
-from classifier.request import Message
+from classifier.request import Messages
 from classifier.router import Router
 
 _shared: Router | None = None
@@ -39,13 +39,14 @@ def set_shared_router(router: Router | None) -> None:
 def route(
     prompt: str | None = None,
     *,
-    messages: Sequence[Message] | None = None,
+    messages: Messages | None = None,
     max_tokens: int | None = None,
     max_completion_tokens: int | None = None,
     max_output_tokens: int | None = None,
     task: str | None = None,
     tools: Sequence[Any] | None = None,
     response_format: Any = None,
+    reasoning_effort: str | None = None,
     strategy: str | None = None,
     max_quality_loss: float | None = None,
     budget: float | None = None,
@@ -60,6 +61,7 @@ def route(
         task=task,
         tools=tools,
         response_format=response_format,
+        reasoning_effort=reasoning_effort,
         strategy=strategy,
         max_quality_loss=max_quality_loss,
         budget=budget,
