@@ -45,16 +45,15 @@ _REMEDY = f"fill tiktoken's cache and set TIKTOKEN_CACHE_DIR, or use --tokens {E
 
 def estimate_tokens(excerpt: Excerpt) -> float:
     """Tokens by `classifier.token_estimate`; what the window leaves out is estimated from the sample."""
-    return counted(excerpt, hundredths) / 100
+    return (hundredths(excerpt.window) + _rest(excerpt)) / 100
 
 
-def counted(excerpt: Excerpt, count: Callable[[str], int]) -> float:
-    """Tokens of a text by what counts those of its window and of its sample, in the counter's unit."""
-    found = float(count(excerpt.window))
-    if excerpt.rest:
-        known = excerpt.sample or excerpt.window
-        found += float(count(known)) * excerpt.rest / max(1, len(known))
-    return found
+def _rest(excerpt: Excerpt) -> float:
+    """Hundredths of tokens in what the window leaves out."""
+    if not excerpt.rest:
+        return 0.0
+    known = excerpt.sample or excerpt.window
+    return float(hundredths(known)) * excerpt.rest / max(1, len(known))
 
 
 def token_counter(name: str) -> TokenCounter:
@@ -70,17 +69,14 @@ def token_counter(name: str) -> TokenCounter:
 
 
 class ExactCounter:
-    """Counts tokens with a vocabulary; those of what the window leaves out are estimated from the sample's."""
+    """Counts the tokens of a window with a vocabulary; those of what it leaves out are estimated from the sample."""
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
         self._encode = encoding.encode_ordinary
 
     def __call__(self, excerpt: Excerpt) -> float:
         """Tokens of a text."""
-        return counted(excerpt, self._count)
-
-    def _count(self, text: str) -> int:
-        return len(self._encode(text))
+        return len(self._encode(excerpt.window)) + _rest(excerpt) / 100
 
 
 def resolve_tokens(name: str) -> str:
