@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from classifier.errors import TableError
 from training.progress import Progress
-from training.tables.columns import Columns, Form, check_names, close_names, recognise, used_columns
-from training.tables.delimited import DelimitedTable
-from training.tables.files import RawTable, Tick, check_file, digest
+from training.tables.columns import Columns, Layout, check_names, hints_for, recognise
+from training.tables.files import RawTable, Tick, digest
 from training.tables.forms import READERS, RowReader
-from training.tables.jsonlines import JsonLinesTable
-from training.tables.outcomes import Collector, FileSummary, OutcomeTable
-from training.tables.parquet import ParquetTable
-from training.tables.problems import ProblemLog, all_skipped
+from training.tables.joins import join_notes
+from training.tables.locate import located
+from training.tables.opening import Importer, open_table
+from training.tables.options import ReadOptions
+from training.tables.outcomes import Collector, FileCells, FileSummary, OutcomeTable
+from training.tables.paths import outer_columns, with_paths
+from training.tables.problems import ProblemLog, all_skipped, check_few
+from training.tables.settling import settle
+from training.tables.stored import Stored, unpacked
 
 
 def read_tables(
@@ -23,6 +28,8 @@ def read_tables(
     columns: Columns = Columns(),  # noqa: B008 - frozen
     *,
     strict: bool = False,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+    importers: Sequence[Importer] = (),
     progress: Progress | None = None,
 ) -> OutcomeTable:
     """Read outcome tables; the package's docstring says which forms and cells are understood.
@@ -31,94 +38,173 @@ def read_tables(
 
     Parameters
     ----------
-    paths : files ending in .csv, .tsv, .jsonl, .ndjson (each also with .gz), .parquet or .pq.
+    paths : files, patterns such as ``runs/*.csv``, folders; ``-`` is standard input. What a file is, its content says.
     columns : names of the columns, where they differ from the standard ones.
     strict : refuse the first bad row or cell instead of leaving it out.
+    options : what the tables do not say themselves.
+    importers : readers of tools' exports, asked before a file is taken for a table.
     progress : called now and then with the bytes read so far and the bytes of all files.
 
     Raises
     ------
     TableError : a file cannot be read or understood, none of its rows can be used, or ``strict`` met a bad one. One
         line that says where, what was found, what is expected and how to mend it.
+    UnsureError : a file can be read in several ways, or more than a few of its rows cannot be used; it names the option
+        that settles it.
     """
     if not paths:
         raise TableError("found no files, expected at least one outcome table; name a file such as data.csv")
     check_names(columns)
-    files = [_open(Path(path), columns) for path in paths]
-    _check_renamed(files, columns)
-    log, out = ProblemLog(strict), Collector()
-    total, done = sum(file.size for file in files), 0
-    counts, bounds = [], [0]
-    for file in files:
-        counts.append(_read(file, columns, log, out, _tick(progress, done, file.size, total)))
-        bounds.append(len(out.scores))
-        done += file.size
-    read = zip(files, counts, out.repeats(bounds), strict=True)
-    return out.table([_summary(file, columns, count, repeats) for file, count, repeats in read], log)
+    with located(paths) as found, ExitStack() as stack:
+        files = [
+            file for each in found for file in _open(unpacked(each.path, each.name), columns, options, stack, importers)
+        ]
+        _check_renamed(files, columns, options)
+        log, out = ProblemLog(strict), Collector()
+        total, done = sum(file.stored.size for file in files), 0
+        parts = []
+        for file in files:
+            parts.append(_read(file, log, out, _tick(progress, done, file.stored.size, total)))
+            done += file.stored.size
+        return _table(files, parts, columns, options, log, out)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    path: Path
-    format: str
-    size: int
+    stored: Stored
     table: RawTable
-    form: Form
+    layout: Layout
     used: list[str]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
-    read: int
-    kept: int
+class _Part:
+    """What was read of a file. ``used`` : its rows that are in the table, before any cell was judged."""
+
+    cells: FileCells
+    used: int
+    notes: list[str]
 
 
-def _open(path: Path, names: Columns) -> _File:
-    kind, zipped = check_file(path)
-    table: RawTable
-    if kind == "parquet":
-        table = ParquetTable(path)
-    elif kind == "jsonl":
-        table = JsonLinesTable(path, zipped)
-    else:
-        table = DelimitedTable(path, zipped, "\t" if kind == "tsv" else ",")
-    form = recognise(str(path), table.columns, names)
-    return _File(path, kind, path.stat().st_size, table, form, used_columns(table.columns, form, names))
+def _open(
+    members: Sequence[Stored], names: Columns, options: ReadOptions, stack: ExitStack, importers: Sequence[Importer]
+) -> list[_File]:
+    """The tables of a file; of an archive, those of its members that are tables."""
+    files: list[_File] = []
+    refused: list[TableError] = []
+    for stored in members:
+        try:
+            table = open_table(stored, names, options, stack, importers)
+            layout = recognise(stored.name, table.columns, names, options.scores, nested=table.nested)
+        except TableError as error:
+            if len(members) == 1:
+                raise
+            refused.append(error)
+            continue
+        files.append(_File(stored, table, layout, layout.used(table.columns)))
+    if not files:
+        raise refused[0]
+    if refused:
+        first = files[0]
+        notes = tuple(f"left out as no table: {error}" for error in refused)
+        files[0] = _File(first.stored, first.table, first.layout, first.used, notes)
+    for file in files:
+        _refuse_repeated(file)
+    return files
 
 
-def _read(file: _File, names: Columns, log: ProblemLog, out: Collector, tick: Tick) -> _Count:
+def _refuse_repeated(file: _File) -> None:
+    twice = [name for name in file.used if name in file.table.repeated]
+    if twice:
+        raise TableError(f"{file.stored.name}: found column {twice[0]} twice, expected each once; drop or rename one")
+
+
+def _read(file: _File, log: ProblemLog, out: Collector, tick: Tick) -> _Part:
+    name, table, layout = file.stored.name, file.table, file.layout
     before = len(log.problems)
-    rows = file.table.rows(file.used, log, tick)
-    kept = READERS[file.form](str(file.path), rows, RowReader(file.used, names, log), out)
+    outer = outer_columns(table.columns, file.used)
+    rows = with_paths(table.rows(outer, log, tick), table.columns, outer, file.used)
+    cells = FileCells(out, name, layout.measures, layout.roles)
+    reader = RowReader(file.used, layout, log)
+    used = READERS[layout.form](rows, reader, cells)
     skipped = [problem for problem in log.problems[before:] if problem.skipped]
-    if skipped and not kept:
+    if skipped and not used:
         raise all_skipped(skipped)
-    if not kept:
-        raise TableError(f"{file.path}: found columns but no rows, expected at least one row; add rows")
-    tick(file.size)
-    return _Count(kept + len(skipped), kept)
+    if not used:
+        raise TableError(f"{name}: found columns but no rows, expected at least one row; add rows")
+    tick(file.stored.size)
+    return _Part(cells, used, list(_chat_notes(reader)))
 
 
-def _summary(file: _File, names: Columns, count: _Count, repeats: int) -> FileSummary:
-    ignored = tuple(column for column in file.table.columns if column and column not in file.used)
+def _chat_notes(reader: RowReader) -> Iterator[str]:
+    if reader.counts["chats"]:
+        yield f"{reader.layout.roles['prompt']} holds chats in {reader.counts['chats']:,} rows"
+    if reader.counts["answers"]:
+        yield (
+            f"left out {reader.counts['answers']:,} turns of the assistant at the end of {reader.counts['answered']:,} "
+            "chats: they are the answers"
+        )
+
+
+def _table(
+    files: Sequence[_File],
+    parts: Sequence[_Part],
+    names: Columns,
+    options: ReadOptions,
+    log: ProblemLog,
+    out: Collector,
+) -> OutcomeTable:
+    """Everything that was read, with what its cells came to."""
+    known = [(file.stored.name, file.layout, part.cells) for file, part in zip(files, parts, strict=True)]
+    settled = settle(known, options, log, out)
+    joined = join_notes([name for name, *_ in known], [part.cells.rows for part in parts], out)
+    summaries = []
+    for file, part, judged, joins in zip(files, parts, settled, joined, strict=True):
+        name = file.stored.name
+        skipped = [problem for problem in log.problems if problem.skipped and problem.file == name]
+        read = part.used + len(skipped) - judged.dropped
+        if not options.skip_bad:
+            check_few(name, read, [problem for problem in log.faults() if problem.file == name])
+        if part.used == judged.dropped:
+            raise all_skipped(skipped)
+        notes = (
+            *file.table.understood,
+            *file.layout.understood,
+            *part.notes,
+            *judged.understood,
+            *joins,
+            *file.left_out,
+        )
+        summaries.append(_summary(file, names, read, part.used - judged.dropped, judged.repeats, notes))
+    return out.table(summaries, log)
+
+
+def _summary(
+    file: _File, names: Columns, read: int, kept: int, repeats: int, understood: tuple[str, ...]
+) -> FileSummary:
+    outer = set(outer_columns(file.table.columns, file.used))
+    ignored = tuple(column for column in file.table.columns if column and column not in outer)
     return FileSummary(
-        path=str(file.path),
-        format=file.format,
-        form=file.form,
-        rows_read=count.read,
-        rows_kept=count.kept,
+        path=file.stored.name,
+        format=file.table.format,
+        form=file.layout.form,
+        rows_read=read,
+        rows_kept=kept,
         repeats=repeats,
-        sha256=digest(file.path),
+        sha256=digest(file.stored.path),
         ignored=ignored,
-        hints=tuple(close_names(ignored, names)),
+        hints=tuple(hints_for(file.layout, ignored, names)),
+        understood=tuple(dict.fromkeys(understood)),
     )
 
 
-def _check_renamed(files: Sequence[_File], names: Columns) -> None:
-    present = {column for file in files for column in file.table.columns}
-    for role, column in names.renamed().items():
+def _check_renamed(files: Sequence[_File], names: Columns, options: ReadOptions) -> None:
+    present = {name for file in files for name in (*file.table.columns, *file.table.nested, *file.used)}
+    wanted = names.renamed() | {f"the score of {tier}": column for tier, column in options.scores.items()}
+    for role, column in wanted.items():
         if column not in present:
-            where = ", ".join(str(file.path) for file in files)
+            where = ", ".join(file.stored.name for file in files)
             raise TableError(
                 f'{where}: found no column "{column}", expected it for {role}; check the option\'s spelling'
             )

@@ -12,14 +12,14 @@ from collections.abc import Collection, Mapping
 NOT_SCORED = math.nan
 
 # What stands for no value in tables, case aside; spreadsheets write the ones that start with "#".
-ABSENT = frozenset(
-    ("", "nan", "na", "n/a", "n.a.", "null", "none", "nil", "nat", "<na>", "-", "--", "–", "—", "?")
-    + ("#n/a", "#na", "#nv", "#null!", "#value!", "#wert!", "#ref!", "#div/0!", "#name?")
-)
+_BLANKS = ("", "nan", "na", "n/a", "n.a.", "null", "none", "nil", "nat", "<na>", "-", "--", "–", "—", "?")
+_SPREADSHEET_ERRORS = ("#n/a", "#na", "#nv", "#null!", "#value!", "#wert!", "#ref!", "#div/0!", "#name?")
+ABSENT = frozenset((*_BLANKS, *_SPREADSHEET_ERRORS))
 
 _GOOD = (
     *("true", "yes", "pass", "passed", "passes", "success", "successful", "succeeded", "ok", "okay"),
-    *("correct", "right", "good", "acceptable", "accept", "accepted", "adequate", "thumbs up", "thumbs_up", "up", "like"),
+    *("correct", "right", "good", "acceptable", "accept", "accepted", "adequate"),
+    *("thumbs up", "thumbs_up", "up", "like"),
     *("wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "ja", "oui", "sí", "richtig"),  # Excel's own, abroad
     *("👍", "✓", "✔", "✔️", "✅"),
 )
