@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
+from typing import Protocol
 
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTES: tuple[tuple[str, str | None], ...] = (('"', None), ('"', "\\"), ("'", None))
@@ -15,6 +16,19 @@ _HEADER_WITHIN = 20
 _CELL_LIMIT = 2**31 - 1  # the largest a C long holds everywhere; the default of 131,072 is one long prompt
 
 IsHeader = Callable[[Sequence[str]], bool]
+
+
+class RecordReader(Protocol):
+    """What the standard library's reader of records is."""
+
+    @property
+    def line_num(self) -> int:
+        """Lines read so far."""
+        ...
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +48,10 @@ class Dialect:
     skipped: int = 0
     is_declared: bool = False
 
-    def reader(self, text: object) -> csv.reader:  # type: ignore[valid-type]
+    def reader(self, text: Iterable[str]) -> RecordReader:
         """A strict reader of such records."""
         csv.field_size_limit(_CELL_LIMIT)  # of the process; it only ever grows, so concurrent readers are safe
-        return csv.reader(  # type: ignore[call-overload]
+        return csv.reader(
             text,
             delimiter=self.delimiter,
             quotechar=self.quote,

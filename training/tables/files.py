@@ -15,21 +15,9 @@ Tick = Callable[[int], None]
 
 
 class RawTable(Protocol):
-    """A table whose columns are known and whose rows can be streamed.
+    """A table whose columns are known and whose rows can be streamed."""
 
-    Attributes
-    ----------
-    format : "csv", "jsonl", ... columns : their names, each once.
-    nested : dotted paths of what lies inside columns, as far as the file tells.
-    repeated : names that stand there twice.
-    understood : a sentence for each thing that was not as the convention has it.
-    """
-
-    format: str
     columns: tuple[str, ...]
-    nested: tuple[str, ...]
-    repeated: frozenset[str]
-    understood: tuple[str, ...]
 
     def rows(self, wanted: Sequence[str], log: ProblemLog, tick: Tick) -> Iterator[RawRow]:
         """Stream the rows: cells of the wanted columns in their order, None where the file holds nothing.
@@ -37,6 +25,23 @@ class RawTable(Protocol):
         Broken rows go to ``log``. ``tick`` is told now and then how many bytes of the file have been read.
         """
         ...
+
+
+class FileTable(RawTable, Protocol):
+    """A table in a file of its own.
+
+    Attributes
+    ----------
+    format : "csv", "jsonl", ...
+    nested : dotted paths of what lies inside columns, as far as the file tells.
+    repeated : names that stand there twice.
+    understood : a sentence for each thing that was not as the convention has it.
+    """
+
+    format: str
+    nested: tuple[str, ...]
+    repeated: frozenset[str]
+    understood: tuple[str, ...]
 
 
 def digest(path: Path) -> str:

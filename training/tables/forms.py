@@ -13,6 +13,7 @@ from training.tables.chats import check_conversation, is_chat_text, read_chat
 from training.tables.columns import RESPONSE, TOKENS_OUT, Form, Layout
 from training.tables.files import RawRow
 from training.tables.measured import NumberCells
+from training.tables.names import Measure
 from training.tables.outcomes import FileCells
 from training.tables.problems import ProblemLog, Source, kind, shown
 from training.tables.times import NumericDate, read_time
@@ -42,7 +43,7 @@ class RowReader:
         self.counts: Counter[str] = Counter()
         at = {column: place for place, column in enumerate(used)}
         self.at: Mapping[str, int] = {role: at[column] for role, column in layout.roles.items()}
-        self.measures: Mapping[str, Mapping[str, int]] = {
+        self.measures: Mapping[Measure, Mapping[str, int]] = {
             measure: {tier: at[column] for tier, column in tiers.items()} for measure, tiers in layout.measures.items()
         }
         self.one_hot = {at[column]: scores for column, scores in layout.one_hot.items()}
@@ -216,13 +217,13 @@ def _read_measures(
     source: Source, row: Cells, number: int, reader: RowReader, out: FileCells, names: Mapping[str, str] | None = None
 ) -> None:
     """Costs, counts of tokens and answers of each tier; ``names`` are the tiers that columns stand for."""
-    targets = {"cost": out.costs, TOKENS_OUT: out.tokens_out}
+    targets: dict[Measure, NumberCells] = {"cost": out.costs, "tokens_out": out.tokens_out}
     for measure, values in targets.items():
         for tier, place in reader.measures.get(measure, {}).items():
             if row[place] is not None:
                 values.put(number, out.tier(names[tier] if names else tier), source, row[place])
-    for tier, place in reader.measures.get(RESPONSE, {}).items():
-        column = reader.layout.measures[RESPONSE][tier]
+    for tier, place in reader.measures.get("response", {}).items():
+        column = reader.layout.measures["response"][tier]
         _read_answer(source, column, row[place], (number, names[tier] if names else tier), reader, out)
 
 
@@ -248,7 +249,8 @@ def _pair_scores(source: Source, row: Cells, models: tuple[str, str], reader: Ro
         column = next(iter(layout.one_hot))
         scores, found, expected = hot[0] if len(hot) == 1 else None, f"{len(hot)} columns that hold 1", "one of them"
     else:
-        return tuple(row[reader.measures["score"][side]] for side in ("model_a", "model_b"))  # type: ignore[return-value]
+        columns = reader.measures["score"]
+        return row[columns["model_a"]], row[columns["model_b"]]
     if scores is None:
         reader.log.skip(source, column, found, expected)
     return scores

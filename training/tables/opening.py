@@ -11,13 +11,10 @@ from training.tables.columns import Columns, is_header, recognises
 from training.tables.delimited import DelimitedTable
 from training.tables.encodings import find_encoding, open_text
 from training.tables.excel import ExcelTable
-from training.tables.files import RawTable
+from training.tables.files import FileTable
 from training.tables.jsonfiles import JsonArrayTable, JsonLinesTable, is_json_lines
 from training.tables.options import ReadOptions
 from training.tables.stored import Stored
-
-# Recognises the export of a tool by its content, and reads it; None: it is none of that tool's.
-Importer = Callable[[Stored], RawTable | None]
 
 _HEAD = 2**20
 _FOREIGN: Mapping[bytes, tuple[str, str]] = {
@@ -38,24 +35,17 @@ _FOREIGN: Mapping[bytes, tuple[str, str]] = {
 }
 
 
-def open_table(
-    stored: Stored, names: Columns, options: ReadOptions, stack: ExitStack, importers: Sequence[Importer] = ()
-) -> RawTable:
-    """The raw table in a file.
+def open_table(stored: Stored, names: Columns, options: ReadOptions, stack: ExitStack) -> FileTable:
+    """The table in a file.
 
     Parameters
     ----------
     stack : closes what has to stay open as long as the table is read.
-    importers : readers of tools' exports, asked first.
 
     Raises
     ------
     TableError : it is of no kind that is known, or broken. UnsureError : it can be read in several ways.
     """
-    for importer in importers:
-        table = importer(stored)
-        if table is not None:
-            return table
     head = stored.head()
     _refuse_foreign(stored, head)
     known = _header_of(names, options)
@@ -72,7 +62,7 @@ def open_table(
     return _open_text_table(stored, names, options)
 
 
-def _open_text_table(stored: Stored, names: Columns, options: ReadOptions) -> RawTable:
+def _open_text_table(stored: Stored, names: Columns, options: ReadOptions) -> FileTable:
     encoding = find_encoding(stored, options.encoding)
     with open_text(stored, encoding) as (text, _):
         head = text.read(_HEAD)

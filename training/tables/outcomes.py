@@ -37,7 +37,7 @@ class FileSummary:
     sha256 : of the file's bytes, in hexadecimal.
     ignored : columns that no form uses, in the file's order.
     hints : a sentence for each ignored column whose name is nearly one that would be used.
-    understood : a sentence for each thing that was not read as the convention has it.
+    notes : a sentence for each thing that was not read as the convention has it.
     """
 
     path: str
@@ -49,7 +49,7 @@ class FileSummary:
     sha256: str
     ignored: tuple[str, ...]
     hints: tuple[str, ...]
-    understood: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -65,10 +65,10 @@ class UnsureError(TableError):
 
     Attributes
     ----------
-    option : the option that settles it. value : what it may be set to.
+    option : the option that settles it; empty: the file has to be changed. value : what it may be set to.
     """
 
-    def __init__(self, message: str, option: str, value: str) -> None:
+    def __init__(self, message: str, option: str, value: str | bool) -> None:
         super().__init__(message)
         self.option, self.value = option, value
 
@@ -128,7 +128,7 @@ def check_few(file: str, rows: int, faults: list[RowProblem]) -> None:
     else:
         what = f"{cells:,} of its {rows:,} cells of column {column} cannot be used"
         alike = [problem for problem in faults if problem.column == column and not problem.skipped]
-    raise UnsureError(f"{file}: {what}, {_most_alike(alike)}; correct them, or go on without them", "skip_bad", "True")
+    raise UnsureError(f"{file}: {what}, {_most_alike(alike)}; correct them, or go on without them", "skip_bad", True)
 
 
 def all_skipped(problems: list[RowProblem]) -> TableError:

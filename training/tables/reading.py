@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classifier.errors import TableError
 from training.progress import Progress
 from training.tables.columns import Columns, Layout, check_names, hints_for, recognise
+from training.tables.exports import Export, ExportOpener
 from training.tables.files import RawTable, Tick, digest
 from training.tables.forms import READERS, RowReader
 from training.tables.joins import join_notes
-from training.tables.locate import located
-from training.tables.opening import Importer, open_table
+from training.tables.locate import LocatedFile, located
+from training.tables.opening import open_table
 from training.tables.options import ReadOptions
 from training.tables.outcomes import Collector, FileCells, FileSummary, OutcomeTable
 from training.tables.paths import outer_columns, with_paths
@@ -29,8 +30,8 @@ def read_tables(
     *,
     strict: bool = False,
     options: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
-    importers: Sequence[Importer] = (),
     progress: Progress | None = None,
+    exports: ExportOpener | None = None,
 ) -> OutcomeTable:
     """Read outcome tables; the package's docstring says which forms and cells are understood.
 
@@ -42,8 +43,8 @@ def read_tables(
     columns : names of the columns, where they differ from the standard ones.
     strict : refuse the first bad row or cell instead of leaving it out.
     options : what the tables do not say themselves.
-    importers : readers of tools' exports, asked before a file is taken for a table.
     progress : called now and then with the bytes read so far and the bytes of all files.
+    exports : knows the files that are exports of a tool (`training.imports.open_exports`); None: there are none.
 
     Raises
     ------
@@ -56,26 +57,36 @@ def read_tables(
         raise TableError("found no files, expected at least one outcome table; name a file such as data.csv")
     check_names(columns)
     with located(paths) as found, ExitStack() as stack:
-        files = [
-            file for each in found for file in _open(unpacked(each.path, each.name), columns, options, stack, importers)
-        ]
+        files = list(_opened(found, columns, options, stack, exports))
         _check_renamed(files, columns, options)
         log, out = ProblemLog(strict), Collector()
-        total, done = sum(file.stored.size for file in files), 0
+        total, done = sum(file.size for file in files), 0
         parts = []
         for file in files:
-            parts.append(_read(file, log, out, _tick(progress, done, file.stored.size, total)))
-            done += file.stored.size
+            parts.append(_read(file, log, out, _tick(progress, done, file.size, total)))
+            done += file.size
         return _table(files, parts, columns, options, log, out)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    stored: Stored
+    """A file, or a member of an archive, that is about to be read.
+
+    Attributes
+    ----------
+    path : of the file, or of the archive. used : the columns that are read.
+    export : of a tool; None: it is a table.
+    """
+
+    path: Path
+    name: str
+    size: int
+    format: str
     table: RawTable
     layout: Layout
     used: list[str]
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    export: Export | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,41 +98,60 @@ class _Part:
     notes: list[str]
 
 
-def _open(
-    members: Sequence[Stored], names: Columns, options: ReadOptions, stack: ExitStack, importers: Sequence[Importer]
-) -> list[_File]:
+def _opened(
+    found: Sequence[LocatedFile],
+    names: Columns,
+    options: ReadOptions,
+    stack: ExitStack,
+    exports: ExportOpener | None,
+) -> Iterator[_File]:
+    """All files that have rows; what only goes with others has none."""
+    known = exports([each.path for each in found], names) if exports is not None else {}
+    for each in found:
+        export = known.get(each.path)
+        if export is not None:
+            yield _open_export(each, export)
+        elif each.path not in known:
+            yield from _open(unpacked(each.path, each.name), names, options, stack)
+
+
+def _open_export(found: LocatedFile, export: Export) -> _File:
+    columns = export.table.columns
+    layout = recognise(found.name, columns, export.names)
+    size = found.path.stat().st_size
+    used = layout.used(columns)
+    return _File(found.path, found.name, size, export.format, export.table, layout, used, export=export)
+
+
+def _open(members: Sequence[Stored], names: Columns, options: ReadOptions, stack: ExitStack) -> list[_File]:
     """The tables of a file; of an archive, those of its members that are tables."""
     files: list[_File] = []
     refused: list[TableError] = []
     for stored in members:
         try:
-            table = open_table(stored, names, options, stack, importers)
+            table = open_table(stored, names, options, stack)
             layout = recognise(stored.name, table.columns, names, options.scores, nested=table.nested)
         except TableError as error:
             if len(members) == 1:
                 raise
             refused.append(error)
             continue
-        files.append(_File(stored, table, layout, layout.used(table.columns)))
+        used = layout.used(table.columns)
+        twice = [name for name in used if name in table.repeated]
+        if twice:
+            raise TableError(f"{stored.name}: found column {twice[0]} twice, expected each once; drop or rename one")
+        notes = (*table.understood, *layout.understood)
+        files.append(_File(stored.path, stored.name, stored.size, table.format, table, layout, used, notes))
     if not files:
         raise refused[0]
     if refused:
-        first = files[0]
-        notes = tuple(f"left out as no table: {error}" for error in refused)
-        files[0] = _File(first.stored, first.table, first.layout, first.used, notes)
-    for file in files:
-        _refuse_repeated(file)
+        left_out = tuple(f"left out as no table: {error}" for error in refused)
+        files[0] = replace(files[0], notes=(*files[0].notes, *left_out))
     return files
 
 
-def _refuse_repeated(file: _File) -> None:
-    twice = [name for name in file.used if name in file.table.repeated]
-    if twice:
-        raise TableError(f"{file.stored.name}: found column {twice[0]} twice, expected each once; drop or rename one")
-
-
 def _read(file: _File, log: ProblemLog, out: Collector, tick: Tick) -> _Part:
-    name, table, layout = file.stored.name, file.table, file.layout
+    name, table, layout = file.name, file.table, file.layout
     before = len(log.problems)
     outer = outer_columns(table.columns, file.used)
     rows = with_paths(table.rows(outer, log, tick), table.columns, outer, file.used)
@@ -133,7 +163,7 @@ def _read(file: _File, log: ProblemLog, out: Collector, tick: Tick) -> _Part:
         raise all_skipped(skipped)
     if not used:
         raise TableError(f"{name}: found columns but no rows, expected at least one row; add rows")
-    tick(file.stored.size)
+    tick(file.size)
     return _Part(cells, used, list(_chat_notes(reader)))
 
 
@@ -156,55 +186,47 @@ def _table(
     out: Collector,
 ) -> OutcomeTable:
     """Everything that was read, with what its cells came to."""
-    known = [(file.stored.name, file.layout, part.cells) for file, part in zip(files, parts, strict=True)]
+    known = [(file.name, file.layout, part.cells) for file, part in zip(files, parts, strict=True)]
     settled = settle(known, options, log, out)
     joined = join_notes([name for name, *_ in known], [part.cells.rows for part in parts], out)
     summaries = []
     for file, part, judged, joins in zip(files, parts, settled, joined, strict=True):
-        name = file.stored.name
+        name = file.name
         skipped = [problem for problem in log.problems if problem.skipped and problem.file == name]
         read = part.used + len(skipped) - judged.dropped
         if not options.skip_bad:
             check_few(name, read, [problem for problem in log.faults() if problem.file == name])
         if part.used == judged.dropped:
             raise all_skipped(skipped)
-        notes = (
-            *file.table.understood,
-            *file.layout.understood,
-            *part.notes,
-            *judged.understood,
-            *joins,
-            *file.left_out,
-        )
+        exported = () if file.export is None else file.export.table.notes
+        notes = (*file.notes, *exported, *part.notes, *judged.understood, *joins)
         summaries.append(_summary(file, names, read, part.used - judged.dropped, judged.repeats, notes))
     return out.table(summaries, log)
 
 
-def _summary(
-    file: _File, names: Columns, read: int, kept: int, repeats: int, understood: tuple[str, ...]
-) -> FileSummary:
+def _summary(file: _File, names: Columns, read: int, kept: int, repeats: int, notes: tuple[str, ...]) -> FileSummary:
     outer = set(outer_columns(file.table.columns, file.used))
     ignored = tuple(column for column in file.table.columns if column and column not in outer)
     return FileSummary(
-        path=file.stored.name,
-        format=file.table.format,
+        path=file.name,
+        format=file.format,
         form=file.layout.form,
         rows_read=read,
         rows_kept=kept,
         repeats=repeats,
-        sha256=digest(file.stored.path),
+        sha256=digest(file.path),
         ignored=ignored,
         hints=tuple(hints_for(file.layout, ignored, names)),
-        understood=tuple(dict.fromkeys(understood)),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
 def _check_renamed(files: Sequence[_File], names: Columns, options: ReadOptions) -> None:
-    present = {name for file in files for name in (*file.table.columns, *file.table.nested, *file.used)}
+    present = {name for file in files for name in (*file.table.columns, *file.used)}
     wanted = names.renamed() | {f"the score of {tier}": column for tier, column in options.scores.items()}
     for role, column in wanted.items():
         if column not in present:
-            where = ", ".join(file.stored.name for file in files)
+            where = ", ".join(file.name for file in files)
             raise TableError(
                 f'{where}: found no column "{column}", expected it for {role}; check the option\'s spelling'
             )

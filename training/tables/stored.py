@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
@@ -214,13 +215,7 @@ def _zip_members(stored: Stored) -> list[Stored]:
     return _tables(
         stored,
         [
-            Stored(
-                f"{stored.name}/{name}",
-                stored.path,
-                size,
-                False,
-                lambda name=name, size=size: _zip_stream(stored, name, size),
-            )
+            Stored(f"{stored.name}/{name}", stored.path, size, False, partial(_zip_stream, stored, name, size))
             for name, size in members
             if _is_wanted(name)
         ],
@@ -239,7 +234,7 @@ def _archive(stored: Stored) -> Iterator[zipfile.ZipFile]:
 @contextmanager
 def _zip_stream(stored: Stored, name: str, size: int) -> Iterator[BinaryIO]:
     with _archive(stored) as archive, archive.open(name) as member:
-        yield _limited(cast(IO[bytes], member), stored.name, size)
+        yield _limited(member, stored.name, size)
 
 
 def _is_tar(head: bytes) -> bool:
@@ -257,7 +252,7 @@ def _tar_members(stored: Stored) -> list[Stored]:
     return _tables(
         stored,
         [
-            Stored(f"{stored.name}/{name}", stored.path, size, False, lambda name=name: _tar_stream(stored, name))
+            Stored(f"{stored.name}/{name}", stored.path, size, False, partial(_tar_stream, stored, name))
             for name, size in found
         ],
     )
