@@ -53,8 +53,8 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]tierwise train --store sqlite:///outcomes.db evals.csv --no-promote[/]
   Learn from both; decide later (tierwise models judge, promote).
 
-[bold]Tables[/] are CSV and its like, JSON, JSON Lines, Parquet, Arrow or Excel's .xlsx (.gz and .zip too): files, patterns,
-folders, or - for standard input. Their columns tell what form they have:
+[bold]Tables[/] are CSV and its like, JSON, JSON Lines, Parquet, Arrow or Excel's .xlsx (.gz and .zip too): files,
+patterns, folders, or - for standard input. Their columns tell what form they have:
 
   wide: prompt, and score__TIER for each tier (empty where unknown).
     Optional: task, max_tokens, cost__TIER, tokens_out__TIER, messages,

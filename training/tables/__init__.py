@@ -30,7 +30,7 @@ from training.tables.options import ReadOptions
 from training.tables.outcomes import FileSummary, Logged, OutcomeTable
 from training.tables.problems import RowProblem, Source, UnsureError
 from training.tables.reading import read_tables
-from training.tables.scales import Scale, parse_scale
+from training.tables.scales import ScoreScale, parse_scale
 
 __all__ = [
     "Columns",
@@ -40,7 +40,7 @@ __all__ = [
     "OutcomeTable",
     "ReadOptions",
     "RowProblem",
-    "Scale",
+    "ScoreScale",
     "Source",
     "UnsureError",
     "join_tables",

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.tables.numbers import PLAIN, THOUSANDS, Mark, Written, decimal_mark, written
+from training.tables.numbers import PLAIN, THOUSANDS, Mark, NumberText, decimal_mark, written
 from training.tables.problems import Source, UnsureError, is_few, shown
-from training.tables.scales import UNIT, Scale, UnsureScale, judge_scale
+from training.tables.scales import UNIT, ScoreScale, UnsureScale, judge_scale
 from training.tables.words import ABSENT, folded_word, understood_words, word_scores
 
 _SHOWN_WORDS = 5
@@ -58,7 +58,7 @@ class Settled:
     values: NDArray[np.float64]
     bad: list[BadCell]
     understood: tuple[str, ...] = ()
-    scale: Scale | None = None
+    scale: ScoreScale | None = None
 
 
 class NumberCells:
@@ -108,7 +108,7 @@ class NumberCells:
         value = self.values[place]
         return repr(f"{value:g}") if self._has_text else repr(value)
 
-    def texts(self) -> Iterator[Written]:
+    def texts(self) -> Iterator[NumberText]:
         """The numbers among the odd cells."""
         for cell in self.odd.values():
             number = written(cell) if isinstance(cell, str) else None
@@ -120,7 +120,7 @@ class NumberCells:
         values: NDArray[np.float64],
         bad: Mapping[int, tuple[str, str]],
         understood: Sequence[str],
-        scale: Scale | None,
+        scale: ScoreScale | None,
     ) -> Settled:
         """What they came to, without those that are bad: place -> what was found, what is expected."""
         good = np.ones(len(values), bool)
@@ -173,7 +173,7 @@ def settle_amounts(cells: NumberCells, mark: Mark) -> Settled:
     return cells.settled(values, bad, [_COMMAS] if _has_commas(cells, mark) else [], None)
 
 
-def settle_scores(file: str, cells: NumberCells, mark: Mark, wanted: Scale | None) -> Settled:
+def settle_scores(file: str, cells: NumberCells, mark: Mark, wanted: ScoreScale | None) -> Settled:
     """Scores, brought to 0..1.
 
     Parameters
@@ -221,7 +221,7 @@ def _read_odd(cells: NumberCells, mark: Mark) -> tuple[NDArray[np.float64], NDAr
     return values, kinds
 
 
-def _meaning(cells: NumberCells, kinds: NDArray[np.int8], wanted: Scale | None) -> dict[str, float]:
+def _meaning(cells: NumberCells, kinds: NDArray[np.int8], wanted: ScoreScale | None) -> dict[str, float]:
     words = {_word(cells.odd[place]) for place in np.flatnonzero(kinds == _IS_WORD).tolist()}
     named = dict(wanted.words) if wanted is not None else {}
     return {word: score for word, score in (word_scores(words) | named).items() if word in words}
@@ -245,8 +245,8 @@ def _refuse_unknown(file: str, cells: NumberCells, kinds: NDArray[np.int8]) -> N
 
 
 def _scale_of(
-    file: str, cells: NumberCells, values: NDArray[np.float64], kinds: NDArray[np.int8], wanted: Scale | None
-) -> Scale | None:
+    file: str, cells: NumberCells, values: NDArray[np.float64], kinds: NDArray[np.int8], wanted: ScoreScale | None
+) -> ScoreScale | None:
     """The scale of the plain numbers; None: there are none."""
     plain = kinds == _IS_PLAIN
     if not plain.any():
@@ -255,13 +255,13 @@ def _scale_of(
         return wanted
     found = judge_scale(values[plain])
     others = int(np.count_nonzero((kinds == _IS_SHARE) | (kinds == _IS_WORD)))
-    if isinstance(found, Scale) and (found.is_unit or not others):
+    if isinstance(found, ScoreScale) and (found.is_unit or not others):
         # A bare 1 among percentages may be all or a hundredth.
         mixed = np.any(kinds == _IS_SHARE) and np.any(values[plain] > 0)
         if not mixed or is_few(int(plain.sum()), len(kinds)):
             return found
-        found = UnsureScale("percentages beside plain numbers", Scale(0.0, 100.0))
-    elif isinstance(found, Scale):
+        found = UnsureScale("percentages beside plain numbers", ScoreScale(0.0, 100.0))
+    elif isinstance(found, ScoreScale):
         found = UnsureScale(f"words or percentages beside numbers on {found}", found)
     raise UnsureError(
         f"{file}: {_column_names(cells)}: found {found.found}, expected scores on a scale that is certain; say which "
@@ -272,7 +272,7 @@ def _scale_of(
 
 
 def _understood(
-    kinds: NDArray[np.int8], meaning: Mapping[str, float], scale: Scale | None, mark: Mark, cells: NumberCells
+    kinds: NDArray[np.int8], meaning: Mapping[str, float], scale: ScoreScale | None, mark: Mark, cells: NumberCells
 ) -> Iterator[str]:
     if meaning:
         yield f"scores: {understood_words(meaning)}"
@@ -288,7 +288,7 @@ def _has_commas(cells: NumberCells, mark: Mark) -> bool:
     return any(number.mark(mark) is Mark.COMMA and "," in number.text for number in cells.texts())
 
 
-def _expected(scale: Scale) -> str:
+def _expected(scale: ScoreScale) -> str:
     if scale.is_unit:
         return "a number from 0 to 1, true or false (divide percentages by 100)"
     return f"a number from {scale.low:g} to {scale.high:g}"

@@ -32,7 +32,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class NumberText:
     """A number as it is written.
 
     Attributes
@@ -64,11 +64,11 @@ class Written:
         return float(self.text.replace(other, "").replace(",", "."))
 
 
-def written(text: str) -> Written | None:
+def written(text: str) -> NumberText | None:
     """How a cell's text is written, where it may be a number.
 
     >>> written("1 234,5"), written("85 %"), written("4/5"), written("good")
-    (Written(text='1234,5', of=None), Written(text='85', of=100.0), Written(text='4', of=5.0), None)
+    (NumberText(text='1234,5', of=None), NumberText(text='85', of=100.0), NumberText(text='4', of=5.0), None)
     """
     text = text.strip().translate(_MINUS)
     if not text or len(text) > _LONGEST:
@@ -79,11 +79,11 @@ def written(text: str) -> Written | None:
         text, of = ratio[1], float(ratio[2])
     elif text[-1] in "%％":
         text, of = text[:-1], 100.0
-    found = Written(text.translate(_PARTERS), of)
+    found = NumberText(text.translate(_PARTERS), of)
     return found if found.marks else None
 
 
-def decimal_mark(numbers: Iterable[Written], *, points: bool) -> Mark | None:
+def decimal_mark(numbers: Iterable[NumberText], *, points: bool) -> Mark | None:
     """The decimal mark of a file; None: nothing settles what its numbers mean.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import get_args
 
 from classifier.errors import InputError
 from training.tables.numbers import Mark
-from training.tables.scales import Scale
+from training.tables.scales import ScoreScale
 from training.tables.times import DateOrder
 
 
@@ -28,7 +28,7 @@ class ReadOptions:
     """
 
     skip_bad: bool = False
-    scale: Scale | None = None
+    scale: ScoreScale | None = None
     scores: Mapping[str, str] = field(default_factory=dict)
     dates: DateOrder | None = None
     decimal: Mark | None = None

@@ -24,7 +24,7 @@ _NEAR_TOP = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ScoreScale:
     """What scores run between, and what words stand for that are not known.
 
     Attributes
@@ -52,7 +52,7 @@ class Scale:
         return np.where((values >= 0) & (values <= 1), values, np.nan)
 
 
-UNIT = Scale()
+UNIT = ScoreScale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class UnsureScale:
     """
 
     found: str
-    likely: Scale
+    likely: ScoreScale
 
 
-def parse_scale(text: str) -> Scale:
+def parse_scale(text: str) -> ScoreScale:
     """The scale that a text such as "1..5" names, or words and what they stand for: "A=1,B=0.5,C=0".
 
     Raises
@@ -76,25 +76,25 @@ def parse_scale(text: str) -> Scale:
     InputError : it is neither, or its low end is not below its high end.
 
     >>> parse_scale("1..5"), parse_scale("great=1, poor=0").words
-    (Scale(low=1.0, high=5.0, words=()), (('great', 1.0), ('poor', 0.0)))
+    (ScoreScale(low=1.0, high=5.0, words=()), (('great', 1.0), ('poor', 0.0)))
     """
     found = _RANGE.fullmatch(text)
     if found and float(found[1]) < float(found[2]):
-        return Scale(float(found[1]), float(found[2]))
+        return ScoreScale(float(found[1]), float(found[2]))
     words = [part.partition("=") for part in text.split(",")]
     try:
         meaning = {folded_word(word): float(score) for word, equals, score in words if equals}
     except ValueError:
         meaning = {}
     if len(meaning) == len(words) and all(0 <= score <= 1 and word for word, score in meaning.items()):
-        return Scale(words=tuple(meaning.items()))
+        return ScoreScale(words=tuple(meaning.items()))
     raise InputError(
         f"scale: found {text!r}, expected its two ends, low first, such as 1..5, or words and their scores from 0 to "
         "1, such as good=1,fair=0.5,bad=0"
     )
 
 
-def judge_scale(values: NDArray[np.float64]) -> Scale | UnsureScale:
+def judge_scale(values: NDArray[np.float64]) -> ScoreScale | UnsureScale:
     """The scale of all scores of a file.
 
     Parameters
@@ -119,7 +119,7 @@ def _is_signed(values: NDArray[np.float64], low: float, high: float) -> bool:
     return low >= -1 and 0 < high <= 1 and (fractions or not np.any((values >= 0) & (values < 1)))
 
 
-def _is_certain(values: NDArray[np.float64], low: float, high: float, likely: Scale) -> bool:
+def _is_certain(values: NDArray[np.float64], low: float, high: float, likely: ScoreScale) -> bool:
     if high > 10:
         above = np.count_nonzero(values > 1)
         mixed = np.any((values > 0) & (values < 1)) or above < np.count_nonzero(values) / 2
@@ -127,12 +127,14 @@ def _is_certain(values: NDArray[np.float64], low: float, high: float, likely: Sc
     return (low, high) == (likely.low, likely.high) and likely.high in (5.0, 10.0)
 
 
-def _likely(low: float, high: float) -> Scale:
+def _likely(low: float, high: float) -> ScoreScale:
     if low < 0:
-        return Scale(-1.0, 1.0) if low >= -1 and high <= 1 else Scale(math.floor(low), max(math.ceil(high), 1.0))
+        return (
+            ScoreScale(-1.0, 1.0) if low >= -1 and high <= 1 else ScoreScale(math.floor(low), max(math.ceil(high), 1.0))
+        )
     tops = (5.0, 10.0, 100.0) if high > 3 else ()
     top = next((top for top in tops if high <= top), float(math.ceil(high)))
-    return Scale(1.0 if low >= 1 and top <= 10 else 0.0, top)
+    return ScoreScale(1.0 if low >= 1 and top <= 10 else 0.0, top)
 
 
 def _described(values: NDArray[np.float64], low: float, high: float) -> str:
