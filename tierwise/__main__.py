@@ -15,7 +15,10 @@ from tierwise import HiddenPackageError, expect_own
 
 _INTERRUPTED = 130  # as shells say it
 # The modules that `pip install "tierwise[train]"` brings.
-TRAIN_MODULES = frozenset({"filelock", "joblib", "polars", "rensa", "rich", "scipy", "sklearn", "typer"})
+TRAIN_MODULES = frozenset(
+    ("charset_normalizer", "dateutil", "filelock", "ijson", "joblib", "polars", "python_calamine", "rensa", "rich")
+    + ("scipy", "sklearn", "typer")
+)
 
 
 def main() -> None:

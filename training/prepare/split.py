@@ -88,7 +88,7 @@ def is_timed(timestamps: NDArray[np.float64]) -> bool:
     timestamps : (n,) seconds, NaN where unknown.
     """
     known = np.isfinite(timestamps)
-    return bool(known.mean() >= _TIMED) and len(np.unique(timestamps[known])) > 1
+    return bool(known.any() and known.mean() >= _TIMED) and len(np.unique(timestamps[known])) > 1
 
 
 def split_rows(
