@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import time, timedelta
 from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from classifier.errors import TableError
 from training.tables.files import RawRow, Tick
@@ -78,18 +79,21 @@ def _sheets(stored: Stored) -> dict[str, list[list[Any]]]:
         _refuse_huge(stored.name, str(path), stored.size)
         try:
             book = CalamineWorkbook.from_path(path)
-            shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible.name == "Visible"]
-            return {
-                name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                for name in shown
-                if name in book.sheet_names
-            }
-        except (CalamineError, OSError, ValueError) as error:
-            why = str(error).strip().split("\n")[0][:200]
-            raise TableError(
-                f"{stored.name}: found a damaged or foreign workbook ({why}), expected Excel's .xlsx; save it again, "
-                "or save the sheet as CSV UTF-8"
-            ) from None
+            shown = [sheet.name for sheet in book.sheets_metadata if sheet.visible == SheetVisibleEnum.Visible]
+            return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in shown}
+        except BaseException as error:
+            # A panic of calamine's is no Exception; whatever else is none has to go on.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            raise _damaged(stored.name, error) from None
+
+
+def _damaged(name: str, error: BaseException) -> TableError:
+    why = str(error).strip().split("\n")[0][:200]
+    return TableError(
+        f"{name}: found a damaged or foreign workbook ({why}), expected Excel's .xlsx; save it again, or save the sheet "
+        "as CSV UTF-8"
+    )
 
 
 def _refuse_huge(name: str, path: str, size: int) -> None:
@@ -104,11 +108,8 @@ def _refuse_huge(name: str, path: str, size: int) -> None:
                     with archive.open(info) as sheet:
                         if _area(sheet) > _MOST_CELLS:
                             raise _too_large(name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as error:
-        raise TableError(
-            f"{name}: found a damaged or foreign workbook ({str(error)[:100]}), expected Excel's .xlsx; save it "
-            "again, or save the sheet as CSV UTF-8"
-        ) from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, OSError) as error:
+        raise _damaged(name, error) from None
 
 
 def _too_large(name: str) -> TableError:

@@ -75,7 +75,8 @@ def _loose_tier(column: str, word: str, is_suffix: bool) -> str:
         found = re.fullmatch(rf"(.+?){_PARTERS}+{spelled}s?", column.strip(), re.IGNORECASE)
         found = found or re.fullmatch(rf"(.+?[a-z0-9]){word.title().replace('_', '')}s?", column.strip())
     else:
-        found = re.fullmatch(rf"{spelled}s?(?:{_PARTERS}+|\s*[(\[])(.+?)[)\]]?", column.strip(), re.IGNORECASE)
+        found = re.fullmatch(rf"{spelled}s?\s*[(\[](.+?)[)\]]", column.strip(), re.IGNORECASE)
+        found = found or re.fullmatch(rf"{spelled}s?{_PARTERS}+(.+)", column.strip(), re.IGNORECASE)
     return found[1].strip() if found else ""
 
 

@@ -265,7 +265,7 @@ def _tar_stream(stored: Stored, name: str) -> Iterator[BinaryIO]:
             if member.name == name:
                 inner = archive.extractfile(member)
                 if inner is not None:
-                    yield cast(BinaryIO, inner)
+                    yield _limited(inner, stored.name, stored.size)
                     return
     raise EOFError
 
