@@ -109,17 +109,9 @@ class NumberCells:
         sources: SourceColumns,
         places: NDArray[np.int64],
         values: NDArray[np.float64],
-        *,
-        has_points: bool,
     ) -> None:
-        """Keep many plain numbers of a tier, finite, as text had them.
-
-        Parameters
-        ----------
-        places : of the rows among the sources. has_points : whether any number of the column has a decimal point.
-        """
+        """Keep many plain numbers of a tier, finite, as text had them; ``places`` : of the rows among the sources."""
         self._has_text = True
-        self.has_points = self.has_points or has_points
         self.rows.frombytes(rows.astype(np.int32).tobytes())
         self.tiers.frombytes(np.full(len(rows), tier, np.int32).tobytes())
         self.values.frombytes(values.astype(np.float64).tobytes())
