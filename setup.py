@@ -24,12 +24,12 @@ setup(
     cmdclass={"build_py": BuildWithArtifact},
     ext_modules=[
         Extension(
-            f"classifier.compiled.{name}",
-            [f"classifier/compiled/{name}.pyx"],
+            name,
+            [f"{name.replace('.', '/')}.pyx"],
             depends=["classifier/compiled/_wide.h"],
             extra_compile_args=["-O3"],
             optional=True,
         )
-        for name in ("_scan", "_forward")
+        for name in ("classifier.compiled._scan", "classifier.compiled._forward", "training.tables._structure")
     ],
 )

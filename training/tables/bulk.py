@@ -52,10 +52,13 @@ def read_in_bulk(table: RawTable, layout: Layout, log: ProblemLog, out: FileCell
     if frame is None or lines is None or len(lines) != frame.height + 1 or frame.height == 0:
         return None
     texts = frame[used[layout.roles["prompt"]]]
-    if _has_chats(texts):
+    first = texts.str.slice(0, 1).fill_null("")
+    blank = (first == "") | (first.str.strip_chars() == "")  # a quick look before a close one
+    if any(map(is_chat_text, texts.filter(blank | (first == "[")))):
         return None
     numbers = np.arange(1, frame.height + 1)
-    return _Bulk(frame, used, layout, log, out).read(SourceColumns(table.stored.name, numbers, lines[1:]))
+    sources = SourceColumns(table.stored.name, numbers, lines[1:])
+    return _Bulk(frame, blank, used, layout, log, out).read(sources)
 
 
 def _is_plain(table: DelimitedTable, layout: Layout) -> bool:
@@ -100,23 +103,25 @@ def _frame(table: DelimitedTable, wanted: list[str], numeric: list[str]) -> pl.D
     return None
 
 
-def _has_chats(texts: pl.Series) -> bool:
-    return any(map(is_chat_text, texts.filter(_starts_like(texts, "["))))
-
-
-def _starts_like(texts: pl.Series, char: str) -> pl.Series:
-    """(n,): whether a text is empty or starts with this character or a blank; a quick look before a close one."""
-    first = texts.str.slice(0, 1).fill_null("")
-    return first.is_in([char, ""]) | (first.str.strip_chars() == "")
-
-
 class _Bulk:
-    """Columns of text on their way to a collector; ``used`` : column -> its name in the frame."""
+    """Columns of text on their way to a collector.
+
+    Parameters
+    ----------
+    suspects : (n,) prompts that may be blank. used : column -> its name in the frame.
+    """
 
     def __init__(
-        self, frame: pl.DataFrame, used: dict[str, str], layout: Layout, log: ProblemLog, out: FileCells
+        self,
+        frame: pl.DataFrame,
+        suspects: pl.Series,
+        used: dict[str, str],
+        layout: Layout,
+        log: ProblemLog,
+        out: FileCells,
     ) -> None:
-        self._frame, self._used, self._layout, self._log, self._out = frame, used, layout, log, out
+        self._frame, self._suspects = frame, suspects
+        self._used, self._layout, self._log, self._out = used, layout, log, out
 
     def read(self, sources: SourceColumns) -> int:
         """Hand all rows with a prompt to the collector; returns how many."""
@@ -138,7 +143,7 @@ class _Bulk:
 
     def _without_blank(self, sources: SourceColumns) -> SourceColumns:
         texts = self._role("prompt")
-        blank = _starts_like(texts, "")
+        blank = self._suspects
         if blank.any():
             blank = blank.scatter(blank.arg_true(), texts.filter(blank).fill_null("").str.strip_chars() == "")
         if not blank.any():

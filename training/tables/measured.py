@@ -114,9 +114,9 @@ class NumberCells:
     ) -> None:
         """Keep many plain numbers of a tier, finite, as text had them; ``places`` : of the rows among the sources."""
         self._has_text = True
-        self.rows.frombytes(rows.astype(np.int32).tobytes())
-        self.tiers.frombytes(np.full(len(rows), tier, np.int32).tobytes())
-        self.values.frombytes(values.astype(np.float64).tobytes())
+        self.rows.frombytes(rows.astype(np.int32).view(np.uint8).data)
+        self.tiers.frombytes(np.full(len(rows), tier, np.int32).view(np.uint8).data)
+        self.values.frombytes(np.ascontiguousarray(values, np.float64).view(np.uint8).data)
         whole = len(places) == len(sources)
         taken = sources if whole else SourceColumns(sources.file, sources.numbers[places], sources.lines[places])
         self.sources.extend(taken)

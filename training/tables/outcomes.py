@@ -130,11 +130,13 @@ class Observations:
         self._values.append(settled.values if whole else settled.values[known])
         self._count += len(self._values[-1])
 
-    def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
-        """Means, (rows, tiers), NaN where there is no value."""
+    def mean(self, rows: int, tiers: int, *, single: bool = False) -> NDArray[np.float64]:
+        """Means, (rows, tiers), NaN where there is no value; ``single`` : nowhere are there several."""
         cells = self._cells(tiers)
         means: NDArray[np.float64] = np.full(rows * tiers, np.nan)
-        if len(cells):
+        if single:
+            means[cells] = np.concatenate([np.zeros(0), *self._values])
+        elif len(cells):
             sums = np.bincount(cells, np.concatenate(self._values), rows * tiers)
             counts = np.bincount(cells, minlength=rows * tiers)
             np.divide(sums, counts, out=means, where=counts > 0)
@@ -185,7 +187,7 @@ class Collector:
 
     def repeats(self, bounds: Sequence[int]) -> list[int]:
         """Between each two of these counts of scores, how many came to a row and tier that had one before."""
-        if not self.known:  # every row is one of its own
+        if not len(self.known):  # every row is one of its own
             return [0] * (len(bounds) - 1)
         return self.scores.repeats(len(self._tiers), bounds)
 
@@ -195,7 +197,8 @@ class Collector:
         rows = np.arange(n)
         if self.dropped:
             rows = np.delete(rows, list(self.dropped))
-        scores = _of_rows(self.scores.mean(n, t), rows)
+        single = not len(self.known)  # every row is one of its own
+        scores = _of_rows(self.scores.mean(n, t, single=single), rows)
         labelled = set(self.labels)
         seen = np.isfinite(scores).sum(axis=0)
         keep = [number for name, number in self._tiers.items() if seen[number] or name in labelled]
@@ -209,8 +212,8 @@ class Collector:
             requests=self.requests.taken(rows),
             tiers=tuple(names[number] for number in keep),
             scores=scores[:, keep],
-            costs=_of_rows(self.costs.mean(n, t), rows)[:, keep],
-            tokens_out=_of_rows(self.tokens_out.mean(n, t), rows)[:, keep],
+            costs=_of_rows(self.costs.mean(n, t, single=single), rows)[:, keep],
+            tokens_out=_of_rows(self.tokens_out.mean(n, t, single=single), rows)[:, keep],
             responses=self._responses({names[number] for number in keep}, rows),
             groups=_taken(self.groups, rows),
             timestamps=np.array(self.timestamps)[rows],
@@ -285,7 +288,7 @@ class FileCells:
         out.sources.extend(sources)
         out.groups += groups
         out.labels += [None] * len(requests)
-        out.timestamps.frombytes(np.full(len(requests), np.nan).tobytes())
+        out.timestamps.frombytes(np.full(len(requests), np.nan).view(np.uint8).data)
         return row
 
     def find_or_add(self, request: Request, source: Source, group: str | None, time: float | NumericDate) -> int:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+try:
+    import training.tables._structure as _structure
+except ImportError:  # not built here: numpy alone is several times slower
+    _structure = None  # type: ignore[assignment]
+
 _BLOCK = 2**18  # stays in a processor's cache
 _LONGEST_LINE = 2**26
-_QUOTE, _NEWLINE, _RETURN, _NUL = 34, 10, 13, 0
+_QUOTE, _NEWLINE, _RETURN = 34, 10, 13
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(slots=True)
-class _State:
-    """Where a scan is. ``open`` : inside of quotes. ``cells`` : delimiters of the record so far."""
-
-    open: int = 0
-    cells: int = 0
-    lines: int = 0
-    starts: list[NDArray[np.int64]] = field(default_factory=list)
+State = tuple[int, int, int]  # whether inside of quotes, delimiters of the record so far, lines before
 
 
 def record_lines(path: Path, delimiter: str, width: int) -> NDArray[np.int64] | None:
@@ -36,17 +33,21 @@ def record_lines(path: Path, delimiter: str, width: int) -> NDArray[np.int64] | 
     ----------
     delimiter : of one byte. width : cells of a record.
     """
-    state = _State(starts=[np.array([1])])
+    state: State = (0, 0, 0)
+    starts = [np.array([1])]
     last = b""
     with path.open("rb", buffering=0) as raw:
         for block, end in _whole_lines(raw):
-            if end > _LONGEST_LINE or not _scan(block, end, ord(delimiter), width, state):
+            found = None if end > _LONGEST_LINE else _checked(block, end, ord(delimiter), width, state)
+            if found is None:
                 return None
+            state = found[0]
+            starts.append(found[1])
             last = block[end - 1 : end]
-    if state.open or (last != b"\n" and state.cells != width - 1):
+    if state[0] or (last != b"\n" and state[1] != width - 1):
         return None
-    starts = np.concatenate(state.starts)
-    return starts[:-1] if last == b"\n" else starts
+    lines = np.concatenate(starts)
+    return lines[:-1] if last == b"\n" else lines
 
 
 def _whole_lines(raw: IO[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -65,29 +66,39 @@ def _whole_lines(raw: IO[bytes]) -> Iterator[tuple[bytes, int]]:
         yield rest, len(rest)
 
 
-def _scan(block: bytes, end: int, delimiter: int, width: int, state: _State) -> bool:
-    """Go over whole lines; False where something is not as it should be."""
+def _checked(
+    block: bytes, end: int, delimiter: int, width: int, state: State
+) -> tuple[State, NDArray[np.int64]] | None:
+    if block.find(b"\0", 0, end) >= 0 or (block.find(b"\r", 0, end) >= 0 and not _returns_fit(block, end)):
+        return None
+    scan = scan_block if _structure is None else _structure.scan_block
+    return scan(block, end, delimiter, width, state)
+
+
+def scan_block(
+    block: bytes, end: int, delimiter: int, width: int, state: State
+) -> tuple[State, NDArray[np.int64]] | None:
+    """Go over whole lines; the state after them, and the lines that the next records begin on.
+
+    None where a record has another width, or quotes are not where they should be.
+    """
+    opened, begun, lines = state
     found = np.frombuffer(block, np.uint8, end)
     quotes = np.flatnonzero(found == _QUOTE)
     newlines = np.flatnonzero(found == _NEWLINE)
-    if block.find(b"\0", 0, end) >= 0 or not _quotes_fit(found, quotes, delimiter, state.open):
-        return False
-    if block.find(b"\r", 0, end) >= 0 and not _returns_fit(found):
-        return False
-    ends = _outside(newlines, quotes, state.open)
+    if not _quotes_fit(found, quotes, delimiter, opened):
+        return None
+    ends = _outside(newlines, quotes, opened)
     marks = np.flatnonzero(found == delimiter)
-    marks = marks[_outside(marks, quotes, state.open)]
+    marks = marks[_outside(marks, quotes, opened)]
     upto = np.searchsorted(marks, newlines[ends])
     cells = np.diff(upto, prepend=0)
     if len(cells):
-        cells[0] += state.cells
+        cells[0] += begun
         if np.any(cells != width - 1):
-            return False
-    state.cells = (len(marks) - int(upto[-1])) if len(ends) else state.cells + len(marks)
-    state.starts.append(state.lines + ends + 2)
-    state.lines += len(newlines)
-    state.open = (state.open + len(quotes)) % 2
-    return True
+            return None
+    begun = (len(marks) - int(upto[-1])) if len(ends) else begun + len(marks)
+    return ((opened + len(quotes)) % 2, begun, lines + len(newlines)), lines + ends + 2
 
 
 def _outside(places: NDArray[np.int64], quotes: NDArray[np.int64], opened: int) -> NDArray[np.int64]:
@@ -106,7 +117,8 @@ def _quotes_fit(found: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: 
     return bool(np.all(starts) and np.all(ends | (closing == len(found) - 1)))
 
 
-def _returns_fit(found: NDArray[np.uint8]) -> bool:
+def _returns_fit(block: bytes, end: int) -> bool:
     """Whether carriage returns stand before newlines only."""
+    found = np.frombuffer(block, np.uint8, end)
     returns = np.flatnonzero(found == _RETURN)
-    return bool(returns[-1] + 1 < len(found) and np.all(found[returns + 1] == _NEWLINE))
+    return bool(returns[-1] + 1 < end and np.all(found[returns + 1] == _NEWLINE))

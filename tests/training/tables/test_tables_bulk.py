@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.errors import TableError
-from training.tables import OutcomeTable, bulk, read_tables
+from training.tables import OutcomeTable, bulk, read_tables, structure
 from training.tables.rows import RequestColumns
 from training.tables.structure import record_lines
 
+needs_build = pytest.mark.skipif(structure._structure is None, reason="the compiled scan is not built here")
 HEADER = ["prompt", "task", "max_tokens", "group", "score__a", "score__b", "cost__a", "notes"]
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 prompts = st.one_of(
@@ -72,10 +73,14 @@ def test_both_ways_agree_on_what_is_no_table(tail: str) -> None:
         assert_same(path)
 
 
-@given(st.text(st.sampled_from('ab,,"\n\n'), max_size=40))
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_build)])
+@given(st.text(st.sampled_from('ab,,"\n\n'), max_size=40), st.sampled_from([1, 4, 2**18]))
 @settings(max_examples=300, deadline=None)
-def test_records_are_found_as_the_row_by_row_reader_finds_them(text: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def test_records_are_found_as_the_row_by_row_reader_finds_them(compiled: bool, text: str, block: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(structure, "_BLOCK", block)
+        if not compiled:
+            patched.setattr(structure, "_structure", None)
         path = Path(folder, "a.csv")
         path.write_text(text, newline="")
         found = record_lines(path, ",", 3)
@@ -104,3 +109,17 @@ def test_large_files_are_read_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert table.requests[1999].text == "p\n1999"
     assert table.sources[1999].line == 2 + 2 * 1999
     assert [request.text for request in table.requests[:2]] == ["p\n0", "p\n1"]
+
+
+@needs_build
+@given(
+    st.binary(max_size=60).map(lambda text: text + b"\n"), st.tuples(st.integers(0, 1), st.integers(0, 2), st.just(5))
+)
+def test_the_compiled_scan_is_the_one_that_numpy_defines(block: bytes, state: tuple[int, int, int]) -> None:
+    defined = structure.scan_block(block, len(block), ord(","), 3, state)
+    compiled = structure._structure.scan_block(block, len(block), ord(","), 3, state)
+    if defined is None or compiled is None:
+        assert defined is compiled
+    else:
+        assert defined[0] == compiled[0]
+        assert defined[1].tolist() == compiled[1].tolist()
