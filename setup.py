@@ -8,12 +8,12 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            f"classifier.compiled.{name}",
-            [f"classifier/compiled/{name}.pyx"],
+            name,
+            [f"{name.replace('.', '/')}.pyx"],
             depends=["classifier/compiled/_wide.h"],
             extra_compile_args=["-O3"],
             optional=True,
         )
-        for name in ("_scan", "_forward")
+        for name in ("classifier.compiled._scan", "classifier.compiled._forward", "training.tables._structure")
     ],
 )

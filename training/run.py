@@ -47,7 +47,7 @@ from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.report.summary import summary_html
 from training.report.unseen import UnseenTask, leave_tasks_out
-from training.tables import Columns, read_tables
+from training.tables import Columns, OutcomeTable, ReadOptions, read_tables
 from training.training import Training
 from training.versions import Version
 
@@ -62,6 +62,7 @@ class TrainOptions:
     models : a tier of the tables -> tier or model of the menu.
     prices : a tier of the tables -> USD per 1M tokens, in and out.
     strict : refuse the first bad row or cell instead of leaving it out.
+    reading : what the tables do not say themselves: scales, scores' columns, orders of dates, ...
     menu : the menu of tiers, or its file; None: ``$TIERWISE_CONFIG``, ``router.toml``, or the packaged one; with
         outcomes, that of the artifact in use.
     keywords : the keyword groups, or their file; None: the packaged ones.
@@ -90,6 +91,7 @@ class TrainOptions:
     models: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     strict: bool = False
+    reading: ReadOptions = field(default_factory=ReadOptions)
     menu: Menu | str | Path | None = None
     keywords: KeywordGroups | str | Path | None = None
     tokens: str = AUTO
@@ -319,7 +321,7 @@ def train_router(
 
     Parameters
     ----------
-    tables : files of outcomes: CSV, TSV, JSON Lines or Parquet, see `training.tables`.
+    tables : files of outcomes, patterns, folders or ``-``, which is standard input; see `training.tables`.
     outcomes : URL of an outcome store, whose log is learned from beside the tables or alone.
     progress : called with a stage's name, how much of it is done, and how much there is.
 
@@ -357,7 +359,7 @@ def read_inputs(
     keywords = keywords if isinstance(keywords, KeywordGroups) else load_keywords(keywords)
     preparing = _data_options(options)
     running = None if outcomes is None else router_in_use(options.folder)
-    table = read_tables(tables, options.columns, strict=options.strict, progress=said("reading")) if tables else None
+    table = _read(tables, options, said("reading")) if tables else None
     store: ReadStore | None = None
     if outcomes is not None and running is not None:
         menu = running.menu if given is None else menu
@@ -376,6 +378,10 @@ def read_inputs(
     assert table is not None
     data = prepare(table, menu, keywords, preparing, progress=said("features"))
     return Inputs(data, menu, keywords, preparing, outcomes, store, running)
+
+
+def _read(tables: Sequence[str | Path], options: TrainOptions, progress: Progress | None) -> OutcomeTable:
+    return read_tables(tables, options.columns, strict=options.strict, options=options.reading, progress=progress)
 
 
 def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress | None = None) -> Run:

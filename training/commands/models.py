@@ -362,11 +362,13 @@ def _traffic(
     from training.commands.show_training import progress_bars
     from training.commands.terminal import Terminal
     from training.commands.values import columns_of
-    from training.tables import read_tables
+    from training.tables import ReadOptions, read_tables
     from training.versions import compare_traffic
 
     with progress_bars(Terminal(stderr=True)) as progress:
-        rows = _drawn(read_tables(tables, columns_of(column), progress=partial(progress, "reading")), sample)
+        reading = partial(progress, "reading")
+        options = ReadOptions(requests_only=True)
+        rows = _drawn(read_tables(tables, columns_of(column), options=options, progress=reading), sample)
     old, new = map(Router.load, paths)
     return compare_traffic(old, new, [request for request, _ in rows]), rows
 

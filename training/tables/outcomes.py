@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from classifier.features import Features
 from classifier.request import Request
 from training.tables.columns import Form
+from training.tables.identity import KnownRequests
+from training.tables.measured import NumberCells, Settled
+from training.tables.names import Measure
 from training.tables.problems import ProblemLog, RowProblem, Source
+from training.tables.rows import JoinedRows
+from training.tables.times import NumericDate
 
-if TYPE_CHECKING:
-    pass
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class FileSummary:
     Attributes
     ----------
     path : the path as it was given.
-    format : "csv", "tsv", "jsonl" or "parquet".
+    format : "csv", "tsv", "jsonl", "json", "xlsx", "parquet" or "arrow".
     form : "wide", "labelled", "long" or "pairwise"; "outcomes" for an outcome store.
     rows_read : data rows in the file.
     rows_kept : data rows that were used; the difference is listed in `OutcomeTable.problems`.
@@ -34,6 +38,7 @@ class FileSummary:
     sha256 : of the file's bytes, in hexadecimal.
     ignored : columns that no form uses, in the file's order.
     hints : a sentence for each ignored column whose name is nearly one that would be used.
+    notes : a sentence for each thing that was not read as the convention has it.
     """
 
     path: str
@@ -45,6 +50,7 @@ class FileSummary:
     sha256: str
     ignored: tuple[str, ...]
     hints: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +94,7 @@ class OutcomeTable:
     logged : where rows come from an outcome store; None: none do.
     """
 
-    requests: list[Request]
+    requests: Sequence[Request]
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
@@ -97,54 +103,69 @@ class OutcomeTable:
     groups: list[str | None]
     timestamps: NDArray[np.float64]
     labels: list[str | None]
-    sources: list[Source]
+    sources: Sequence[Source]
     problems: list[RowProblem]
     files: list[FileSummary]
     logged: Logged | None = None
 
 
 class Observations:
-    """Values of (row, tier) in order of arrival, any number for each; 16 bytes apiece."""
+    """Values of (row, tier) in order of arrival, any number for each."""
 
     def __init__(self) -> None:
-        self._rows = array("i")
-        self._tiers = array("i")
-        self._values = array("d")
+        self._rows: list[NDArray[np.int32]] = []
+        self._tiers: list[NDArray[np.int32]] = []
+        self._values: list[NDArray[np.float64]] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._values)
+        return self._count
 
-    def put(self, row: int, tier: int, value: float) -> None:
-        """Add one value."""
-        self._rows.append(row)
-        self._tiers.append(tier)
-        self._values.append(value)
+    def extend(self, settled: Settled) -> None:
+        """Add what a file's cells came to."""
+        known = np.isfinite(settled.values)
+        whole = bool(known.all())
+        self._rows.append(settled.rows if whole else settled.rows[known])
+        self._tiers.append(settled.tiers if whole else settled.tiers[known])
+        self._values.append(settled.values if whole else settled.values[known])
+        self._count += len(self._values[-1])
 
-    def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
-        """Means, (rows, tiers), NaN where there is no value."""
+    def mean(self, rows: int, tiers: int, *, single: bool = False) -> NDArray[np.float64]:
+        """Means, (rows, tiers), NaN where there is no value; ``single`` : nowhere are there several."""
         cells = self._cells(tiers)
-        sums = np.bincount(cells, np.asarray(self._values), rows * tiers)
-        counts = np.bincount(cells, minlength=rows * tiers)
         means: NDArray[np.float64] = np.full(rows * tiers, np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
+        if single:
+            means[cells] = np.concatenate([np.zeros(0), *self._values])
+        elif len(cells):
+            sums = np.bincount(cells, np.concatenate(self._values), rows * tiers)
+            counts = np.bincount(cells, minlength=rows * tiers)
+            np.divide(sums, counts, out=means, where=counts > 0)
         return means.reshape(rows, tiers)
 
     def repeats(self, tiers: int, bounds: Sequence[int]) -> list[int]:
         """Between each two bounds, how many values came to a row and tier that had one before."""
-        first = np.sort(np.unique(self._cells(tiers), return_index=True)[1])
+        cells = self._cells(tiers)
+        if not len(cells) or np.bincount(cells).max() == 1:
+            return [0] * (len(bounds) - 1)
+        first = np.sort(np.unique(cells, return_index=True)[1])
         new = np.diff(np.searchsorted(first, bounds))
         return [int(count) for count in np.diff(bounds) - new]
 
     def _cells(self, tiers: int) -> NDArray[np.int64]:
-        return np.asarray(self._rows, dtype=np.int64) * tiers + np.asarray(self._tiers, dtype=np.int64)
+        if not self._rows:
+            return np.zeros(0, np.int64)
+        cells = np.concatenate(self._rows, dtype=np.int64)
+        cells *= tiers
+        cells += np.concatenate(self._tiers)
+        return cells
 
 
 class Collector:
     """Gathers rows of any form; tiers get their number when they are first seen."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.sources: list[Source] = []
+        self.requests: JoinedRows[Request] = JoinedRows()
+        self.sources: JoinedRows[Source] = JoinedRows()
         self.groups: list[str | None] = []
         self.labels: list[str | None] = []
         self.timestamps = array("d")
@@ -152,9 +173,10 @@ class Collector:
         self.scores = Observations()
         self.costs = Observations()
         self.tokens_out = Observations()
+        self.dropped: set[int] = set()
+        self.known = KnownRequests()
         self._tiers: dict[str, int] = {}
         self._tier_origins: list[tuple[str, str]] = []
-        self._row_of: dict[Request, int] = {}
 
     def tier(self, name: str, file: str, column: str) -> int:
         """Number of the tier; file and column are kept from its first appearance."""
@@ -163,38 +185,20 @@ class Collector:
             self._tier_origins.append((file, column))
         return number
 
-    def add(
-        self, request: Request, source: Source, group: str | None, timestamp: float, label: str | None = None
-    ) -> int:
-        """Add a row of its own; returns its number."""
-        self.requests.append(request)
-        self.sources.append(source)
-        self.groups.append(group)
-        self.timestamps.append(timestamp)
-        self.labels.append(label)
-        return len(self.requests) - 1
-
-    def find_or_add(self, request: Request, source: Source, group: str | None, timestamp: float) -> int:
-        """The row that earlier rows of the same request became, or a new one."""
-        row = self._row_of.get(request)
-        if row is None:
-            row = self._row_of[request] = self.add(request, source, group, timestamp)
-        elif self.groups[row] is None:
-            self.groups[row] = group
-        return row
-
-    def answer(self, row: int, tier: str, text: str) -> None:
-        """Keep the first answer of a tier to a row."""
-        self.answers.setdefault(row, {}).setdefault(tier, text)
-
     def repeats(self, bounds: Sequence[int]) -> list[int]:
         """Between each two of these counts of scores, how many came to a row and tier that had one before."""
+        if not len(self.known):  # every row is one of its own
+            return [0] * (len(bounds) - 1)
         return self.scores.repeats(len(self._tiers), bounds)
 
     def table(self, files: list[FileSummary], log: ProblemLog) -> OutcomeTable:
-        """Everything gathered, without the tiers that have neither a score nor a label."""
+        """Everything gathered, without rows that were dropped and tiers that have neither a score nor a label."""
         n, t = len(self.requests), len(self._tiers)
-        scores = self.scores.mean(n, t)
+        rows = np.arange(n)
+        if self.dropped:
+            rows = np.delete(rows, list(self.dropped))
+        single = not len(self.known)  # every row is one of its own
+        scores = _of_rows(self.scores.mean(n, t, single=single), rows)
         labelled = set(self.labels)
         seen = np.isfinite(scores).sum(axis=0)
         keep = [number for name, number in self._tiers.items() if seen[number] or name in labelled]
@@ -205,22 +209,119 @@ class Collector:
                 log.ignore(Source(file, 0), column, "no score in any row", expected)
         names = list(self._tiers)
         return OutcomeTable(
-            requests=self.requests,
+            requests=self.requests.taken(rows),
             tiers=tuple(names[number] for number in keep),
             scores=scores[:, keep],
-            costs=self.costs.mean(n, t)[:, keep],
-            tokens_out=self.tokens_out.mean(n, t)[:, keep],
-            responses=self._responses({names[number] for number in keep}),
-            groups=self.groups,
-            timestamps=np.array(self.timestamps),
-            labels=self.labels,
-            sources=self.sources,
+            costs=_of_rows(self.costs.mean(n, t, single=single), rows)[:, keep],
+            tokens_out=_of_rows(self.tokens_out.mean(n, t, single=single), rows)[:, keep],
+            responses=self._responses({names[number] for number in keep}, rows),
+            groups=_taken(self.groups, rows),
+            timestamps=np.array(self.timestamps)[rows],
+            labels=_taken(self.labels, rows),
+            sources=self.sources.taken(rows),
             problems=log.problems,
             files=files,
         )
 
-    def _responses(self, tiers: set[str]) -> list[dict[str, str]] | None:
+    def _responses(self, tiers: set[str], rows: NDArray[np.int64]) -> list[dict[str, str]] | None:
         if not self.answers:
             return None
-        answers = (self.answers.get(row, {}) for row in range(len(self.requests)))
+        answers = (self.answers.get(row, {}) for row in rows.tolist())
         return [{tier: text for tier, text in row.items() if tier in tiers} for row in answers]
+
+
+class FileCells:
+    """Takes the rows of one file to a collector; what its numbers and dates mean is settled when all are there.
+
+    Parameters
+    ----------
+    columns : measure -> tier -> its column; ``roles`` : those that hold all tiers.
+    """
+
+    def __init__(
+        self,
+        out: Collector,
+        file: str,
+        columns: Mapping[Measure, Mapping[str, str]],
+        roles: Mapping[str, str],
+    ) -> None:
+        self.scores, self.costs, self.tokens_out = NumberCells(), NumberCells(), NumberCells()
+        self.dates: dict[int, NumericDate] = {}
+        self.rows: list[int] = []
+        self._out, self._file, self._columns, self._roles = out, file, columns, roles
+        out.known.start_file()
+
+    def tier(self, name: str) -> int:
+        """Number of the tier."""
+        measures: dict[Measure, NumberCells] = {"score": self.scores, "cost": self.costs, "tokens_out": self.tokens_out}
+        columns = {measure: self._column(measure, name) for measure in measures}
+        number = self._out.tier(name, self._file, columns["score"] or columns["cost"])
+        for measure, cells in measures.items():
+            cells.columns.setdefault(number, columns[measure])
+        return number
+
+    def _column(self, measure: Measure, tier: str) -> str:
+        """The column of a measure of a tier, as far as it has one of its own."""
+        tiers = self._columns.get(measure, {})
+        roles = (measure, "winner", "tier") if measure == "score" else (measure,)
+        return tiers.get(tier) or next((self._roles[role] for role in roles if role in self._roles), "")
+
+    def add(
+        self, request: Request, source: Source, group: str | None, time: float | NumericDate, label: str | None = None
+    ) -> int:
+        """Add a row of its own; returns its number."""
+        out = self._out
+        row = len(out.requests)
+        out.requests.append(request)
+        out.sources.append(source)
+        out.groups.append(group)
+        out.labels.append(label)
+        out.timestamps.append(np.nan)
+        self._set_time(row, time)
+        return row
+
+    def add_many(self, requests: Sequence[Request], sources: Sequence[Source], groups: Sequence[str | None]) -> int:
+        """Add rows of their own, without times; returns the first one's number."""
+        out = self._out
+        row = len(out.requests)
+        out.requests.extend(requests)
+        out.sources.extend(sources)
+        out.groups += groups
+        out.labels += [None] * len(requests)
+        out.timestamps.frombytes(np.full(len(requests), np.nan).view(np.uint8).data)
+        return row
+
+    def find_or_add(self, request: Request, source: Source, group: str | None, time: float | NumericDate) -> int:
+        """The row that earlier rows of the same request became, or a new one."""
+        out = self._out
+        found = out.known.find(request, out.requests)
+        if found is None:
+            row = self.add(request, source, group, time)
+            out.known.add(request, row)
+            self.rows.append(row)
+            return row
+        self.rows.append(found.row)
+        row, out.requests[found.row] = found.row, found.request
+        if out.groups[row] is None:
+            out.groups[row] = group
+        if np.isnan(out.timestamps[row]) and row not in self.dates:
+            self._set_time(row, time)
+        return row
+
+    def answer(self, row: int, tier: str, text: str) -> None:
+        """Keep the first answer of a tier to a row."""
+        self._out.answers.setdefault(row, {}).setdefault(tier, text)
+
+    def _set_time(self, row: int, time: float | NumericDate) -> None:
+        if isinstance(time, NumericDate):
+            self.dates[row] = time
+        else:
+            self._out.timestamps[row] = time
+
+
+def _of_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return values if len(rows) == len(values) else values[rows]
+
+
+def _taken(values: list[T], rows: NDArray[np.int64]) -> list[T]:
+    return values if len(rows) == len(values) else [values[row] for row in rows]
