@@ -31,6 +31,7 @@ from training.drift.section import drift_section
 from training.feedback.labels import LabelOptions
 from training.feedback.store import ReadStore, read_store
 from training.gate.train import add_gate
+from training.imports import open_exports
 from training.learners.learner import Learner
 from training.learners.linear import LinearLearner
 from training.learners.presets import Effort, learners_for
@@ -47,7 +48,7 @@ from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.report.summary import summary_html
 from training.report.unseen import UnseenTask, leave_tasks_out
-from training.tables import Columns, read_tables
+from training.tables import Columns, OutcomeTable, read_tables
 from training.training import Training
 from training.versions import Version
 
@@ -357,7 +358,7 @@ def read_inputs(
     keywords = keywords if isinstance(keywords, KeywordGroups) else load_keywords(keywords)
     preparing = _data_options(options)
     running = None if outcomes is None else Router.load(in_use(options.folder))
-    table = read_tables(tables, options.columns, strict=options.strict, progress=said("reading")) if tables else None
+    table = _read(tables, options, said("reading")) if tables else None
     store: ReadStore | None = None
     if outcomes is not None and running is not None:
         menu = running.menu if given is None else menu
@@ -376,6 +377,10 @@ def read_inputs(
     assert table is not None
     data = prepare(table, menu, keywords, preparing, progress=said("features"))
     return Inputs(data, menu, keywords, preparing, outcomes, store, running)
+
+
+def _read(tables: Sequence[str | Path], options: TrainOptions, progress: Progress | None) -> OutcomeTable:
+    return read_tables(tables, options.columns, strict=options.strict, progress=progress, exports=open_exports)
 
 
 def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress | None = None) -> Run:

@@ -357,11 +357,13 @@ def _traffic(
     from training.commands.show_training import progress_bars
     from training.commands.terminal import Terminal
     from training.commands.values import columns_of
+    from training.imports import open_exports
     from training.tables import read_tables
     from training.versions import compare_traffic
 
     with progress_bars(Terminal(stderr=True)) as progress:
-        rows = _drawn(read_tables(tables, columns_of(column), progress=partial(progress, "reading")), sample)
+        reading = partial(progress, "reading")
+        rows = _drawn(read_tables(tables, columns_of(column), progress=reading, exports=open_exports), sample)
     old, new = map(Router.load, paths)
     return compare_traffic(old, new, [request for request, _ in rows]), rows
 

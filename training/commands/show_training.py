@@ -63,6 +63,8 @@ def show_data(console: Console, data: RoutingData) -> None:
             + (f", {summary.repeats:,} repeated outcomes averaged" if summary.repeats else "")
             + (f"; ignored columns: {escape(', '.join(summary.ignored))}" if summary.ignored else "")
         )
+        for note in summary.notes:
+            console.print(f"  {escape(note)}")
         for hint in summary.hints:
             console.print(f"  [yellow]{escape(hint)}[/]")
     _show_problems(console, table)

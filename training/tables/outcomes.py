@@ -34,6 +34,7 @@ class FileSummary:
     sha256 : of the file's bytes, in hexadecimal.
     ignored : columns that no form uses, in the file's order.
     hints : a sentence for each ignored column whose name is nearly one that would be used.
+    notes : what was understood of an export beside its rows, a sentence each.
     """
 
     path: str
@@ -45,6 +46,7 @@ class FileSummary:
     sha256: str
     ignored: tuple[str, ...]
     hints: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

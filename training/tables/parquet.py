@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -46,3 +47,11 @@ class ParquetTable:
             raise TableError(
                 f"{self._path}: found a damaged or foreign file ({why}), expected Parquet; write or copy it again"
             ) from None
+
+
+def first_rows(path: Path, count: int) -> list[dict[str, Any]]:
+    """The first rows of a Parquet file, with all its columns; none where it cannot be read."""
+    try:
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False).head(count).collect().to_dicts()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return []

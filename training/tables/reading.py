@@ -10,6 +10,7 @@ from classifier.errors import TableError
 from training.progress import Progress
 from training.tables.columns import Columns, Form, check_names, close_names, recognise, used_columns
 from training.tables.delimited import DelimitedTable
+from training.tables.exports import Export, ExportOpener
 from training.tables.files import RawTable, Tick, check_file, digest
 from training.tables.forms import READERS, RowReader
 from training.tables.jsonlines import JsonLinesTable
@@ -24,6 +25,7 @@ def read_tables(
     *,
     strict: bool = False,
     progress: Progress | None = None,
+    exports: ExportOpener | None = None,
 ) -> OutcomeTable:
     """Read outcome tables; the package's docstring says which forms and cells are understood.
 
@@ -35,6 +37,7 @@ def read_tables(
     columns : names of the columns, where they differ from the standard ones.
     strict : refuse the first bad row or cell instead of leaving it out.
     progress : called now and then with the bytes read so far and the bytes of all files.
+    exports : knows the files that are exports of a tool (`training.imports.open_exports`); None: there are none.
 
     Raises
     ------
@@ -44,13 +47,13 @@ def read_tables(
     if not paths:
         raise TableError("found no files, expected at least one outcome table; name a file such as data.csv")
     check_names(columns)
-    files = [_open(Path(path), columns) for path in paths]
+    files = _opened([Path(path) for path in paths], columns, exports)
     _check_renamed(files, columns)
     log, out = ProblemLog(strict), Collector()
     total, done = sum(file.size for file in files), 0
     counts, bounds = [], [0]
     for file in files:
-        counts.append(_read(file, columns, log, out, _tick(progress, done, file.size, total)))
+        counts.append(_read(file, log, out, _tick(progress, done, file.size, total)))
         bounds.append(len(out.scores))
         done += file.size
     read = zip(files, counts, out.repeats(bounds), strict=True)
@@ -65,12 +68,32 @@ class _File:
     table: RawTable
     form: Form
     used: list[str]
+    names: Columns
+    export: Export | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Count:
     read: int
     kept: int
+
+
+def _opened(paths: Sequence[Path], names: Columns, exports: ExportOpener | None) -> list[_File]:
+    """All files that have rows; what only goes with others has none."""
+    known = exports(paths, names) if exports is not None else {}
+    files = []
+    for path in paths:
+        export = known.get(path)
+        if export is not None:
+            files.append(_open_export(path, export))
+        elif path not in known:
+            files.append(_open(path, names))
+    return files
+
+
+def _open_export(path: Path, export: Export) -> _File:
+    used = list(export.table.columns)
+    return _File(path, export.format, path.stat().st_size, export.table, export.form, used, export.names, export)
 
 
 def _open(path: Path, names: Columns) -> _File:
@@ -83,13 +106,13 @@ def _open(path: Path, names: Columns) -> _File:
     else:
         table = DelimitedTable(path, zipped, "\t" if kind == "tsv" else ",")
     form = recognise(str(path), table.columns, names)
-    return _File(path, kind, path.stat().st_size, table, form, used_columns(table.columns, form, names))
+    return _File(path, kind, path.stat().st_size, table, form, used_columns(table.columns, form, names), names)
 
 
-def _read(file: _File, names: Columns, log: ProblemLog, out: Collector, tick: Tick) -> _Count:
+def _read(file: _File, log: ProblemLog, out: Collector, tick: Tick) -> _Count:
     before = len(log.problems)
     rows = file.table.rows(file.used, log, tick)
-    kept = READERS[file.form](str(file.path), rows, RowReader(file.used, names, log), out)
+    kept = READERS[file.form](str(file.path), rows, RowReader(file.used, file.names, log), out)
     skipped = [problem for problem in log.problems[before:] if problem.skipped]
     if skipped and not kept:
         raise all_skipped(skipped)
@@ -111,6 +134,7 @@ def _summary(file: _File, names: Columns, count: _Count, repeats: int) -> FileSu
         sha256=digest(file.path),
         ignored=ignored,
         hints=tuple(close_names(ignored, names)),
+        notes=() if file.export is None else file.export.table.notes,
     )
 
 

@@ -1,0 +1,267 @@
+"""A file's content, before anybody knows which tool wrote it: records, or one JSON document, in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from classifier.errors import TableError
+from training.imports.archive import is_archive
+from training.tables import Source
+from training.tables.files import open_text
+from training.tables.parquet import ParquetTable, first_rows
+from training.tables.problems import ProblemLog, kind
+
+Format = Literal["csv", "json", "jsonl", "parquet", "eval"]
+Record = dict[str, Any]
+
+_GZIP = b"\x1f\x8b"
+_PARQUET = b"PAR1"
+_ZIP = b"PK\x03\x04"
+_HEAD_CHARS = 2**20
+_HEAD_RECORDS = 32
+_MOST_CHARS = 2**30  # of a JSON document, which has to be parsed as a whole
+_CELL_LIMIT = 2**31 - 1  # the largest a C long holds everywhere, as for tables
+_DELIMITERS = ",;\t"
+_TICK_ROWS = 1024
+_DECODER = json.JSONDecoder()
+_BLANKS = re.compile(r"\s*")
+
+
+class NotReadableError(Exception):
+    """The content is in no form that exports have; the tables' own readers say what is wrong with it."""
+
+
+class Content:
+    """A file's content.
+
+    Attributes
+    ----------
+    path, file : the path, and as it is shown.
+    format : "csv" (also with other delimiters), "json" (one document, or an array), "jsonl", "parquet" or "eval" (an
+        archive of inspect_ai).
+    header : the column names of cells, as they stand: a name may stand there several times.
+    bad : told of a row that cannot be read: its source, what was found and what is expected.
+    tick : told now and then how many bytes have been read.
+
+    Raises
+    ------
+    NotReadableError : on making, of a file in another form.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        bad: Callable[[Source, str, str], None] = lambda *_: None,
+        tick: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.path, self.file, self.bad, self.tick = path, str(path), bad, tick
+        self.header: tuple[str, ...] = ()
+        self._delimiter = ","
+        with path.open("rb") as stream:
+            start = stream.read(4)
+        self._zipped = start.startswith(_GZIP)
+        self.format = self._format(start)
+
+    @cached_property
+    def head(self) -> list[Record]:
+        """The first records: what a tool is recognised by."""
+        if self.format == "parquet":
+            return first_rows(self.path, _HEAD_RECORDS)
+        if self.format == "json":
+            with self._text() as (text, _):
+                begin = text.read(_HEAD_CHARS)
+            items = _first_items(begin) if begin.lstrip().startswith("[") else []
+            if items:
+                return items
+        return [record for _, record in islice(self.records(), _HEAD_RECORDS)]
+
+    @cached_property
+    def document(self) -> Record:
+        """The object that a JSON file is; empty where it is something else."""
+        value = self._value if self.format == "json" else None
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The names of what the first records hold."""
+        return frozenset(self.header) | {key for record in self.head for key in record}
+
+    def records(self) -> Iterator[tuple[Source, Record]]:
+        """All records with where they stand; a JSON document that is an object is the only one."""
+        if self.format == "csv":
+            for source, cells in self.cells():
+                yield source, dict(zip(self.header, cells, strict=True))
+        elif self.format == "jsonl":
+            yield from self._lines()
+        elif self.format == "parquet":
+            yield from self._columns()
+        elif self.format == "json":
+            yield from self._items()
+
+    def cells(self) -> Iterator[tuple[Source, list[str]]]:
+        """The rows of a file of cells."""
+        with self._text() as (text, position):
+            reader = _reader(text, self._delimiter)
+            next(reader)
+            line, row = reader.line_num + 1, 0
+            for record in _records(reader, self.file):
+                begin, line = line, reader.line_num + 1
+                if not record:
+                    continue
+                row += 1
+                if row % _TICK_ROWS == 0:
+                    self.tick(position())
+                source = Source(self.file, row, begin)
+                if len(record) == len(self.header):
+                    yield source, record
+                else:
+                    self.bad(source, f"{len(record)} cells", f"{len(self.header)} as the header has")
+
+    def _format(self, start: bytes) -> Format:
+        if start.startswith(_PARQUET):
+            return "parquet"
+        if start.startswith(_ZIP):
+            if is_archive(self.path):
+                return "eval"
+            raise NotReadableError
+        try:
+            with self._text() as (text, _):
+                head = text.read(_HEAD_CHARS)
+        except TableError:
+            raise NotReadableError from None
+        begins = head.lstrip()[:1]
+        if begins == "[":
+            return "json"
+        if begins == "{":
+            return "jsonl" if _is_lines(head) else "json"
+        self._read_header()
+        return "csv"
+
+    def _read_header(self) -> None:
+        try:
+            with self._text() as (text, _):
+                line = text.readline(_HEAD_CHARS)
+                text.seek(0)
+                self._delimiter = max(_DELIMITERS, key=line.count)
+                self.header = tuple(name.strip() for name in next(_reader(text, self._delimiter), []))
+        except (TableError, csv.Error, OSError, ValueError):
+            raise NotReadableError from None
+
+    @contextmanager
+    def _text(self) -> Iterator[tuple[TextIOWrapper, Callable[[], int]]]:
+        with open_text(self.path, self._zipped) as opened:
+            yield opened
+
+    def _lines(self) -> Iterator[tuple[Source, Record]]:
+        row = 0
+        with self._text() as (text, position):
+            for number, line in enumerate(text, 1):
+                if line.isspace():
+                    continue
+                row += 1
+                if row % _TICK_ROWS == 0:
+                    self.tick(position())
+                value = _parsed(line)
+                if isinstance(value, dict):
+                    yield Source(self.file, row, number), value
+                else:
+                    found = "text that is not JSON" if value is None else kind(value)
+                    self.bad(Source(self.file, row, number), found, "one JSON object on each line")
+
+    def _columns(self) -> Iterator[tuple[Source, Record]]:
+        table = ParquetTable(self.path)
+        for source, cells in table.rows(table.columns, ProblemLog(False), self.tick):
+            yield source, dict(zip(table.columns, cells, strict=True))
+
+    def _items(self) -> Iterator[tuple[Source, Record]]:
+        value = self._value
+        for row, item in enumerate(value if isinstance(value, list) else [value], 1):
+            if isinstance(item, dict):
+                yield Source(self.file, row), item
+            else:
+                self.bad(Source(self.file, row), kind(item), "a JSON object")
+
+    @cached_property
+    def _value(self) -> Any:
+        """The JSON value of the file; several in a row are a list."""
+        with self._text() as (text, _):
+            whole = text.read(_MOST_CHARS + 1)
+        if len(whole) > _MOST_CHARS:
+            raise TableError(
+                f"{self.file}: found a JSON document of more than {_MOST_CHARS:,} characters, expected less; "
+                "export fewer rows at once, or JSON Lines"
+            )
+        try:
+            return json.loads(whole)
+        except (ValueError, RecursionError):
+            return _values(whole)
+
+
+def _is_lines(head: str) -> bool:
+    """Whether a text that begins with an object goes on with another one on the next line."""
+    line, newline, rest = head.lstrip().partition("\n")
+    return bool(newline) and bool(rest.strip()) and isinstance(_parsed(line), dict)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _values(text: str) -> list[Any]:
+    """JSON values one after the other, as a console exporter writes them."""
+    values, place = [], _after_blanks(text, 0)
+    try:
+        while place < len(text):
+            value, place = _DECODER.raw_decode(text, place)
+            values.append(value)
+            place = _after_blanks(text, place)
+    except (ValueError, RecursionError):
+        raise NotReadableError from None
+    return values
+
+
+def _first_items(head: str) -> list[Record]:
+    """The first objects of an array of which only the beginning is at hand; none where it begins with none."""
+    items: list[Record] = []
+    place = head.index("[") + 1
+    try:
+        while len(items) < _HEAD_RECORDS:
+            item, place = _DECODER.raw_decode(head, _after_blanks(head, place))
+            if isinstance(item, dict):
+                items.append(item)
+            place = _after_blanks(head, place) + 1  # the comma
+    except (ValueError, RecursionError):
+        pass
+    return items
+
+
+def _after_blanks(text: str, place: int) -> int:
+    found = _BLANKS.match(text, place)
+    return found.end() if found else place
+
+
+def _reader(text: TextIOWrapper, delimiter: str) -> Any:
+    csv.field_size_limit(_CELL_LIMIT)
+    return csv.reader(text, delimiter=delimiter, strict=True)
+
+
+def _records(reader: Iterator[list[str]], file: str) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise TableError(
+            f"{file}: found cells that cannot be told apart ({error}), expected CSV with quotes that are closed; "
+            "export it again"
+        ) from None

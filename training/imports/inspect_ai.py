@@ -1,0 +1,97 @@
+"""inspect_ai: logs of ``inspect eval`` (``.eval``), or as JSON (``--log-format json``, ``inspect log dump``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from training.imports.archive import archive_header, archive_samples
+from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.content import Content
+from training.imports.requests import asked, at, first, name_of, text_of
+from training.tables import Source
+
+_KEYS = frozenset({"status", "eval"})
+_LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}  # correct, partial, incorrect, no answer: as its metrics count
+_ATTACHED = "attachment://"
+
+
+def _matches(content: Content) -> bool:
+    if content.format == "eval":
+        return True
+    return content.format == "json" and content.document.keys() >= _KEYS and bool(at(content.document, "eval", "model"))
+
+
+def _read(content: Content) -> Iterator[Item]:
+    archived = content.format == "eval"
+    log = archive_header(content.path) if archived else content.document
+    found = archive_samples(content.path) if archived else at(log, "samples")
+    samples = found if archived or isinstance(found, list) else []
+    for row, sample in enumerate(samples, 1):
+        yield _item(Source(content.file, row), sample, log)
+
+
+def _item(source: Source, sample: Any, log: Any) -> Item:
+    if at(sample, "error") is not None and not at(sample, "scores"):
+        return Unanswered(source)
+    run = at(log, "eval")
+    attached = at(sample, "attachments")
+    request = asked(_with_attachments(at(sample, "input"), attached if isinstance(attached, dict) else {}))
+    model = name_of(at(run, "model"))
+    usage = first(at(sample, "model_usage", model or ""), at(sample, "output", "usage"))
+    limit = first(at(run, "model_generate_config", "max_tokens"), at(log, "plan", "config", "max_tokens"))
+    return Call(
+        source,
+        model,
+        Asked(request.prompt, request.messages, limit),
+        _scores(at(sample, "scores"), at(sample, "score")),
+        cost=first(at(usage, "total_cost"), at(sample, "total_cost")),
+        tokens_out=at(usage, "output_tokens"),
+        response=first(_completion(at(sample, "output")), _last_answer(at(sample, "messages"))),
+        task=name_of(at(run, "task")),
+    )
+
+
+def _with_attachments(value: Any, attached: dict[str, Any]) -> Any:
+    """Long contents are kept beside a sample, once each."""
+    if isinstance(value, str) and value.startswith(_ATTACHED):
+        return attached.get(value.removeprefix(_ATTACHED), value)
+    if isinstance(value, list):
+        return [_with_attachments(item, attached) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_attachments(value[key], attached) if key == "content" else value[key] for key in value}
+    return value
+
+
+def _scores(scores: Any, single: Any) -> dict[str, Any]:
+    """Scorer -> value; a scorer that gives several has one kind of score for each. Old logs have a single one."""
+    held = scores if isinstance(scores, dict) else {"score": single} if single is not None else {}
+    kinds: dict[str, Any] = {}
+    for name, score in held.items():
+        value = at(score, "value")
+        if isinstance(value, dict):
+            kinds.update({f"{name}.{part}": _value(each) for part, each in value.items()})
+        else:
+            kinds[str(name)] = _value(value)
+    return kinds
+
+
+def _value(value: Any) -> Any:
+    return _LETTERS.get(value, value) if isinstance(value, str) else value
+
+
+def _completion(output: Any) -> str | None:
+    return text_of(at(output, "completion")) or _text(at(output, "choices", 0, "message", "content"))
+
+
+def _last_answer(messages: Any) -> str | None:
+    return _text(at(messages, -1, "content")) if at(messages, -1, "role") == "assistant" else None
+
+
+def _text(content: Any) -> str | None:
+    if isinstance(content, list):
+        content = "\n".join(part["text"] for part in content if isinstance(at(part, "text"), str))
+    return text_of(content)
+
+
+INSPECT = Tool("inspect_ai", _matches, _read, scoring="give the task a scorer, or score the log with inspect score")

@@ -1,0 +1,137 @@
+"""lm-evaluation-harness: ``lm_eval --log_samples --output_path DIR`` writes ``samples_TASK_DATE.jsonl`` and, beside
+it, ``results_DATE.json``, which says which model answered.
+
+A document is scored once for each filter, in rows of their own; the kinds of score are named as in the results file:
+``exact_match,strict-match``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from training.imports.calls import Asked, Call, Item, Tool
+from training.imports.content import Content
+from training.imports.requests import asked, at, first, name_of, text_of
+from training.imports.scores import number
+from training.tables import Source
+
+_KEYS = frozenset({"doc_id", "doc", "target", "arguments", "resps"})
+_RESULTS = frozenset({"results", "configs", "versions", "n-shot"})
+# What a sample has beside its metrics; old versions do not list these.
+_OWN = _KEYS | {"filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"}
+_DATED = re.compile(r"(?P<name>.+?)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:[.-]\d+)?)$")
+_MOST_BYTES = 2**26  # of a results file
+
+
+def _matches(content: Content) -> bool:
+    return content.format != "csv" and content.keys >= _KEYS
+
+
+def is_results(content: Content) -> bool:
+    """Whether this is a results file, which has no rows of its own."""
+    return content.format == "json" and content.document.keys() >= _RESULTS
+
+
+def _read(content: Content) -> Iterator[Item]:
+    run = _run_of(content.path)
+    calls: dict[tuple[Any, str], Call] = {}
+    scores: dict[tuple[Any, str], dict[str, Any]] = {}
+    for source, record in content.records():
+        key = (name_of(at(record, "doc_id")), _digest(record))
+        found = _scores(record, run.lower)
+        if key not in calls:
+            scores[key] = found
+            calls[key] = _call(source, record, run, scores[key], key)
+        elif not found.keys() & scores[key].keys():
+            scores[key].update(found)  # another filter of the same answer
+        else:
+            yield _call(source, record, run, found, key)  # another answer to the same document
+    yield from calls.values()
+
+
+def _call(source: Source, record: Any, run: _Run, scores: dict[str, Any], key: tuple[Any, str]) -> Call:
+    arguments = at(record, "arguments")
+    request = first(at(arguments, "gen_args_0"), at(arguments, 0))
+    context, settings = at(request, "arg_0"), at(request, "arg_1")
+    if isinstance(request, list):  # versions before 0.4.3
+        context, settings = at(request, 0), at(request, 1)
+    if isinstance(context, list) and len(context) == 1:  # a chat, which is text in a tuple of its own
+        context = context[0]
+    prompt = asked(context)
+    return Call(
+        source,
+        run.model,
+        Asked(prompt.prompt, prompt.messages, max_tokens=at(settings, "max_gen_toks")),
+        scores,
+        response=text_of(at(record, "resps", 0, 0)),
+        task=run.task,
+        same=("lm-evaluation-harness", run.task, *key),
+    )
+
+
+def _scores(record: Any, lower: frozenset[str]) -> dict[str, Any]:
+    """Metric and filter -> value, as results files name them; metrics of which less is better are no scores."""
+    listed = at(record, "metrics")
+    names = listed if isinstance(listed, list) else [name for name in record if name not in _OWN]
+    kind = name_of(at(record, "filter"))
+    held = {name: record.get(name) for name in names if isinstance(name, str) and name not in lower}
+    return {f"{name},{kind}" if kind else name: value for name, value in held.items() if number(value) is not None}
+
+
+def _digest(record: Any) -> str:
+    """What the document is known by: models that are asked in chat templates of their own still share it."""
+    document = json.dumps([at(record, "doc"), at(record, "target")], sort_keys=True, default=str)
+    return sha256(document.encode("utf-8", "replace")).hexdigest()
+
+
+# --- which model answered
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is known of the run that wrote a file: the model, the task, the metrics of which less is better."""
+
+    model: str | None
+    task: str | None
+    lower: frozenset[str] = frozenset()
+
+
+def _run_of(path: Path) -> _Run:
+    """From the results file of the same date beside it, else from the names of the file and its folder."""
+    stem = path.name.removesuffix(".gz").rsplit(".jsonl", 1)[0].removeprefix("samples_")
+    dated = _DATED.match(stem)
+    if dated is None:
+        task, _, model = stem.rpartition("_")
+        return _Run(model or None, task or None)
+    results = _results_beside(path, dated["date"])
+    model = first(name_of(at(results, "model_name")), _in_arguments(results), name_of(at(results, "config", "model")))
+    higher = at(results, "higher_is_better", dated["name"])
+    lower = frozenset(name for name, is_better in higher.items() if is_better is False) if higher else frozenset()
+    return _Run(model or path.resolve().parent.name.replace("__", "/") or None, dated["name"], lower)
+
+
+def _results_beside(path: Path, date: str) -> Any:
+    beside = path.with_name(f"results_{date}.json")
+    try:
+        if beside.stat().st_size <= _MOST_BYTES:
+            return json.loads(beside.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        pass
+    return None
+
+
+def _in_arguments(results: Any) -> Any:
+    """The model of ``--model_args pretrained=MODEL,...``."""
+    arguments = at(results, "config", "model_args")
+    if isinstance(arguments, str):
+        arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
+    return first(*(name_of(at(arguments, key)) for key in ("model", "pretrained", "engine", "path")))
+
+
+LM_EVAL = Tool("lm-evaluation-harness", _matches, _read, scoring="run lm_eval again with --log_samples")
