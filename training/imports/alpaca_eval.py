@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Call, Duel, Item, Tool, Unanswered
+from training.imports.calls import Duel, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import asked, at, name_of, text_of
 from training.imports.scores import number
@@ -45,7 +45,7 @@ def _is_outputs(content: Content) -> bool:
 
 def _read_outputs(content: Content) -> Iterator[Item]:
     for source, record in content.records():
-        yield Call(
+        yield ScoredCall(
             source,
             name_of(at(record, "generator")),
             asked(at(record, "instruction")),

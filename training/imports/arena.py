@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Asked, Duel, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Duel, Item, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import asked, at, first, name_of, parsed, text_of
 from training.imports.scores import number
@@ -51,15 +51,15 @@ def _winner(record: Any) -> str | None:
     return won[0] if len(won) == 1 else None
 
 
-def _asked(record: Any) -> Asked:
+def _asked(record: Any) -> AskedRequest:
     """The user's turns; what the models said between them differs, and no request holds both."""
     turns = parsed(at(record, "prompt"))
     if turns is None:
         turns = _user_turns(parsed(at(record, _CONVERSATION)))
     texts = [text for text in map(text_of, turns if isinstance(turns, list) else [turns]) if text]
     if len(texts) == 1:
-        return Asked(prompt=texts[0])
-    return Asked(messages=[{"role": "user", "content": text} for text in texts] or None)
+        return AskedRequest(prompt=texts[0])
+    return AskedRequest(messages=[{"role": "user", "content": text} for text in texts] or None)
 
 
 def _user_turns(conversation: Any) -> list[str | None]:

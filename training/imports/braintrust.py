@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from training.imports.calls import Call, Item, Tool, Unanswered
+from training.imports.calls import Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.spans import Span, calls_of
@@ -52,9 +52,9 @@ def _spans(content: Content) -> Iterator[Span | Item]:
             yield Span(name_of(at(record, "root_span_id")), call) if "root_span_id" in record else call
 
 
-def _call(source: Source, record: Mapping[str, Any], experiment: str | None) -> Call:
+def _call(source: Source, record: Mapping[str, Any], experiment: str | None) -> ScoredCall:
     metadata, metrics = _part(record, _METADATA), _part(record, _METRICS)
-    return Call(
+    return ScoredCall(
         source,
         first(name_of(one_of(metadata, "model", "model_name")), name_of(at(record, "model")), experiment),
         asked(at(record, "input"), metadata),

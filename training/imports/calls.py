@@ -11,7 +11,7 @@ from training.tables import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedRequest:
     """What a model was asked: a prompt or chat messages, and what else the request said."""
 
     prompt: str | None = None
@@ -25,7 +25,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ScoredCall:
     """One answer of one model to one request.
 
     Attributes
@@ -41,7 +41,7 @@ class Call:
 
     source: Source
     model: str | None
-    asked: Asked
+    asked: AskedRequest
     scores: Mapping[str, Any] = field(default_factory=dict)
     cost: Any = None
     tokens_out: Any = None
@@ -57,7 +57,7 @@ class Duel:
     """Two answers to one request and which of them was preferred ("model_a", "model_b", "tie", "both_bad")."""
 
     source: Source
-    asked: Asked
+    asked: AskedRequest
     model_a: str | None
     model_b: str | None
     winner: Any
@@ -73,7 +73,7 @@ class Unanswered:
     source: Source
 
 
-Item = Call | Duel | Unanswered
+Item = ScoredCall | Duel | Unanswered
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed, text_of
 from training.imports.scores import number
@@ -50,7 +50,7 @@ def _item(source: Source, record: Any) -> Item:
     if status is not None and (status >= 400 or status < 0):
         return Unanswered(source)
     body = parsed(at(record, "request_body"))
-    return Call(
+    return ScoredCall(
         source,
         name_of(first(at(body, "model"), one_of(record, *_MODELS))),
         _asked(record, body),
@@ -63,8 +63,8 @@ def _item(source: Source, record: Any) -> Item:
     )
 
 
-def _asked(record: Any, body: Any) -> Asked:
-    request = asked(body) if isinstance(body, dict) else Asked()
+def _asked(record: Any, body: Any) -> AskedRequest:
+    request = asked(body) if isinstance(body, dict) else AskedRequest()
     return request or asked(at(record, "requestText"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from training.imports.archive import archive_header, archive_samples
-from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import asked, at, first, name_of, text_of
 from training.tables import Source
@@ -40,10 +40,10 @@ def _item(source: Source, sample: Any, log: Any) -> Item:
     model = name_of(at(run, "model"))
     usage = first(at(sample, "model_usage", model or ""), at(sample, "output", "usage"))
     limit = first(at(run, "model_generate_config", "max_tokens"), at(log, "plan", "config", "max_tokens"))
-    return Call(
+    return ScoredCall(
         source,
         model,
-        Asked(request.prompt, request.messages, limit),
+        AskedRequest(request.prompt, request.messages, limit),
         _scores(at(sample, "scores"), at(sample, "score")),
         cost=first(at(usage, "total_cost"), at(sample, "total_cost")),
         tokens_out=at(usage, "output_tokens"),

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Call, Item, Tool, Unanswered
+from training.imports.calls import Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.spans import Span, calls_of, mean
 from training.tables import Source
 
 _TRACE, _START = ("traceId", "trace_id"), ("startTime", "start_time")
-_MODELS = ("model", "providedModelName", "provided_model_name", "internalModelId", "internal_model_id")
+_MODELS = ("model", "providedModelName", "provided_model_name")
 _COSTS = ("totalCost", "calculatedTotalCost", "total_cost")
 _TOKENS = ("outputTokens", "completionTokens", "outputUsage", "output_tokens", "completion_tokens", "output_usage")
 _SESSION = ("sessionId", "session_id")
@@ -74,11 +74,11 @@ def _span(source: Source, record: Any, trace: str | None, whole: Any) -> Iterato
         yield Span(trace or name_of(at(record, "id")), _call(source, record, whole))
 
 
-def _call(source: Source, record: Any, whole: Any = None) -> Call:
+def _call(source: Source, record: Any, whole: Any = None) -> ScoredCall:
     usage = first(at(record, "usageDetails"), at(record, "usage_details"), at(record, "usage"))
     cost = first(at(record, "costDetails", "total"), at(record, "cost_details", "total"))
     settings = one_of(record, *_SETTINGS)
-    return Call(
+    return ScoredCall(
         source,
         name_of(one_of(record, *_MODELS)),
         asked(at(record, "input"), settings),

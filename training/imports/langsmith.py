@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Call, Item, Tool, Unanswered
+from training.imports.calls import Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.spans import Span, calls_of
@@ -39,10 +39,10 @@ def _spans(content: Content) -> Iterator[Span | Item]:
             yield Span(name_of(first(at(record, "trace_id"), at(record, "id"))), _run(source, record))
 
 
-def _run(source: Source, record: Any) -> Call:
+def _run(source: Source, record: Any) -> ScoredCall:
     called = at(record, "run_type") == "llm"
     group = first(at(record, "extra", "metadata", "session_id"), at(record, "extra", "metadata", "thread_id"))
-    return Call(
+    return ScoredCall(
         source,
         _model(record) if called else None,
         asked(at(record, "inputs"), at(record, "extra", "invocation_params")),
@@ -85,7 +85,7 @@ def _experiment_row(source: Source, record: Any, content: Content) -> Item:
     if at(record, "error"):
         return Unanswered(source)
     model = one_of(record, "model", "metadata.model", "metadata.model_name", "metadata.ls_model_name", "experiment")
-    return Call(
+    return ScoredCall(
         source,
         name_of(model) or content.path.name.split(".")[0],
         asked(_under(record, _INPUTS)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.scores import number
@@ -36,7 +36,7 @@ def _item(source: Source, record: Any) -> Item:
     if at(record, "status") == "failure":
         return Unanswered(source)
     cached = str(at(record, "cache_hit")).lower() == "true"
-    return Call(
+    return ScoredCall(
         source,
         # The group is the name that callers use; the model behind it may differ from call to call.
         name_of(one_of(record, "model_group", "model")),
@@ -50,7 +50,7 @@ def _item(source: Source, record: Any) -> Item:
     )
 
 
-def _asked(record: Any) -> Asked:
+def _asked(record: Any) -> AskedRequest:
     body = parsed(at(record, "proxy_server_request"))
     settings = first(at(record, "model_parameters"), body)
     request = asked(at(record, "messages"), settings)

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from training.imports.calls import Asked, Call, Item, Tool
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool
 from training.imports.content import Content
 from training.imports.requests import asked, at, first, name_of, text_of
 from training.imports.scores import number
@@ -40,7 +40,7 @@ def is_results(content: Content) -> bool:
 
 def _read(content: Content) -> Iterator[Item]:
     run = _run_of(content.path)
-    calls: dict[tuple[Any, str], Call] = {}
+    calls: dict[tuple[Any, str], ScoredCall] = {}
     scores: dict[tuple[Any, str], dict[str, Any]] = {}
     for source, record in content.records():
         key = (name_of(at(record, "doc_id")), _digest(record))
@@ -55,7 +55,7 @@ def _read(content: Content) -> Iterator[Item]:
     yield from calls.values()
 
 
-def _call(source: Source, record: Any, run: _Run, scores: dict[str, Any], key: tuple[Any, str]) -> Call:
+def _call(source: Source, record: Any, run: _Run, scores: dict[str, Any], key: tuple[Any, str]) -> ScoredCall:
     arguments = at(record, "arguments")
     request = first(at(arguments, "gen_args_0"), at(arguments, 0))
     context, settings = at(request, "arg_0"), at(request, "arg_1")
@@ -64,10 +64,10 @@ def _call(source: Source, record: Any, run: _Run, scores: dict[str, Any], key: t
     if isinstance(context, list) and len(context) == 1:  # a chat, which is text in a tuple of its own
         context = context[0]
     prompt = asked(context)
-    return Call(
+    return ScoredCall(
         source,
         run.model,
-        Asked(prompt.prompt, prompt.messages, max_tokens=at(settings, "max_gen_toks")),
+        AskedRequest(prompt.prompt, prompt.messages, max_tokens=at(settings, "max_gen_toks")),
         scores,
         response=text_of(at(record, "resps", 0, 0)),
         task=run.task,

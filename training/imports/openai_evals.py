@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.imports.calls import Call, Item, Tool, Unanswered
+from training.imports.calls import Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of
 from training.imports.scores import number
@@ -60,7 +60,7 @@ def _item(source: Source, item: Any) -> Item:
     for grader in graders if isinstance(graders, list) else []:
         name = name_of(at(grader, "name")) or "grader"
         scores[name] = first(at(grader, "score"), at(grader, "passed"))
-    return Call(
+    return ScoredCall(
         source,
         name_of(at(sample, "model")),
         asked(at(sample, "input"), {"max_tokens": at(sample, "max_completion_tokens")}),
@@ -107,7 +107,7 @@ def _sample(sample: dict[str, Any], spec: Any) -> Item:
     if "prompt" not in sample:
         return Unanswered(sample["source"])
     model = at(spec, "completion_fns", 0)
-    return Call(
+    return ScoredCall(
         sample["source"],
         name_of(model),
         asked(sample["prompt"]),

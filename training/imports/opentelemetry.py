@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.scores import number
@@ -85,7 +85,7 @@ def _span(source: Source, span: Any) -> Iterator[Span | Item]:
     trace = name_of(first(one_of(span, "traceId", "trace_id"), at(span, "context", "trace_id")))
     yield Span(
         trace,
-        Call(
+        ScoredCall(
             source,
             model,
             _asked(held, events),
@@ -128,7 +128,7 @@ def _value(value: Any, depth: int) -> Any:
     return int(plain) if "intValue" in value and isinstance(plain, str) and plain.lstrip("-").isdecimal() else plain
 
 
-def _asked(held: Mapping[str, Any], events: list[tuple[str | None, dict[str, Any]]]) -> Asked:
+def _asked(held: Mapping[str, Any], events: list[tuple[str | None, dict[str, Any]]]) -> AskedRequest:
     numbered = _numbered(held, ("gen_ai.prompt", "llm.input_messages"))
     spoken = [_spoken(name, inside) for name, inside in events if name and name.startswith("gen_ai.")]
     messages = numbered or [message for message in spoken if message is not None]
@@ -136,7 +136,9 @@ def _asked(held: Mapping[str, Any], events: list[tuple[str | None, dict[str, Any
     request = asked(messages or whole, {"max_tokens": held.get("gen_ai.request.max_tokens")})
     system = answer_of([{"role": "system", "content": parsed(held.get("gen_ai.system_instructions"))}])
     if system and request.messages and request.messages[0]["role"] != "system":
-        return Asked(messages=[{"role": "system", "content": system}, *request.messages], max_tokens=request.max_tokens)
+        return AskedRequest(
+            messages=[{"role": "system", "content": system}, *request.messages], max_tokens=request.max_tokens
+        )
     return request
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.imports.calls import Asked, Call, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import asked, at, first, name_of, parsed, text_of
 from training.tables import Source
@@ -61,7 +61,7 @@ def _call(source: Source, result: Any, reworded: bool) -> Item:
     provider, cached = at(result, "provider"), at(response, "cached") is True
     named = at(result, "namedScores")
     scores = {"score": at(result, "score"), "success": at(result, "success")}
-    return Call(
+    return ScoredCall(
         source,
         model=first(name_of(at(provider, "label")), name_of(at(provider, "id")), name_of(provider)),
         asked=asked(at(result, "prompt", "raw")),
@@ -137,7 +137,7 @@ def _read_cells(content: Content) -> Iterator[Item]:
                 continue
             request = _rendered(output.label, variables, several)
             model, answer = output.provider, text_of(cells[output.place])
-            yield Call(source, model, request, _scores(output, cells, verdict), response=answer, same=same)
+            yield ScoredCall(source, model, request, _scores(output, cells, verdict), response=answer, same=same)
 
 
 def _verdict(output: _Output, cells: Sequence[str]) -> str | None:
@@ -166,7 +166,7 @@ def _json_object(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _rendered(label: str, variables: dict[str, str], several: bool) -> Asked:
+def _rendered(label: str, variables: dict[str, str], several: bool) -> AskedRequest:
     """The prompt that a column's label is the template of; of other labels, the variables themselves."""
     template = _FILE.sub("", label, count=1) if _FILE.match(label) else label
     escaped = isinstance(parsed(_VARIABLE.sub("x", template)), list | dict)  # a chat: values go into its JSON
@@ -181,7 +181,7 @@ def _rendered(label: str, variables: dict[str, str], several: bool) -> Asked:
     if _VARIABLE.search(template) and not _CODE.search(rest):
         return asked(_VARIABLE.sub(value, template))
     plain = asked(variables)
-    return Asked(prompt=f"{label}\n{plain.prompt}") if several and plain.prompt else plain
+    return AskedRequest(prompt=f"{label}\n{plain.prompt}") if several and plain.prompt else plain
 
 
 PROMPTFOO = Tool(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from training.imports.calls import Asked
+from training.imports.calls import AskedRequest
 
 _TYPES = {"human": "user", "ai": "assistant", "AIMessageChunk": "assistant", "system": "system", "tool": "tool"}
 _ROLES = {
@@ -85,7 +85,7 @@ def parsed(value: Any) -> Any:
     return value
 
 
-def asked(value: Any, settings: Any = None) -> Asked:
+def asked(value: Any, settings: Any = None) -> AskedRequest:
     """The request that a value describes: text, messages, or an object that holds either.
 
     ``settings`` may hold the limit of tokens; the value itself is looked into first.
@@ -96,8 +96,8 @@ def asked(value: Any, settings: Any = None) -> Asked:
     tools, wanted = at(body, "tools"), at(body, "response_format")
     messages = _chat(value, 0)
     if messages is None:
-        return Asked(prompt=_plain(value, 0), max_tokens=limit)
-    return Asked(
+        return AskedRequest(prompt=_plain(value, 0), max_tokens=limit)
+    return AskedRequest(
         messages=messages,
         max_tokens=limit,
         tools=tools if isinstance(tools, list) and tools else None,

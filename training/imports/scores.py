@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.errors import TableError
-from training.imports.calls import Call, Duel, Item, Unanswered
+from training.imports.calls import Duel, Item, ScoredCall, Unanswered
 from training.tables.nearest import did_you_mean
 
 STANDARD = "score"
@@ -124,7 +124,7 @@ def _choose(kinds: Kinds, task: str | None, wanted: str, main: str | None, files
     )
 
 
-def numbers(call: Call) -> dict[str, float]:
+def numbers(call: ScoredCall) -> dict[str, float]:
     """The call's scores that are numbers, or words that say one."""
     graded = {name: number(value) for name, value in call.scores.items()}
     return {name: value for name, value in graded.items() if value is not None}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from training.imports.calls import Call, Item
+from training.imports.calls import Item, ScoredCall
 from training.imports.scores import number, numbers
 
 
@@ -15,7 +15,7 @@ class Span:
     """A span: what it holds as a call, whose model is None where it called none itself, and the trace it is part of."""
 
     trace: str | None
-    call: Call
+    call: ScoredCall
 
 
 def calls_of(spans: Iterable[Item | Span]) -> Iterator[Item]:
@@ -25,7 +25,7 @@ def calls_of(spans: Iterable[Item | Span]) -> Iterator[Item]:
     together it is a score, too: they become one call, of what the scored span was asked. Calls to several models share
     no score.
     """
-    waiting: dict[str, list[Call]] = {}
+    waiting: dict[str, list[ScoredCall]] = {}
     for span in spans:
         if not isinstance(span, Span):
             yield span
@@ -37,7 +37,7 @@ def calls_of(spans: Iterable[Item | Span]) -> Iterator[Item]:
         yield from _joined(calls)
 
 
-def _joined(spans: list[Call]) -> Iterator[Call]:
+def _joined(spans: list[ScoredCall]) -> Iterator[ScoredCall]:
     calls = [span for span in spans if span.model is not None]
     holders = [span for span in spans if span.model is None]
     if not holders or len({call.model for call in calls}) != 1:

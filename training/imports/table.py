@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.imports.calls import Asked, Call, Duel, Item, Tool, Unanswered
+from training.imports.calls import AskedRequest, Duel, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.scores import number
 from training.tables.files import RawRow, Tick
@@ -21,9 +21,9 @@ class SameRequests:
     """One wording for what several models were asked in their own words: a chat template of each model, say."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, list[tuple[Asked, set[str]]]] = {}
+        self._known: dict[Hashable, list[tuple[AskedRequest, set[str]]]] = {}
 
-    def asked(self, call: Call) -> Asked:
+    def asked(self, call: ScoredCall) -> AskedRequest:
         """The first wording of this request that was not another one of the same model."""
         if call.same is None or call.model is None:
             return call.asked
@@ -97,6 +97,6 @@ class ImportedTable:
         return [*said, *_request(self._same.asked(item), item)]
 
 
-def _request(asked: Asked, item: Call | Duel) -> list[Any]:
+def _request(asked: AskedRequest, item: ScoredCall | Duel) -> list[Any]:
     request = [asked.prompt, asked.messages, asked.max_tokens, asked.tools, asked.response_format]
     return [*request, item.task, item.group, item.timestamp]
