@@ -87,6 +87,7 @@ class Tool:
     read : the items of an export.
     main : the kind of score that counts where nobody named one; None: there is none.
     pairwise : whether its items are comparisons.
+    companion : whether the content is a file of the tool that has no rows, and only goes with one that has.
     scoring : what to do in the tool so that its export has scores.
     """
 
@@ -95,4 +96,5 @@ class Tool:
     read: Callable[[Content], Iterator[Item]]
     main: str | None = None
     pairwise: bool = False
+    companion: Callable[[Content], bool] = lambda _: False
     scoring: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from io import TextIOWrapper
@@ -51,6 +51,7 @@ class Content:
     header : the column names of cells, as they stand: a name may stand there several times.
     bad : told of a row that cannot be read: its source, what was found and what is expected.
     tick : told now and then how many bytes have been read.
+    beside : files without rows of their own that came with it.
 
     Raises
     ------
@@ -62,8 +63,9 @@ class Content:
         path: Path,
         bad: Callable[[Source, str, str], None] = lambda *_: None,
         tick: Callable[[int], None] = lambda _: None,
+        beside: Sequence[Path] = (),
     ) -> None:
-        self.path, self.file, self.bad, self.tick = path, str(path), bad, tick
+        self.path, self.file, self.bad, self.tick, self.beside = path, str(path), bad, tick, beside
         self.header: tuple[str, ...] = ()
         self._delimiter = ","
         with path.open("rb") as stream:

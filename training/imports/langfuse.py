@@ -7,14 +7,18 @@ times is averaged.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from training.imports.calls import Item, ScoredCall, Tool, Unanswered
+from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.requests import answer_of, asked, at, first, name_of, one_of, parsed
 from training.imports.spans import Span, calls_of, mean
 from training.tables import Source
 
+_Scores = dict[tuple[str | None, str | None], dict[str, list[Any]]]
+
+_OBSERVATION = ("observationId", "observation_id")
 _TRACE, _START = ("traceId", "trace_id"), ("startTime", "start_time")
 _MODELS = ("model", "providedModelName", "provided_model_name")
 _COSTS = ("totalCost", "calculatedTotalCost", "total_cost")
@@ -22,6 +26,7 @@ _TOKENS = ("outputTokens", "completionTokens", "outputUsage", "output_tokens", "
 _SESSION = ("sessionId", "session_id")
 _SETTINGS = ("modelParameters", "model_parameters")
 # Lists that are no scores, beside which each score may have a column of its own, with a list of values.
+_SCORE = frozenset({"name", "value"})
 _LISTS = frozenset({"tags", "input", "output", "observations", "scores", "traceTags", "trace_tags"})
 
 
@@ -49,29 +54,62 @@ def _records(content: Content, most: int | None = None) -> list[Any]:
     return content.head[:most]
 
 
+def _is_scores(content: Content) -> bool:
+    return any(_is_score(record) for record in _records(content, 8))
+
+
+def _is_score(record: Any) -> bool:
+    return record.keys() >= _SCORE and _has(record, _TRACE) and not {"input", "output"} & record.keys()
+
+
 def _read(content: Content) -> Iterator[Item]:
     yield from calls_of(_spans(content))
 
 
-def _spans(content: Content) -> Iterator[Span | Item]:
+def _rows(content: Content) -> Iterator[tuple[Source, Any]]:
     page = at(content.document, "data")
-    listed = ((Source(content.file, row), record) for row, record in enumerate(page or (), 1))
-    for source, record in listed if isinstance(page, list) else content.records():
+    if isinstance(page, list):
+        yield from ((Source(content.file, row), record) for row, record in enumerate(page, 1))
+    else:
+        yield from content.records()
+
+
+def _spans(content: Content) -> Iterator[Span | Item]:
+    scores = _scores_beside(content)
+    for source, record in _rows(content):
         inner = parsed(at(record, "observations"))
         if isinstance(inner, list) and any(isinstance(each, dict) for each in inner):
             trace = name_of(at(record, "id"))
             yield Span(trace, _call(source, record))
             for each in inner:
-                yield from _span(source, each, trace, record)
+                yield _span(source, each, trace, record, scores)
         elif isinstance(record, dict):
-            yield from _span(source, record, name_of(one_of(record, *_TRACE)), record)
+            yield _span(source, record, name_of(one_of(record, *_TRACE)), record, scores)
+    for (trace, observation), named in scores.items():
+        if observation is None and trace is not None:
+            given = {name: mean(values) for name, values in named.items()}
+            yield Span(trace, ScoredCall(Source(content.file, 0), None, AskedRequest(), given))
 
 
-def _span(source: Source, record: Any, trace: str | None, whole: Any) -> Iterator[Span | Item]:
+def _span(source: Source, record: Any, trace: str | None, whole: Any, scores: _Scores) -> Span | Item:
     if at(record, "level") == "ERROR":
-        yield Unanswered(source)
-    else:
-        yield Span(trace or name_of(at(record, "id")), _call(source, record, whole))
+        return Unanswered(source)
+    call, name = _call(source, record, whole), name_of(at(record, "id"))
+    own = {key: mean(values) for key, values in scores.get((trace, name), {}).items()}
+    return Span(trace or name, replace(call, scores={**call.scores, **own}) if own else call)
+
+
+def _scores_beside(content: Content) -> _Scores:
+    """Scores that were exported to a file of their own, by the trace and the observation that they are about."""
+    found: _Scores = {}
+    for path in content.beside:
+        for _, record in _rows(Content(path)):
+            name = name_of(at(record, "name"))
+            if name is not None:
+                about = (name_of(one_of(record, *_TRACE)), name_of(one_of(record, *_OBSERVATION)))
+                value = first(at(record, "value"), one_of(record, "stringValue", "string_value"))
+                found.setdefault(about, {}).setdefault(name, []).append(value)
+    return found
 
 
 def _call(source: Source, record: Any, whole: Any = None) -> ScoredCall:
@@ -110,5 +148,9 @@ def _scores(record: Any) -> dict[str, Any]:
 
 
 LANGFUSE = Tool(
-    "Langfuse", _matches, _read, scoring="score the observations (an evaluator, or annotation) and export them again"
+    "Langfuse",
+    _matches,
+    _read,
+    companion=_is_scores,
+    scoring="score the observations (an evaluator, or annotation) and export them again, or name their scores, too",
 )

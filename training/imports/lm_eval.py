@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -33,13 +33,12 @@ def _matches(content: Content) -> bool:
     return content.format != "csv" and content.keys >= _KEYS
 
 
-def is_results(content: Content) -> bool:
-    """Whether this is a results file, which has no rows of its own."""
+def _is_results(content: Content) -> bool:
     return content.format == "json" and content.document.keys() >= _RESULTS
 
 
 def _read(content: Content) -> Iterator[Item]:
-    run = _run_of(content.path)
+    run = _run_of(content.path, content.beside)
     calls: dict[tuple[Any, str], ScoredCall] = {}
     scores: dict[tuple[Any, str], dict[str, Any]] = {}
     for source, record in content.records():
@@ -102,25 +101,25 @@ class _Run:
     lower: frozenset[str] = frozenset()
 
 
-def _run_of(path: Path) -> _Run:
-    """From the results file of the same date beside it, else from the names of the file and its folder."""
+def _run_of(path: Path, others: Sequence[Path]) -> _Run:
+    """From the results file of the same date, else from the names of the file and its folder."""
     stem = path.name.removesuffix(".gz").rsplit(".jsonl", 1)[0].removeprefix("samples_")
     dated = _DATED.match(stem)
     if dated is None:
         task, _, model = stem.rpartition("_")
         return _Run(model or None, task or None)
-    results = _results_beside(path, dated["date"])
+    name = f"results_{dated['date']}.json"
+    results = first(*(_loaded(beside) for beside in (path.with_name(name), *others) if beside.name == name))
     model = first(name_of(at(results, "model_name")), _in_arguments(results), name_of(at(results, "config", "model")))
     higher = at(results, "higher_is_better", dated["name"])
     lower = frozenset(name for name, is_better in higher.items() if is_better is False) if higher else frozenset()
     return _Run(model or path.resolve().parent.name.replace("__", "/") or None, dated["name"], lower)
 
 
-def _results_beside(path: Path, date: str) -> Any:
-    beside = path.with_name(f"results_{date}.json")
+def _loaded(results: Path) -> Any:
     try:
-        if beside.stat().st_size <= _MOST_BYTES:
-            return json.loads(beside.read_text("utf-8"))
+        if results.stat().st_size <= _MOST_BYTES:
+            return json.loads(results.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         pass
     return None
@@ -134,4 +133,6 @@ def _in_arguments(results: Any) -> Any:
     return first(*(name_of(at(arguments, key)) for key in ("model", "pretrained", "engine", "path")))
 
 
-LM_EVAL = Tool("lm-evaluation-harness", _matches, _read, scoring="run lm_eval again with --log_samples")
+LM_EVAL = Tool(
+    "lm-evaluation-harness", _matches, _read, companion=_is_results, scoring="run lm_eval again with --log_samples"
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from classifier.errors import TableError
@@ -17,7 +17,7 @@ from training.imports.inspect_ai import INSPECT
 from training.imports.langfuse import LANGFUSE
 from training.imports.langsmith import LANGSMITH
 from training.imports.litellm import LITELLM
-from training.imports.lm_eval import LM_EVAL, is_results
+from training.imports.lm_eval import LM_EVAL
 from training.imports.openai_evals import OPENAI_EVALS
 from training.imports.opentelemetry import OPENTELEMETRY
 from training.imports.promptfoo import PROMPTFOO
@@ -46,10 +46,12 @@ TOOLS = (
 _MOST_MODELS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    content: Content
-    tool: Tool
+@dataclass(slots=True)
+class _Files:
+    """The files of one tool: those with answers, and those that only go with them."""
+
+    answers: dict[Path, Content] = field(default_factory=dict)
+    beside: list[Path] = field(default_factory=list)
 
 
 def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | None]:
@@ -63,62 +65,54 @@ def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | N
     ------
     TableError : an export has no scores, or several kinds of score and nobody said which one counts.
     """
-    recognised = {path: _recognised(path, names) for path in paths}
-    found = {path: each for path, each in recognised.items() if each is not None}
-    companions = [path for path in paths if path not in found and _is_companion(path)]
-    if companions and not any(each.tool is LM_EVAL for each in found.values()):
-        raise TableError(
-            f"{companions[0]}: found the results file of lm-evaluation-harness, which has means alone, expected "
-            "samples; name the samples_*.jsonl beside it, which lm_eval writes with --log_samples"
-        )
-    lenient = len(found) + len(companions) < len(paths)
-    exports: dict[Path, Export | None] = dict.fromkeys(companions)
+    files = {tool.name: _Files() for tool in TOOLS}
+    for path in dict.fromkeys(paths):
+        _sort_in(path, names, files)
+    of_tools = {path for each in files.values() for path in (*each.answers, *each.beside)}
+    exports: dict[Path, Export | None] = {}
     for tool in TOOLS:
-        own = {path: each.content for path, each in found.items() if each.tool is tool}
-        if own:
-            exports.update(_opened(tool, own, names, lenient))
+        own = files[tool.name]
+        if own.answers:
+            exports.update(_opened(tool, own, names, lenient=len(of_tools) < len(paths)))
+        elif own.beside:
+            raise TableError(
+                f"{own.beside[0]}: found results of {tool.name} without the answers that they are about, expected "
+                f"both; name the file with the answers, too, or {tool.scoring}"
+            )
+        exports.update(dict.fromkeys(own.beside))
     return exports
 
 
-def _recognised(path: Path, names: Columns) -> _Found | None:
-    """The tool that wrote a file; None of a table in one of the known forms, whoever wrote it."""
-    content = _content(path)
-    if content is None:
-        return None
+def _sort_in(path: Path, names: Columns, files: Mapping[str, _Files]) -> None:
+    """Find the tool that wrote a file; a table in one of the known forms is nobody's, whoever wrote it."""
     try:
+        content = Content(path) if path.is_file() else None
+        if content is None or _is_plain(content, names):
+            return
         tool = next((tool for tool in TOOLS if tool.matches(content)), None)
-    except (NotReadableError, TableError):
-        return None
-    return None if tool is None or _is_plain(content, names) else _Found(content, tool)
-
-
-def _content(path: Path) -> Content | None:
-    try:
-        return Content(path) if path.is_file() else None
-    except (NotReadableError, OSError):
-        return None
+        if tool is not None:
+            files[tool.name].answers[path] = content
+            return
+        tool = next((tool for tool in TOOLS if tool.companion(content)), None)
+        if tool is not None:
+            files[tool.name].beside.append(path)
+    except (NotReadableError, TableError, OSError):
+        return  # the tables' own readers say what is wrong with it
 
 
 def _is_plain(content: Content, names: Columns) -> bool:
-    """Whether the tables' own readers know the columns."""
+    """Whether the tables' own readers know the columns. Those of the long form are common words, no mark of a table."""
     columns = content.header or tuple(content.keys)
     try:
-        return bool(recognise(content.file, columns, names))
+        return recognise(content.file, columns, names) != "long"
     except TableError:
         return False
 
 
-def _is_companion(path: Path) -> bool:
-    content = _content(path)
-    try:
-        return content is not None and is_results(content)
-    except (NotReadableError, TableError):
-        return False
-
-
-def _opened(tool: Tool, files: Mapping[Path, Content], names: Columns, lenient: bool) -> dict[Path, Export]:
+def _opened(tool: Tool, files: _Files, names: Columns, lenient: bool) -> dict[Path, Export]:
     survey = Survey()
-    for content in files.values():
+    for content in files.answers.values():
+        content.beside = files.beside
         survey.add(content.file, tool.read(content))
         _refuse_without_scores(tool, survey, content.file)
     chosen = choose(survey, names.score, tool.main, lenient)
@@ -126,12 +120,12 @@ def _opened(tool: Tool, files: Mapping[Path, Content], names: Columns, lenient: 
     column = names.score if names.score in survey.names and names.score not in _taken() else STANDARD
     return {
         path: Export(
-            ImportedTable(path, tool, chosen, same, column),
+            ImportedTable(path, tool, chosen, same, column, files.beside),
             "pairwise" if tool.pairwise else "long",
             tool.name,
             replace(Columns(), score=column),
         )
-        for path in files
+        for path in files.answers
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from training.imports.calls import AskedRequest, Duel, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
 from training.imports.scores import number
+from training.tables import Source
 from training.tables.files import RawRow, Tick
 from training.tables.problems import ProblemLog
 
@@ -46,12 +48,19 @@ class ImportedTable:
     chosen : which kind of score counts, task by task.
     same : the wordings that the files of a run share.
     score : the name of the column of the score.
+    beside : files of the tool that have no rows of their own.
     """
 
     def __init__(
-        self, path: Path, tool: Tool, chosen: Mapping[str | None, str], same: SameRequests, score: str
+        self,
+        path: Path,
+        tool: Tool,
+        chosen: Mapping[str | None, str],
+        same: SameRequests,
+        score: str,
+        beside: Sequence[Path],
     ) -> None:
-        self._path, self._tool, self._chosen, self._same = path, tool, chosen, same
+        self._path, self._tool, self._chosen, self._same, self._beside = path, tool, chosen, same, beside
         self.columns = PAIRWISE if tool.pairwise else tuple(score if name == "score" else name for name in LONG)
         self._unanswered = self._unscored = 0
         self._kinds: dict[str, None] = {}
@@ -72,7 +81,7 @@ class ImportedTable:
         self._unanswered = self._unscored = 0
         self._kinds = {}
         places = [self.columns.index(name) for name in wanted]
-        content = Content(self._path, lambda source, found, expected: log.skip(source, None, found, expected), tick)
+        content = Content(self._path, partial(_skip, log), tick, self._beside)
         for item in self._tool.read(content):
             row = self._row(item, log)
             if row is not None:
@@ -95,6 +104,10 @@ class ImportedTable:
         self._kinds[kind] = None
         said = [item.model, score, item.cost, item.tokens_out, item.response]
         return [*said, *_request(self._same.asked(item), item)]
+
+
+def _skip(log: ProblemLog, source: Source, found: str, expected: str) -> None:
+    log.skip(source, None, found, expected)
 
 
 def _request(asked: AskedRequest, item: ScoredCall | Duel) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from classifier.catalog import Menu, Tier, normalise_label, with_tiers
 from classifier.errors import InputError
 from training.tables.nearest import did_you_mean
+
+_PROVIDER = re.compile(r".*[/:]")  # as tools write it before a model: "openai:chat:gpt-4o", "anthropic/claude-opus"
 
 
 def match_tiers(
@@ -25,7 +28,8 @@ def match_tiers(
     """A menu entry for every tier of the data, in the data's order.
 
     A tier is, in this order: what ``models`` maps its name to (a tier or model of the menu, or a model of its own), the
-    menu's tier of that name, model or alias, or one that the table brings itself.
+    menu's tier of that name, model or alias (with or without the provider before it), or one that the table brings
+    itself.
 
     Parameters
     ----------
@@ -65,7 +69,8 @@ def match_tiers(
 
 
 def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float] | None) -> Tier:
-    found = menu.find(mapped if mapped is not None else name)
+    wanted = mapped if mapped is not None else name
+    found = menu.find(wanted) or menu.find(_PROVIDER.sub("", wanted))
     if found is None:
         found = Tier(name=name, model=mapped or name, input_price=None, output_price=None)
     if price is not None:
