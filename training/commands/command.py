@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from shlex import quote
 from typing import Any, NoReturn
 
 import typer
@@ -117,11 +118,17 @@ def _line_of(error: Exception) -> tuple[str | None, int]:
     from classifier.errors import InputError, RouterError
 
     if isinstance(error, RouterError):
-        return str(error), 2 if isinstance(error, InputError) else 1
+        return str(error) + _option(error), 2 if isinstance(error, InputError) else 1
     if isinstance(error, OSError):
         said = error.strerror or error
         return f"{error.filename or 'file'}: {said}; check the path and its permissions", 1
     return None, 1
+
+
+def _option(error: Exception) -> str:
+    """How the command line says what an error asks for."""
+    role, example = getattr(error, "role", None), getattr(error, "example", "")
+    return f": --column {quote(f'{role}={example}')}" if role else ""
 
 
 def _fail(line: str, code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from training.imports.calls import Item, ScoredCall, Tool, Unanswered
@@ -36,7 +37,11 @@ def _listed(content: Content) -> list[Any]:
 
 
 def _read(content: Content) -> Iterator[Item]:
-    yield from calls_of(_spans(content))
+    """An experiment that names no model is one of the model that its file is named after."""
+    name = content.path.name.split(".")[0]
+    for item in calls_of(_spans(content)):
+        unnamed = isinstance(item, ScoredCall) and item.model is None
+        yield replace(item, model=name) if unnamed and isinstance(item, ScoredCall) else item
 
 
 def _spans(content: Content) -> Iterator[Span | Item]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import TextIOWrapper
 from itertools import islice
@@ -36,6 +37,22 @@ _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"\s*")
 
 
+@dataclass(slots=True)
+class Together:
+    """The files of one tool in a run.
+
+    Attributes
+    ----------
+    answers : those with answers.
+    beside : those that have no rows of their own and only go with others.
+    models : what a reader found out of all of them: the model of each, say.
+    """
+
+    answers: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
+    models: dict[Path, Any] = field(default_factory=dict)
+
+
 class NotReadableError(Exception):
     """The content is in no form that exports have; the tables' own readers say what is wrong with it."""
 
@@ -51,7 +68,7 @@ class Content:
     header : the column names of cells, as they stand: a name may stand there several times.
     bad : told of a row that cannot be read: its source, what was found and what is expected.
     tick : told now and then how many bytes have been read.
-    beside : files without rows of their own that came with it.
+    together : the files of the same tool, this one among them.
 
     Raises
     ------
@@ -63,9 +80,9 @@ class Content:
         path: Path,
         bad: Callable[[Source, str, str], None] = lambda *_: None,
         tick: Callable[[int], None] = lambda _: None,
-        beside: Sequence[Path] = (),
     ) -> None:
-        self.path, self.file, self.bad, self.tick, self.beside = path, str(path), bad, tick, beside
+        self.path, self.file, self.bad, self.tick = path, str(path), bad, tick
+        self.together = Together((path,))
         self.header: tuple[str, ...] = ()
         self._delimiter = ","
         with path.open("rb") as stream:
@@ -96,6 +113,11 @@ class Content:
     def keys(self) -> frozenset[str]:
         """The names of what the first records hold."""
         return frozenset(self.header) | {key for record in self.head for key in record}
+
+    def forget(self) -> None:
+        """Let go of what was parsed; it is parsed again where it is asked for."""
+        for name in ("document", "_value"):
+            self.__dict__.pop(name, None)
 
     def records(self) -> Iterator[tuple[Source, Record]]:
         """All records with where they stand; a JSON document that is an object is the only one."""

@@ -35,11 +35,10 @@ def _item(source: Source, sample: Any, log: Any) -> Item:
     if at(sample, "error") is not None and not at(sample, "scores"):
         return Unanswered(source)
     run = at(log, "eval")
-    attached = at(sample, "attachments")
-    request = asked(_with_attachments(at(sample, "input"), attached if isinstance(attached, dict) else {}))
-    model = name_of(at(run, "model"))
+    model = _model(sample, name_of(at(run, "model")))
     usage = first(at(sample, "model_usage", model or ""), at(sample, "output", "usage"))
     limit = first(at(run, "model_generate_config", "max_tokens"), at(log, "plan", "config", "max_tokens"))
+    request = _asked(sample)
     return ScoredCall(
         source,
         model,
@@ -52,14 +51,37 @@ def _item(source: Source, sample: Any, log: Any) -> Item:
     )
 
 
-def _with_attachments(value: Any, attached: dict[str, Any]) -> Any:
+def _model(sample: Any, model: str | None) -> str | None:
+    """The run's model; where that is "none", the one that the task itself asked for."""
+    if model is not None and model.split("/")[-1] != "none":
+        return model
+    used = at(sample, "model_usage")
+    return next(iter(used)) if isinstance(used, dict) and len(used) == 1 else name_of(at(sample, "output", "model"))
+
+
+def _asked(sample: Any) -> AskedRequest:
+    """What the model saw before its first answer: solvers add a system message, choices, a template to the input."""
+    attached = at(sample, "attachments")
+    attached = attached if isinstance(attached, dict) else {}
+    given = at(sample, "input")
+    messages = at(sample, "messages")
+    begin = len(given) if isinstance(given, list) else 0
+    seen: list[Any] = []
+    for place, message in enumerate(messages if isinstance(messages, list) else []):
+        if at(message, "role") == "assistant" and (place >= begin or at(message, "source") == "generate"):
+            break
+        seen.append(_with_attachments(message, attached))
+    return asked(seen) or asked(_with_attachments(given, attached))
+
+
+def _with_attachments(value: Any, attached: dict[str, Any], depth: int = 4) -> Any:
     """Long contents are kept beside a sample, once each."""
     if isinstance(value, str) and value.startswith(_ATTACHED):
         return attached.get(value.removeprefix(_ATTACHED), value)
-    if isinstance(value, list):
-        return [_with_attachments(item, attached) for item in value]
-    if isinstance(value, dict):
-        return {key: _with_attachments(value[key], attached) if key == "content" else value[key] for key in value}
+    if isinstance(value, list) and depth:
+        return [_with_attachments(item, attached, depth - 1) for item in value]
+    if isinstance(value, dict) and depth:
+        return {key: _with_attachments(item, attached, depth - 1) for key, item in value.items()}
     return value
 
 

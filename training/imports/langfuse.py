@@ -102,7 +102,7 @@ def _span(source: Source, record: Any, trace: str | None, whole: Any, scores: _S
 def _scores_beside(content: Content) -> _Scores:
     """Scores that were exported to a file of their own, by the trace and the observation that they are about."""
     found: _Scores = {}
-    for path in content.beside:
+    for path in content.together.beside:
         for _, record in _rows(Content(path)):
             name = name_of(at(record, "name"))
             if name is not None:

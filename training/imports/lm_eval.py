@@ -15,9 +15,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from classifier.errors import TableError
 from training.imports.calls import AskedRequest, Item, ScoredCall, Tool
-from training.imports.content import Content
-from training.imports.requests import asked, at, first, name_of, text_of
+from training.imports.content import Content, Together
+from training.imports.requests import asked, at, first, json_text, name_of, text_of
 from training.imports.scores import number
 from training.tables import Source
 
@@ -25,7 +26,7 @@ _KEYS = frozenset({"doc_id", "doc", "target", "arguments", "resps"})
 _RESULTS = frozenset({"results", "configs", "versions", "n-shot"})
 # What a sample has beside its metrics; old versions do not list these.
 _OWN = _KEYS | {"filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"}
-_DATED = re.compile(r"(?P<name>.+?)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:[.-]\d+)?)$")
+_DATED = re.compile(r"(?P<name>.+?)_(?P<date>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:[.-]\d+)?)")
 _MOST_BYTES = 2**26  # of a results file
 
 
@@ -38,7 +39,7 @@ def _is_results(content: Content) -> bool:
 
 
 def _read(content: Content) -> Iterator[Item]:
-    run = _run_of(content.path, content.beside)
+    run = _run_of(content)
     calls: dict[tuple[Any, str], ScoredCall] = {}
     scores: dict[tuple[Any, str], dict[str, Any]] = {}
     for source, record in content.records():
@@ -85,7 +86,7 @@ def _scores(record: Any, lower: frozenset[str]) -> dict[str, Any]:
 
 def _digest(record: Any) -> str:
     """What the document is known by: models that are asked in chat templates of their own still share it."""
-    document = json.dumps([at(record, "doc"), at(record, "target")], sort_keys=True, default=str)
+    document = json_text([at(record, "doc"), at(record, "target")])
     return sha256(document.encode("utf-8", "replace")).hexdigest()
 
 
@@ -101,19 +102,82 @@ class _Run:
     lower: frozenset[str] = frozenset()
 
 
-def _run_of(path: Path, others: Sequence[Path]) -> _Run:
+def _run_of(content: Content) -> _Run:
     """From the results file of the same date, else from the names of the file and its folder."""
-    stem = path.name.removesuffix(".gz").rsplit(".jsonl", 1)[0].removeprefix("samples_")
-    dated = _DATED.match(stem)
-    if dated is None:
-        task, _, model = stem.rpartition("_")
-        return _Run(model or None, task or None)
+    models = content.together.models
+    if content.path not in models:
+        models.update(_runs(content.together))
+    run = models[content.path]
+    assert isinstance(run, _Run)
+    return run
+
+
+def _runs(together: Together) -> dict[Path, _Run]:
+    dated = {path: found for path in together.answers if (found := _DATED.fullmatch(_stem(path)))}
+    runs = {path: _dated_run(path, found, together) for path, found in dated.items()}
+    _refuse_namesakes(runs)
+    return runs | _named_runs([path for path in together.answers if path not in dated])
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json").removeprefix("samples_")
+
+
+def _dated_run(path: Path, dated: re.Match[str], together: Together) -> _Run:
     name = f"results_{dated['date']}.json"
-    results = first(*(_loaded(beside) for beside in (path.with_name(name), *others) if beside.name == name))
+    results = first(*(_loaded(each) for each in (path.with_name(name), *together.beside) if each.name == name))
     model = first(name_of(at(results, "model_name")), _in_arguments(results), name_of(at(results, "config", "model")))
     higher = at(results, "higher_is_better", dated["name"])
-    lower = frozenset(name for name, is_better in higher.items() if is_better is False) if higher else frozenset()
-    return _Run(model or path.resolve().parent.name.replace("__", "/") or None, dated["name"], lower)
+    lower = [name for name, better in higher.items() if better is False] if isinstance(higher, dict) else []
+    return _Run(model or path.resolve().parent.name.replace("__", "/") or None, dated["name"], frozenset(lower))
+
+
+def _refuse_namesakes(runs: dict[Path, _Run]) -> None:
+    """Refuse to take two runs of a task for one model's only because they lie in one folder."""
+    owners: dict[tuple[str | None, str | None], Path] = {}
+    for path, run in runs.items():
+        other = owners.setdefault((run.model, run.task), path)
+        if other is not path and not _has_results(path):
+            raise TableError(
+                f"{path}: found samples of task {run.task} like {other.name}, and nothing that says which model "
+                "answered, expected the results_*.json of each beside it; copy it there, or put the samples of each "
+                "model in a folder named after it"
+            )
+
+
+def _has_results(path: Path) -> bool:
+    dated = _DATED.fullmatch(_stem(path))
+    return dated is not None and _loaded(path.with_name(f"results_{dated['date']}.json")) is not None
+
+
+def _named_runs(paths: Sequence[Path]) -> dict[Path, _Run]:
+    """Of files that were named by hand: the names of files about the same documents differ in the model."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        head = Content(path).head
+        groups.setdefault(_digest(head[0]) if head else "", []).append(path)
+    return {path: run for group in groups.values() for path, run in _told_apart(group).items()}
+
+
+def _told_apart(paths: Sequence[Path]) -> dict[Path, _Run]:
+    words = [_stem(path).split("_") for path in paths]
+    begin = _shared(words)
+    end = _shared([each[begin:][::-1] for each in words])
+    if len(paths) == 1:  # nothing to compare with: by custom the model comes last
+        begin, end = len(words[0]) - 1, 0
+    runs = {}
+    for path, each in zip(paths, words, strict=True):
+        stop = len(each) - end
+        task = "_".join(each[:begin] + each[stop:])
+        runs[path] = _Run("_".join(each[begin:stop]) or _stem(path), task or None)
+    return runs
+
+
+def _shared(words: Sequence[Sequence[str]]) -> int:
+    """How many words all begin with."""
+    return next(
+        (place for place, each in enumerate(zip(*words, strict=False)) if len(set(each)) > 1), min(map(len, words))
+    )
 
 
 def _loaded(results: Path) -> Any:

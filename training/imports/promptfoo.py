@@ -26,6 +26,7 @@ _VARIABLE = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 _CODE = re.compile(r"\{\{|\{%")
 _VERDICT = re.compile(r"\[(PASS|FAIL|ERROR)\]\s*(?:\((?P<score>[\d.]+)\))?")
 _STATUSES = {"PASS": 1.0, "FAIL": 0.0}
+_STRIPPED = "[prompt stripped]"
 _STATUS, _SCORE, _NAMED = "Status", "Score", "Named Scores"
 
 
@@ -64,13 +65,19 @@ def _call(source: Source, result: Any, reworded: bool) -> Item:
     return ScoredCall(
         source,
         model=first(name_of(at(provider, "label")), name_of(at(provider, "id")), name_of(provider)),
-        asked=asked(at(result, "prompt", "raw")),
+        asked=_asked(result),
         scores={**(named if isinstance(named, dict) else {}), **scores},
         cost=None if cached else at(result, "cost"),  # what comes from a cache costs nothing, for now
         tokens_out=at(response, "tokenUsage", "completion"),
         response=text_of(answer),
         same=("promptfoo", source.file, at(result, "testIdx")) if reworded else None,
     )
+
+
+def _asked(result: Any) -> AskedRequest:
+    """The prompt as it was sent; the test's variables where promptfoo was told to keep no prompts."""
+    raw = at(result, "prompt", "raw")
+    return asked(first(at(result, "vars"), at(result, "testCase", "vars")) if raw == _STRIPPED else raw)
 
 
 def _is_reworded(prompts: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from classifier.errors import TableError
@@ -11,7 +12,7 @@ from training.imports.alpaca_eval import ALPACA_EVAL, ALPACA_OUTPUTS
 from training.imports.arena import ARENA
 from training.imports.braintrust import BRAINTRUST
 from training.imports.calls import Tool
-from training.imports.content import Content, NotReadableError
+from training.imports.content import Content, NotReadableError, Together
 from training.imports.helicone import HELICONE
 from training.imports.inspect_ai import INSPECT
 from training.imports.langfuse import LANGFUSE
@@ -22,9 +23,9 @@ from training.imports.openai_evals import OPENAI_EVALS
 from training.imports.opentelemetry import OPENTELEMETRY
 from training.imports.promptfoo import PROMPTFOO
 from training.imports.scores import STANDARD, Survey, choose
-from training.imports.table import ImportedTable, SameRequests
+from training.imports.table import ImportedTable, Reading, items_of
 from training.tables import Columns
-from training.tables.columns import recognise
+from training.tables.columns import Form, recognise
 from training.tables.exports import Export
 
 # The first that matches reads the file: those with marks of their own stand before those with common words.
@@ -44,14 +45,7 @@ TOOLS = (
     ARENA,
 )
 _MOST_MODELS = 5
-
-
-@dataclass(slots=True)
-class _Files:
-    """The files of one tool: those with answers, and those that only go with them."""
-
-    answers: dict[Path, Content] = field(default_factory=dict)
-    beside: list[Path] = field(default_factory=list)
+_MOST_CHARS = 80
 
 
 def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | None]:
@@ -65,7 +59,7 @@ def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | N
     ------
     TableError : an export has no scores, or several kinds of score and nobody said which one counts.
     """
-    files = {tool.name: _Files() for tool in TOOLS}
+    files = {tool.name: Together() for tool in TOOLS}
     for path in dict.fromkeys(paths):
         _sort_in(path, names, files)
     of_tools = {path for each in files.values() for path in (*each.answers, *each.beside)}
@@ -83,7 +77,7 @@ def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | N
     return exports
 
 
-def _sort_in(path: Path, names: Columns, files: Mapping[str, _Files]) -> None:
+def _sort_in(path: Path, names: Columns, files: Mapping[str, Together]) -> None:
     """Find the tool that wrote a file; a table in one of the known forms is nobody's, whoever wrote it."""
     try:
         content = Content(path) if path.is_file() else None
@@ -91,12 +85,12 @@ def _sort_in(path: Path, names: Columns, files: Mapping[str, _Files]) -> None:
             return
         tool = next((tool for tool in TOOLS if tool.matches(content)), None)
         if tool is not None:
-            files[tool.name].answers[path] = content
+            files[tool.name].answers += (path,)
             return
         tool = next((tool for tool in TOOLS if tool.companion(content)), None)
         if tool is not None:
-            files[tool.name].beside.append(path)
-    except (NotReadableError, TableError, OSError):
+            files[tool.name].beside += (path,)
+    except (NotReadableError, TableError, OSError, RecursionError):
         return  # the tables' own readers say what is wrong with it
 
 
@@ -109,24 +103,19 @@ def _is_plain(content: Content, names: Columns) -> bool:
         return False
 
 
-def _opened(tool: Tool, files: _Files, names: Columns, lenient: bool) -> dict[Path, Export]:
+def _opened(tool: Tool, together: Together, names: Columns, lenient: bool) -> dict[Path, Export]:
     survey = Survey()
-    for content in files.answers.values():
-        content.beside = files.beside
-        survey.add(content.file, tool.read(content))
+    for path in together.answers:
+        content = Content(path)
+        content.together = together
+        survey.add(content.file, items_of(tool, content))
         _refuse_without_scores(tool, survey, content.file)
     chosen = choose(survey, names.score, tool.main, lenient)
-    same = SameRequests()
     column = names.score if names.score in survey.names and names.score not in _taken() else STANDARD
-    return {
-        path: Export(
-            ImportedTable(path, tool, chosen, same, column, files.beside),
-            "pairwise" if tool.pairwise else "long",
-            tool.name,
-            replace(Columns(), score=column),
-        )
-        for path in files.answers
-    }
+    reading = Reading(tool, together, chosen, column)
+    form: Form = "pairwise" if tool.pairwise else "long"
+    exported = replace(Columns(), score=column)
+    return {path: Export(ImportedTable(path, reading), form, tool.name, exported) for path in together.answers}
 
 
 def _taken() -> frozenset[str]:
@@ -135,18 +124,23 @@ def _taken() -> frozenset[str]:
 
 
 def _refuse_without_scores(tool: Tool, survey: Survey, file: str) -> None:
-    if survey.scored[file]:
+    calls, models = survey.calls[file], survey.models[file]
+    if survey.scored[file] and (models or tool.pairwise):
         return
-    models = [name for name in survey.models[file] if name]
-    by = ", ".join(name[:80] for name in models[:_MOST_MODELS]) + (", ..." if len(models) > _MOST_MODELS else "")
-    calls = survey.calls[file]
     if not calls:
         raise TableError(
-            f"{file}: found an export of {tool.name} without answers (all calls failed, or none ran), expected answers "
+            f"{file}: found an export of {tool.name} without answers (calls failed, or none ran), expected answers "
             "with scores; export another run"
         )
+    if survey.scored[file]:
+        raise TableError(
+            f"{file}: found {calls:,} answers in an export of {tool.name} and no model that gave them, expected its "
+            "name with each; export the calls of models, too (docs/imports.md says where the name is looked for)"
+        )
+    named = ", ".join(name[:_MOST_CHARS] for name in islice(models, _MOST_MODELS))
+    by = f" by {named}{', ...' if len(models) > _MOST_MODELS else ''}" if models else ""
+    odd = f"; what it has as scores says no number: {', '.join(survey.odd[file])}" if survey.odd[file] else ""
     raise TableError(
-        f"{file}: found a log of {tool.name} without scores ({calls:,} answers{' by ' + by if by else ''}), expected a "
-        f"score for each answer; either {tool.scoring}, or collect answers of each tier to these requests and score "
-        "them (docs/imports.md, logs without scores)"
+        f"{file}: found a log of {tool.name} without scores ({calls:,} answers{by}{odd}), expected a score for each "
+        f"answer; {tool.scoring}, or collect answers of each tier to these requests and score them (docs/imports.md)"
     )

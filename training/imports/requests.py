@@ -30,6 +30,7 @@ _CHATS = ("messages", "contents", "history", "chat_history")
 _TEXTS = ("prompt", "input", "question", "query", "text", "instruction", "content", "user_input", "request")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_tokens_to_sample", "maxOutputTokens")
 _MOST_DEPTH = 4
+_DEEP = 32  # of schemas and arguments
 
 
 def at(value: Any, *path: str | int) -> Any:
@@ -85,6 +86,15 @@ def parsed(value: Any) -> Any:
     return value
 
 
+def shallow(value: Any, depth: int) -> Any:
+    """The value without what is nested deeper."""
+    if isinstance(value, Mapping):
+        return {str(key): shallow(item, depth - 1) for key, item in value.items()} if depth else None
+    if isinstance(value, list):
+        return [shallow(item, depth - 1) for item in value] if depth else None
+    return value
+
+
 def asked(value: Any, settings: Any = None) -> AskedRequest:
     """The request that a value describes: text, messages, or an object that holds either.
 
@@ -100,8 +110,8 @@ def asked(value: Any, settings: Any = None) -> AskedRequest:
     return AskedRequest(
         messages=messages,
         max_tokens=limit,
-        tools=tools if isinstance(tools, list) and tools else None,
-        response_format=wanted if isinstance(wanted, dict) else None,
+        tools=shallow(tools, _DEEP) if isinstance(tools, list) and tools else None,
+        response_format=shallow(wanted, _DEEP) if isinstance(wanted, dict) else None,
     )
 
 
@@ -175,7 +185,7 @@ def _message(value: Any) -> dict[str, Any] | None:
         return None
     message: dict[str, Any] = {"role": role, "content": _content(content)}
     calls = value.get("tool_calls")
-    return {**message, "tool_calls": calls} if isinstance(calls, list) and calls else message
+    return {**message, "tool_calls": shallow(calls, _DEEP)} if isinstance(calls, list) and calls else message
 
 
 def _role(value: Any) -> str | None:
@@ -199,7 +209,7 @@ def _part(value: Any) -> dict[str, Any] | None:
     if not isinstance(value, Mapping):
         return None
     text = first(value.get("text"), value.get("content"))
-    return {"type": "text", "text": whole(text)} if isinstance(text, str) else dict(value)
+    return {"type": "text", "text": whole(text)} if isinstance(text, str) else shallow(value, _MOST_DEPTH)
 
 
 def _parts(value: Any) -> str | None:
@@ -237,12 +247,15 @@ def _texts(held: Mapping[str, Any], *, but: str) -> Iterable[str]:
 def _lines(value: Any) -> str:
     """An object as lines of "name: text", so that the same one always becomes the same prompt."""
     if not isinstance(value, Mapping):
-        return whole(_json(value))
-    return whole("\n".join(f"{key}: {item if isinstance(item, str) else _json(item)}" for key, item in value.items()))
+        return whole(json_text(value))
+    return whole(
+        "\n".join(f"{key}: {item if isinstance(item, str) else json_text(item)}" for key, item in value.items())
+    )
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """The value as JSON, the same for equal values; empty where it is nested too deeply."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    except (ValueError, TypeError, RecursionError):
         return ""

@@ -15,6 +15,7 @@ from typing import Any
 from classifier.errors import TableError
 from training.imports.calls import Duel, Item, ScoredCall, Unanswered
 from training.tables.nearest import did_you_mean
+from training.tables.problems import UnclearColumnError
 
 STANDARD = "score"
 _WORDS = {
@@ -53,19 +54,20 @@ class Survey:
     Attributes
     ----------
     kinds : task -> kinds of score.
-    calls, models : of each file: answers with or without scores, and the models that gave them.
-    scored : of each file: answers with a score, and comparisons.
+    calls, models : of each file: answers with or without scores, and the models that gave them, as far as named.
+    scored, odd : of each file: answers with a score, and comparisons; kinds of score that are no number.
     """
 
     kinds: dict[str | None, Kinds] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     models: dict[str, dict[str, None]] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
+    odd: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def add(self, file: str, items: Iterable[Item]) -> None:
         """Look through the items of one file."""
         self.calls[file] = self.scored[file] = 0
-        models = self.models[file] = {}
+        models, odd = self.models.setdefault(file, {}), self.odd.setdefault(file, {})
         for item in items:
             if isinstance(item, Unanswered):
                 continue
@@ -73,11 +75,14 @@ class Survey:
             if isinstance(item, Duel):
                 self.scored[file] += 1
                 continue
-            models[item.model or ""] = None
+            if item.model is not None:
+                models[item.model] = None
             values = numbers(item)
             if values:
                 self.scored[file] += 1
                 self.kinds.setdefault(item.task, Kinds()).add(values)
+            elif len(odd) < _MOST_NAMED:
+                odd.update((name[:_MOST_CHARS], None) for name, value in item.scores.items() if value is not None)
 
     @property
     def names(self) -> list[str]:
@@ -118,9 +123,11 @@ def _choose(kinds: Kinds, task: str | None, wanted: str, main: str | None, files
     where = f"{files}: task {task}" if task else files
     # A score that not every answer has would leave out the models that were scored otherwise.
     how = f"which differ on {kinds.differ:,}" if kinds.differ else "none of which all answers have, in all"
-    raise TableError(
+    raise UnclearColumnError(
         f"{where}: found {len(names)} kinds of score ({_listed(names)}), {how} of {kinds.answers:,} answers, expected "
-        f"to know which one counts; choose it as the column of the score: score={names[0][:_MOST_CHARS]}"
+        "to know which one counts; name it as the column of the score",
+        STANDARD,
+        names[0],
     )
 
 

@@ -40,6 +40,9 @@ def calls_of(spans: Iterable[Item | Span]) -> Iterator[Item]:
 def _joined(spans: list[ScoredCall]) -> Iterator[ScoredCall]:
     calls = [span for span in spans if span.model is not None]
     holders = [span for span in spans if span.model is None]
+    if not calls:
+        yield from holders
+        return
     if not holders or len({call.model for call in calls}) != 1:
         yield from calls
         return

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from classifier.errors import TableError
 from training.imports.calls import AskedRequest, Duel, Item, ScoredCall, Tool, Unanswered
-from training.imports.content import Content
-from training.imports.scores import number
+from training.imports.content import Content, NotReadableError, Together
+from training.imports.scores import STANDARD, number
 from training.tables import Source
 from training.tables.files import RawRow, Tick
 from training.tables.problems import ProblemLog
@@ -40,70 +43,88 @@ class SameRequests:
         return wording[0]
 
 
-class ImportedTable:
-    """The rows of an export.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the files of one tool are read.
 
-    Parameters
+    Attributes
     ----------
+    tool, together : the tool, and its files.
     chosen : which kind of score counts, task by task.
-    same : the wordings that the files of a run share.
     score : the name of the column of the score.
-    beside : files of the tool that have no rows of their own.
+    same : the wordings that the files share.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        tool: Tool,
-        chosen: Mapping[str | None, str],
-        same: SameRequests,
-        score: str,
-        beside: Sequence[Path],
-    ) -> None:
-        self._path, self._tool, self._chosen, self._same, self._beside = path, tool, chosen, same, beside
-        self.columns = PAIRWISE if tool.pairwise else tuple(score if name == "score" else name for name in LONG)
-        self._unanswered = self._unscored = 0
+    tool: Tool
+    together: Together
+    chosen: Mapping[str | None, str]
+    score: str
+    same: SameRequests = field(default_factory=SameRequests)
+
+
+class ImportedTable:
+    """The rows of an export. `notes` are complete once the rows have been read."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        self._path, self._reading = path, reading
+        names = PAIRWISE if reading.tool.pairwise else LONG
+        self.columns: tuple[str, ...] = tuple(reading.score if name == STANDARD else name for name in names)
+        self._left: Counter[str] = Counter()
         self._kinds: dict[str, None] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was understood of the file beside its rows, a sentence each."""
         kinds = ", ".join(self._kinds)
-        said = [f"an export of {self._tool.name}" + (f"; its score is {kinds}" if kinds else "")]
-        if self._unanswered:
-            said.append(f"left out, calls that failed or did not run: {self._unanswered:,}")
-        if self._unscored:
-            said.append(f"left out, answers without that score: {self._unscored:,}")
-        return tuple(said)
+        said = f"an export of {self._reading.tool.name}" + (f"; its score is {kinds}" if kinds else "")
+        return (said, *(f"left out, {what}: {count:,}" for what, count in self._left.items()))
 
     def rows(self, wanted: Sequence[str], log: ProblemLog, tick: Tick) -> Iterator[RawRow]:
         """Stream the rows, see `training.tables.files.RawTable`."""
-        self._unanswered = self._unscored = 0
-        self._kinds = {}
+        self._left.clear()
+        self._kinds.clear()
         places = [self.columns.index(name) for name in wanted]
-        content = Content(self._path, partial(_skip, log), tick, self._beside)
-        for item in self._tool.read(content):
+        content = Content(self._path, partial(_skip, log), tick)
+        content.together = self._reading.together
+        for item in items_of(self._reading.tool, content):
             row = self._row(item, log)
             if row is not None:
                 yield item.source, [row[place] for place in places]
 
     def _row(self, item: Item, log: ProblemLog) -> list[Any] | None:
         if isinstance(item, Unanswered):
-            self._unanswered += 1
+            self._left["calls that failed or did not run"] += 1
             return None
         if not item.asked:
             log.skip(item.source, None, "nothing that was asked", "a prompt or messages (export them, too)")
             return None
         if isinstance(item, Duel):
             return [item.model_a, item.model_b, item.winner, *_request(item.asked, item)]
-        kind = self._chosen.get(item.task, "")
+        kind = self._reading.chosen.get(item.task, "")
         score = number(item.scores.get(kind))
-        if score is None:
-            self._unscored += 1
+        if score is None or item.model is None:
+            self._left["answers without that score" if score is None else "answers of a model that is not named"] += 1
             return None
         self._kinds[kind] = None
         said = [item.model, score, item.cost, item.tokens_out, item.response]
-        return [*said, *_request(self._same.asked(item), item)]
+        return [*said, *_request(self._reading.same.asked(item), item)]
+
+
+def items_of(tool: Tool, content: Content) -> Iterator[Item]:
+    """The items of an export.
+
+    Raises
+    ------
+    TableError : the file is damaged, or nested too deeply.
+    """
+    try:
+        yield from tool.read(content)
+    except NotReadableError:
+        raise TableError(f"{content.file}: found text that is not JSON, expected an export of {tool.name}") from None
+    except RecursionError:
+        raise TableError(
+            f"{content.file}: found JSON nested too deeply, expected an export of {tool.name}; export it again"
+        ) from None
 
 
 def _skip(log: ProblemLog, source: Source, found: str, expected: str) -> None:

@@ -58,6 +58,20 @@ class RowProblem:
         return f"{parts[0]}: {', '.join(parts[1:])}: found {self.found}, expected {self.expected}"
 
 
+class UnclearColumnError(TableError):
+    """Nobody but the user knows which column is meant.
+
+    Attributes
+    ----------
+    role : what the column holds, as `Columns` names it.
+    example : the name of one that may be meant.
+    """
+
+    def __init__(self, message: str, role: str, example: str) -> None:
+        super().__init__(message)
+        self.role, self.example = role, example
+
+
 class ProblemLog:
     """Gathers problems; in strict mode the first one is raised as `TableError`."""
 
