@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ _PARQUET = b"PAR1"
 _ZIP = b"PK\x03\x04"
 _HEAD_CHARS = 2**20
 _HEAD_RECORDS = 32
-_MOST_CHARS = 2**30  # of a JSON document, which has to be parsed as a whole
+_MOST_CHARS = 2**29  # of a JSON document, or a line of JSON: it has to be parsed as a whole
 _CELL_LIMIT = 2**31 - 1  # the largest a C long holds everywhere, as for tables
 _DELIMITERS = ",;\t"
 _TICK_ROWS = 1024
@@ -135,7 +135,7 @@ class Content:
         """The rows of a file of cells."""
         with self._text() as (text, position):
             reader = _reader(text, self._delimiter)
-            next(reader)
+            next(reader, None)
             line, row = reader.line_num + 1, 0
             for record in _records(reader, self.file):
                 begin, line = line, reader.line_num + 1
@@ -179,6 +179,8 @@ class Content:
                 self.header = tuple(name.strip() for name in next(_reader(text, self._delimiter), []))
         except (TableError, csv.Error, OSError, ValueError):
             raise NotReadableError from None
+        if not self.header:
+            raise NotReadableError
 
     @contextmanager
     def _text(self) -> Iterator[tuple[TextIOWrapper, Callable[[], int]]]:
@@ -188,7 +190,9 @@ class Content:
     def _lines(self) -> Iterator[tuple[Source, Record]]:
         row = 0
         with self._text() as (text, position):
-            for number, line in enumerate(text, 1):
+            for number, line in enumerate(iter(partial(text.readline, _MOST_CHARS), ""), 1):
+                if len(line) == _MOST_CHARS:
+                    raise self._too_long()
                 if line.isspace():
                     continue
                 row += 1
@@ -214,16 +218,19 @@ class Content:
             else:
                 self.bad(Source(self.file, row), kind(item), "a JSON object")
 
+    def _too_long(self) -> TableError:
+        return TableError(
+            f"{self.file}: found more than {_MOST_CHARS:,} characters of JSON in one piece, expected fewer; export fewer "
+            "rows at once, or JSON Lines"
+        )
+
     @cached_property
     def _value(self) -> Any:
         """The JSON value of the file; several in a row are a list."""
         with self._text() as (text, _):
             whole = text.read(_MOST_CHARS + 1)
         if len(whole) > _MOST_CHARS:
-            raise TableError(
-                f"{self.file}: found a JSON document of more than {_MOST_CHARS:,} characters, expected less; "
-                "export fewer rows at once, or JSON Lines"
-            )
+            raise self._too_long()
         try:
             return json.loads(whole)
         except (ValueError, RecursionError):

@@ -23,8 +23,10 @@ _CHOSEN = "correct"
 def _matches(content: Content) -> bool:
     if content.format == "csv":
         return False
-    events = any(record.keys() >= _EVENT or "completion_fns" in (at(record, "spec") or ()) for record in content.head)
-    return events or any(_is_item(item) for item in _items(content)[:8])
+    head = content.head
+    if any(record.keys() >= _EVENT or at(record, "spec", "completion_fns") is not None for record in head):
+        return True
+    return any(_is_item(item) for item in _items(content)[:8])
 
 
 def _read(content: Content) -> Iterator[Item]:
@@ -82,12 +84,12 @@ def _events(content: Content) -> Iterator[Item]:
     for source, record in content.records():
         spec = at(record, "spec")
         if spec is not None:
-            runs[at(spec, "run_id")] = spec
+            runs[name_of(at(spec, "run_id"))] = spec
             continue
         name, data = name_of(at(record, "sample_id")), at(record, "data")
         if name is None or not isinstance(data, dict):
             continue
-        run = at(record, "run_id")
+        run = name_of(at(record, "run_id"))
         sample = samples.setdefault((run, name), {"source": source, "scores": {}, "at": at(record, "created_at")})
         _take(sample, at(record, "type"), data)
     for (run, _), sample in samples.items():

@@ -72,7 +72,7 @@ def _list(value: Any) -> list[Any]:
 
 def _span(source: Source, span: Any) -> Iterator[Span | Item]:
     attributes = _attributes(at(span, "attributes"))
-    if attributes.get("gen_ai.operation.name") in _OTHER_CALLS:
+    if str(attributes.get("gen_ai.operation.name")) in _OTHER_CALLS:
         return
     model = name_of(first(*(attributes.get(name) for name in _MODELS)))
     if model is not None and _failed(span, attributes):

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
@@ -70,7 +71,7 @@ def _call(source: Source, result: Any, reworded: bool) -> Item:
         cost=None if cached else at(result, "cost"),  # what comes from a cache costs nothing, for now
         tokens_out=at(response, "tokenUsage", "completion"),
         response=text_of(answer),
-        same=("promptfoo", source.file, at(result, "testIdx")) if reworded else None,
+        same=("promptfoo", source.file, name_of(at(result, "testIdx"))) if reworded else None,
     )
 
 
@@ -175,20 +176,28 @@ def _json_object(text: Any) -> dict[str, Any]:
 
 def _rendered(label: str, variables: dict[str, str], several: bool) -> AskedRequest:
     """The prompt that a column's label is the template of; of other labels, the variables themselves."""
-    template = _FILE.sub("", label, count=1) if _FILE.match(label) else label
-    escaped = isinstance(parsed(_VARIABLE.sub("x", template)), list | dict)  # a chat: values go into its JSON
+    template, is_json = _template(label)
 
     def value(found: re.Match[str]) -> str:
-        text = variables.get(found[1])
-        if text is None:
-            return found[0]
-        return json.dumps(text, ensure_ascii=False)[1:-1] if escaped else text
+        text = variables[found[1]] if found[1] in variables else found[0]
+        return json.dumps(text, ensure_ascii=False)[1:-1] if is_json else text
 
-    rest = _VARIABLE.sub(lambda found: "" if found[1] in variables else found[0], template)
-    if _VARIABLE.search(template) and not _CODE.search(rest):
+    if template and all(name in variables for name in _VARIABLE.findall(template)):
         return asked(_VARIABLE.sub(value, template))
     plain = asked(variables)
     return AskedRequest(prompt=f"{label}\n{plain.prompt}") if several and plain.prompt else plain
+
+
+@lru_cache(maxsize=256)
+def _template(label: str) -> tuple[str, bool]:
+    """The template, empty where the label is none or one that does more than to name variables; and whether it is JSON,
+    as chats are.
+    """
+    template = _FILE.sub("", label, count=1) if _FILE.match(label) else label
+    filled = _VARIABLE.sub("x", template)
+    if filled == template or _CODE.search(filled):
+        return "", False
+    return template, isinstance(parsed(filled), list | dict)
 
 
 PROMPTFOO = Tool(
