@@ -220,8 +220,8 @@ class Content:
 
     def _too_long(self) -> TableError:
         return TableError(
-            f"{self.file}: found more than {_MOST_CHARS:,} characters of JSON in one piece, expected fewer; export fewer "
-            "rows at once, or JSON Lines"
+            f"{self.file}: found more than {_MOST_CHARS:,} characters of JSON in one piece, expected fewer; export "
+            "fewer rows at once, or JSON Lines"
         )
 
     @cached_property

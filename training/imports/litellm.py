@@ -71,4 +71,4 @@ def _scores(record: Any) -> dict[str, Any]:
     return scores
 
 
-LITELLM = Tool("LiteLLM", _matches, _read, scoring="send a score with each call's metadata, as metadata={'score': 1.0}")
+LITELLM = Tool("LiteLLM", _matches, _read, scoring='add a column "score" to it')

@@ -36,11 +36,12 @@ _DEEP = 32  # of schemas and arguments
 def at(value: Any, *path: str | int) -> Any:
     """What lies at a path of keys and numbers; None where the path leads nowhere. JSON text on the way is read."""
     for step in path:
-        value = parsed(value)
-        if isinstance(step, int) and isinstance(value, list):
-            value = value[step] if -len(value) <= step < len(value) else None
-        elif isinstance(value, Mapping):
+        if isinstance(value, str):
+            value = parsed(value)
+        if isinstance(value, dict):
             value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
         else:
             return None
     return value
@@ -48,12 +49,16 @@ def at(value: Any, *path: str | int) -> Any:
 
 def first(*values: Any) -> Any:
     """The first value that is there."""
-    return next((value for value in values if value is not None and value != ""), None)
+    for value in values:
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def one_of(record: Any, *names: str) -> Any:
     """The first of these keys that holds something."""
-    return first(*(at(record, name) for name in names))
+    record = parsed(record)
+    return first(*map(record.get, names)) if isinstance(record, dict) else None
 
 
 def text_of(value: Any) -> str | None:
@@ -88,7 +93,7 @@ def parsed(value: Any) -> Any:
 
 def shallow(value: Any, depth: int) -> Any:
     """The value without what is nested deeper."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {str(key): shallow(item, depth - 1) for key, item in value.items()} if depth else None
     if isinstance(value, list):
         return [shallow(item, depth - 1) for item in value] if depth else None
@@ -101,7 +106,7 @@ def asked(value: Any, settings: Any = None) -> AskedRequest:
     ``settings`` may hold the limit of tokens; the value itself is looked into first.
     """
     value = parsed(value)
-    body = value if isinstance(value, Mapping) else {}
+    body = value if isinstance(value, dict) else {}
     limit = one_of(body, *_LIMITS) or one_of(parsed(settings), *_LIMITS)
     tools, wanted = at(body, "tools"), at(body, "response_format")
     messages = _chat(value, 0)
@@ -127,7 +132,7 @@ def _answer(value: Any, depth: int) -> str | None:
         return None
     if isinstance(value, list):
         return _answer(value[-1], depth + 1) if value else None
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     kwargs = at(value, "kwargs", "content")
     if kwargs is not None:
@@ -144,7 +149,7 @@ def _answer(value: Any, depth: int) -> str | None:
 def _chat(value: Any, depth: int) -> list[dict[str, Any]] | None:
     """Messages, without what follows the last one that was not the model's own; None where there are none."""
     value = parsed(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _chat_of_object(value, depth)
     if not isinstance(value, list) or not value or depth > _MOST_DEPTH:
         return None
@@ -161,7 +166,7 @@ def _chat_of_object(value: Mapping[str, Any], depth: int) -> list[dict[str, Any]
         messages = _chat(value[key], depth + 1) if isinstance(parsed(value.get(key)), list) else None
         if messages:
             system = first(value.get("system"), at(value, "systemInstruction"), at(value, "system_instruction"))
-            before = _parts(at(system, "parts") if isinstance(system, Mapping) else system)
+            before = _parts(at(system, "parts") if isinstance(system, dict) else system)
             return [{"role": "system", "content": before}, *messages] if before else messages
     if _message(value) is not None:
         return _chat([value], depth + 1)
@@ -172,10 +177,10 @@ def _chat_of_object(value: Mapping[str, Any], depth: int) -> list[dict[str, Any]
 def _message(value: Any) -> dict[str, Any] | None:
     """One message with its role and content; None of what is none."""
     value = parsed(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     inner = first(value.get("kwargs"), value.get("data"))
-    if isinstance(inner, Mapping):  # LangChain's two ways of writing messages
+    if isinstance(inner, dict):  # LangChain's two ways of writing messages
         role = _CLASSES.get(str(at(value, "id", -1))) or _TYPES.get(str(first(inner.get("type"), value.get("type"))))
         content = inner.get("content")
     else:
@@ -206,7 +211,7 @@ def _content(value: Any) -> Any:
 def _part(value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         return {"type": "text", "text": whole(value)}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     text = first(value.get("text"), value.get("content"))
     return {"type": "text", "text": whole(text)} if isinstance(text, str) else shallow(value, _MOST_DEPTH)
@@ -229,7 +234,7 @@ def _plain(value: Any, depth: int) -> str | None:
     if isinstance(value, list):
         texts = [item for item in value if isinstance(item, str)]
         return text_of("\n".join(texts)) if texts and len(texts) == len(value) else _parts(value)
-    if not isinstance(value, Mapping) or depth > _MOST_DEPTH:
+    if not isinstance(value, dict) or depth > _MOST_DEPTH:
         return None
     held = {key: item for key, item in value.items() if item is not None and item != ""}
     if len(held) == 1:
@@ -241,12 +246,12 @@ def _plain(value: Any, depth: int) -> str | None:
 
 
 def _texts(held: Mapping[str, Any], *, but: str) -> Iterable[str]:
-    return [key for key, item in held.items() if key != but and isinstance(item, str | list | Mapping)]
+    return [key for key, item in held.items() if key != but and isinstance(item, str | list | dict)]
 
 
 def _lines(value: Any) -> str:
     """An object as lines of "name: text", so that the same one always becomes the same prompt."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return whole(json_text(value))
     return whole(
         "\n".join(f"{key}: {item if isinstance(item, str) else json_text(item)}" for key, item in value.items())
