@@ -15,7 +15,8 @@ from tierwise import HiddenPackageError, expect_own
 
 _INTERRUPTED = 130  # as shells say it
 # The modules that `pip install "tierwise[train]"` brings.
-TRAIN_MODULES = frozenset({"filelock", "joblib", "polars", "rensa", "rich", "scipy", "sklearn", "typer"})
+_FOR_TABLES = ("charset_normalizer", "dateutil", "ijson", "polars", "python_calamine")
+TRAIN_MODULES = frozenset((*_FOR_TABLES, "filelock", "joblib", "rensa", "rich", "scipy", "sklearn", "typer"))
 
 
 def main() -> None:

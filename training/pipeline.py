@@ -45,7 +45,7 @@ from training.measure.evaluate import (
 )
 from training.prepare.data import RoutingData
 from training.prepare.missing import LEAST_MISSING
-from training.prepare.split import SHARES, Split, split_rows
+from training.prepare.split import SHARES, Split, is_timed, split_rows
 from training.prepare.tiers import menu_for
 from training.progress import StageProgress
 from training.training import Shipped, Training
@@ -274,7 +274,7 @@ def _come_in_runs(data: RoutingData) -> bool:
     if any(data.table.groups[row] is not None for row in own):
         return False
     times = data.table.timestamps[own]
-    order = own[np.argsort(times, kind="stable")] if np.isfinite(times).all() else own
+    order = own[np.argsort(times, kind="stable")] if is_timed(times) else own
     return come_in_runs(data.matrix.terms, order, data.groups, data.matrix.tasks)
 
 

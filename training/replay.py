@@ -34,7 +34,7 @@ from training.prepare.adequacy import Adequacy
 from training.prepare.checks import check_jobs, checked_options
 from training.prepare.data import DataOptions, RoutingData, prepare
 from training.progress import Progress, StageProgress
-from training.tables import Columns, OutcomeTable, read_tables
+from training.tables import Columns, OutcomeTable, ReadOptions, read_tables
 
 ROUTER = "this artifact"
 _LISTED_TASKS = 12
@@ -46,8 +46,8 @@ class EvaluateOptions:
 
     Attributes
     ----------
-    columns, models, prices, strict : of the tables, as in `training.run.TrainOptions`; their tiers are matched to the
-        artifact's.
+    columns, models, prices, strict, reading : of the tables, as in `training.run.TrainOptions`; their tiers are matched
+        to the artifact's.
     adequacy : when an answer is good enough; None: as in the artifact's training.
     strategy, max_quality_loss, budget : how to route, as in `classifier.Router.load`; None: as the artifact does.
     seed : of the bootstrap's intervals.
@@ -58,6 +58,7 @@ class EvaluateOptions:
     models: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     strict: bool = False
+    reading: ReadOptions = field(default_factory=ReadOptions)
     adequacy: Adequacy | None = None
     strategy: str | None = None
     max_quality_loss: float | None = None
@@ -199,7 +200,14 @@ def evaluate_router(
     tables = [tables] if isinstance(tables, str | Path) else tables
     router = _load(artifact, options)
     reading, features = (partial(progress, name) if progress else None for name in ("reading", "features"))
-    table = read_tables(tables, options.columns, strict=options.strict, progress=reading, exports=open_exports)
+    table = read_tables(
+        tables,
+        options.columns,
+        strict=options.strict,
+        options=options.reading,
+        progress=reading,
+        exports=open_exports,
+    )
     return replay(router, table, options, progress=features)
 
 

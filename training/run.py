@@ -48,7 +48,7 @@ from training.report.sections import Heading
 from training.report.sections.changes import changes_section
 from training.report.summary import summary_html
 from training.report.unseen import UnseenTask, leave_tasks_out
-from training.tables import Columns, OutcomeTable, read_tables
+from training.tables import Columns, OutcomeTable, ReadOptions, read_tables
 from training.training import Training
 from training.versions import Version
 
@@ -63,6 +63,7 @@ class TrainOptions:
     models : a tier of the tables -> tier or model of the menu.
     prices : a tier of the tables -> USD per 1M tokens, in and out.
     strict : refuse the first bad row or cell instead of leaving it out.
+    reading : what the tables do not say themselves: scales, scores' columns, orders of dates, ...
     menu : the menu of tiers, or its file; None: ``$TIERWISE_CONFIG``, ``router.toml``, or the packaged one; with
         outcomes, that of the artifact in use.
     keywords : the keyword groups, or their file; None: the packaged ones.
@@ -91,6 +92,7 @@ class TrainOptions:
     models: Mapping[str, str] = field(default_factory=dict)
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     strict: bool = False
+    reading: ReadOptions = field(default_factory=ReadOptions)
     menu: Menu | str | Path | None = None
     keywords: KeywordGroups | str | Path | None = None
     tokens: str = AUTO
@@ -320,7 +322,7 @@ def train_router(
 
     Parameters
     ----------
-    tables : files of outcomes: CSV, TSV, JSON Lines or Parquet, see `training.tables`.
+    tables : files of outcomes, patterns, folders or ``-``, which is standard input; see `training.tables`.
     outcomes : URL of an outcome store, whose log is learned from beside the tables or alone.
     progress : called with a stage's name, how much of it is done, and how much there is.
 
@@ -380,7 +382,14 @@ def read_inputs(
 
 
 def _read(tables: Sequence[str | Path], options: TrainOptions, progress: Progress | None) -> OutcomeTable:
-    return read_tables(tables, options.columns, strict=options.strict, progress=progress, exports=open_exports)
+    return read_tables(
+        tables,
+        options.columns,
+        strict=options.strict,
+        options=options.reading,
+        progress=progress,
+        exports=open_exports,
+    )
 
 
 def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress | None = None) -> Run:

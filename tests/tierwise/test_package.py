@@ -17,7 +17,13 @@ from tierwise.__main__ import TRAIN_MODULES
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # What a package of pyproject.toml is imported as.
-IMPORTED = {"scikit-learn": "sklearn", "typing-extensions": "typing_extensions"}
+IMPORTED = {
+    "python-dateutil": "dateutil",
+    "charset-normalizer": "charset_normalizer",
+    "python-calamine": "python_calamine",
+    "scikit-learn": "sklearn",
+    "typing-extensions": "typing_extensions",
+}
 BLOCKED = """
 import sys
 class Blocker:

@@ -96,9 +96,18 @@ def test_by_time_a_group_stays_with_its_first_row() -> None:
     assert 0 in split.fit
 
 
-def test_a_missing_timestamp_means_no_split_by_time() -> None:
+def test_a_missing_timestamp_is_one_rows_problem() -> None:
     times = np.arange(100.0)
-    times[3] = np.nan
+    times[[3, 97]] = np.nan
+    split = split_rows(np.arange(100), times, seed=0)
+    assert split.by == "time"
+    assert {3, 97} <= set(split.fit.tolist())
+    assert times[split.choose].max() < times[split.test].min()
+
+
+def test_times_that_many_rows_lack_or_that_are_all_the_same_deal_nothing() -> None:
+    times = np.arange(100.0)
+    times[::10] = np.nan
     assert split_rows(np.arange(100), times, seed=0).by == "group"
     assert split_rows(np.arange(100), np.zeros(100), seed=0).by == "group"
 

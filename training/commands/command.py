@@ -127,8 +127,11 @@ def _line_of(error: Exception) -> tuple[str | None, int]:
 
 def _option(error: Exception) -> str:
     """How the command line says what an error asks for."""
-    role, example = getattr(error, "role", None), getattr(error, "example", "")
-    return f": --column {quote(f'{role}={example}')}" if role else ""
+    option, value = getattr(error, "option", ""), getattr(error, "value", "")
+    if not option:
+        return ""
+    flag = f"--{option.replace('_', '-')}"
+    return f": {flag}" if value is True else f": {flag} {quote(str(value))}"
 
 
 def _fail(line: str, code: int) -> NoReturn:

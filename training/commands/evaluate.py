@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from training.commands.command import Command, prose, run_command
-from training.commands.options import STRATEGIES, Column, JsonFile
+from training.commands.options import (
+    STRATEGIES,
+    Column,
+    Dates,
+    Decimal,
+    JsonFile,
+    Scale,
+    Score,
+    Sheet,
+    SkipBad,
+    TextEncoding,
+)
 
 HELP = prose("""
 Say what an existing artifact does on new outcomes: cost, quality, and whether its promise holds.
@@ -75,12 +86,19 @@ def evaluate_router(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a table with any bad row instead of skipping it.")
     ] = False,
+    skip_bad: SkipBad = False,
+    scale: Scale = None,
+    score: Score = None,
+    dates: Dates = None,
+    decimal: Decimal = None,
+    encoding: TextEncoding = None,
+    sheet: Sheet = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap intervals.")] = 0,
     jobs: Annotated[int, typer.Option(help="Parallel workers; -1 is one a core.")] = -1,
 ) -> None:
     """Evaluate (typer shows `HELP`)."""
     from training.commands.show_evaluation import evaluate_and_show
-    from training.commands.values import columns_of, expect_file, pairs, price_pair
+    from training.commands.values import columns_of, expect_file, pairs, price_pair, reading_of
     from training.prepare.adequacy import Adequacy
     from training.replay import EvaluateOptions
 
@@ -90,6 +108,15 @@ def evaluate_router(
         models=pairs("--tier", tier, "NAME=MODEL"),
         prices={name: price_pair(name, text) for name, text in pairs("--price", price, "NAME=IN,OUT").items()},
         strict=strict,
+        reading=reading_of(
+            skip_bad=skip_bad,
+            scale=scale,
+            score=score,
+            dates=dates,
+            decimal=decimal,
+            encoding=encoding,
+            sheet=sheet,
+        ),
         adequacy=None if adequate_at is None else Adequacy(adequate_at),
         strategy=strategy,
         max_quality_loss=max_quality_loss,

@@ -10,6 +10,7 @@ an artifact or a menu is looked for, whatever the command.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,17 @@ CONFIDENCE = 0.95
 BASELINE = 500
 LEVEL = 1 / 20_000
 STRATEGIES = ("learned", "length", "task")
+
+TABLES = "Tables and their reading"
+
+
+class DateOrder(StrEnum):
+    """The order of day, month and year in dates of numbers."""
+
+    DMY = "dmy"
+    MDY = "mdy"
+    YMD = "ymd"
+
 
 StoreUrl = Annotated[
     str,
@@ -48,3 +60,63 @@ Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="From this time on (ISO 8601, UTC).", show_default=False)
 ]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.", show_default=False)]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW..HIGH",
+        help="What scores run between, such as 1..5, or what words are worth: A=1,B=0. Default: judged by the scores.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]
+Score = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN",
+        help="The column of a tier's scores, where it is not score__NAME.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad", help="Go on where more than a few rows cannot be used; they are counted.", rich_help_panel=TABLES
+    ),
+]
+Dates = Annotated[
+    DateOrder | None,
+    typer.Option(
+        help="The order in dates such as 01/02/2026. Default: judged by the dates.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MARK",
+        help="The mark before decimals, . or ,. Default: judged by the numbers.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]
+TextEncoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of text files, such as cp1252. Default: judged by the bytes.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Of Excel workbooks. Default: the only one that is a table.",
+        show_default=False,
+        rich_help_panel=TABLES,
+    ),
+]

@@ -15,14 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from classifier.escapes import for_terminal
 from training.commands.table import figures, names, show_table, words
 from training.learners.weights import weighted_mean
-from training.measure.evaluate import Result
+from training.measure.evaluate import Result, is_graded
+from training.prepare.adequacy import adequacy_effects
 from training.prepare.data import RoutingData
 from training.progress import StageProgress
 from training.report.assumptions import assumptions, doubts, independent
 from training.report.data import TodaySummary
 from training.report.ladder import ladder_steps
 from training.report.offer import offer_first, offered, offers_cascade
-from training.report.today import reference_spend, saving_today, today_summary
+from training.report.today import best_tier, best_tier_sentence, reference_spend, saving_today, today_summary
 from training.report.untaken import why_not_taken
 from training.tables import OutcomeTable
 from training.training import TrainedGate, Training
@@ -69,6 +70,7 @@ def show_data(console: Console, data: RoutingData) -> None:
             console.print(f"  [yellow]{escape(hint)}[/]")
     _show_problems(console, table)
     _show_tiers(console, data)
+    _show_adequacy(console, data)
     tasks = Counter(task or "(none)" for task in data.matrix.tasks)
     listed = ", ".join(f"{escape(task)} {count:,}" for task, count in tasks.most_common(_LISTED_TASKS))
     more = f" and {len(tasks) - _LISTED_TASKS} more" if len(tasks) > _LISTED_TASKS else ""
@@ -96,6 +98,9 @@ def show_result(console: Console, training: Training, monthly_spend: float | Non
     """
     against_today = today_summary(training, today, monthly_spend)
     console.print()
+    first = best_tier(training.data, today)
+    if first is not None:
+        console.print(f"[bold green]{escape(best_tier_sentence(first))}[/]")
     for line in _warnings(training):
         console.print(f"[bold yellow]Warning:[/] {escape(line)}")
     console.print(f"[bold green]{escape(headline(training, None if against_today else monthly_spend))}[/]")
@@ -358,6 +363,24 @@ def _show_tiers(console: Console, data: RoutingData) -> None:
     ]
     columns = (names("tier"), *map(figures, ("mean cost", "mean score", "adequate", "rows")), words("model"))
     show_table(console, columns, rows, title=f"Tiers, cheapest first (adequate: {judged_by})")
+
+
+def _show_adequacy(console: Console, data: RoutingData) -> None:
+    """Where scores are grades, what the choice of what is good enough comes to: the answer depends on it."""
+    own = ~data.logged
+    if not own.any() or not is_graded(data.scores[own]):
+        return
+    rows, marks = [], []
+    for place, effect in enumerate(adequacy_effects(data.scores[own], data.costs[own], data.reference, data.adequacy)):
+        rule = effect.rule
+        option = f"--tolerance {rule.tolerance:g}" if rule.at is None else f"--adequate-at {rule.at:g}"
+        shares = "/".join("-" if share != share else f"{share * 100:.0f}" for share in effect.adequate)
+        rows.append((str(rule), option, shares, f"{effect.saving:.1%}"))
+        marks += [place] if rule == data.adequacy else []
+    tiers = " / ".join(data.names) if len(data.names) <= _FEW_TIERS else "each tier"
+    console.print(escape(f"Scores are grades. What is good enough decides what can be saved (adequate: {tiers}):"))
+    columns = (words("adequate when"), words("option"), figures("adequate %"), figures("saves at most"))
+    show_table(console, columns, rows, marked=marks)
 
 
 def _show_costs(console: Console, data: RoutingData) -> None:

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from training.commands.command import Command, prose, run_command
-from training.commands.options import MARGIN, MODELS, MODELS_VARIABLE
+from training.commands.options import (
+    MARGIN,
+    MODELS,
+    MODELS_VARIABLE,
+    TABLES,
+    Dates,
+    Decimal,
+    Scale,
+    Score,
+    Sheet,
+    SkipBad,
+    TextEncoding,
+)
 
 HELP = prose("""
 Learn from tables of outcomes which tier is the cheapest adequate one for a request, and write a routing artifact.
@@ -41,9 +53,10 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]tierwise train --store sqlite:///outcomes.db evals.csv --no-promote[/]
   Learn from both; decide later (tierwise models judge, promote).
 
-[bold]Tables[/] are CSV, TSV, JSON Lines or Parquet (.gz too). Their columns tell what form they have:
+[bold]Tables[/] are CSV and its like, JSON, JSON Lines, Parquet, Arrow or Excel's .xlsx (.gz and .zip too): files,
+patterns, folders, or - for standard input. Their columns tell what form they have:
 
-  wide: prompt, and score__TIER for each tier (0 to 1, empty where unknown).
+  wide: prompt, and score__TIER for each tier (empty where unknown).
     Optional: task, max_tokens, cost__TIER, tokens_out__TIER, messages,
     group, timestamp, and response__TIER (answers; a gate learns from them)
 
@@ -56,7 +69,6 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
 [bold]Exit codes[/]: 0 done; 1 failure; 2 bad usage or bad input. train-router is the same command.
 """)
 
-_TABLES = "Tables and their reading"
 _QUALITY = "What is good enough"
 _OUTPUT = "What comes out"
 _OUTCOMES = "Learning from a router in use"
@@ -240,7 +252,7 @@ def train_router(
             "--menu",
             help="Menu of tiers. Default: $TIERWISE_CONFIG, ./router.toml, or the packaged one.",
             show_default=False,
-            rich_help_panel=_TABLES,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     tier: Annotated[
@@ -249,7 +261,7 @@ def train_router(
             metavar="NAME=MODEL",
             help="A tier of the tables is this tier or model.",
             show_default=False,
-            rich_help_panel=_TABLES,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     price: Annotated[
@@ -258,27 +270,34 @@ def train_router(
             metavar="NAME=IN,OUT",
             help="A tier's prices, USD per 1M tokens.",
             show_default=False,
-            rich_help_panel=_TABLES,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="OURS=YOURS", help="Another name for a column.", show_default=False, rich_help_panel=_TABLES
+            metavar="OURS=YOURS", help="Another name for a column.", show_default=False, rich_help_panel=TABLES
         ),
     ] = None,
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Refuse a table with any bad row instead of skipping it.", rich_help_panel=_TABLES
+            "--strict", help="Refuse a table with any bad row instead of skipping it.", rich_help_panel=TABLES
         ),
     ] = False,
+    skip_bad: SkipBad = False,
+    scale: Scale = None,
+    score: Score = None,
+    dates: Dates = None,
+    decimal: Decimal = None,
+    encoding: TextEncoding = None,
+    sheet: Sheet = None,
     tokens: Annotated[
         str,
         typer.Option(
             help="How tokens are counted: auto (tiktoken if a vocabulary is on this machine), estimate, or "
             "an encoding.",
-            rich_help_panel=_TABLES,
+            rich_help_panel=TABLES,
         ),
     ] = "auto",
     keywords_file: Annotated[
@@ -287,7 +306,7 @@ def train_router(
             "--keywords",
             help="Keyword groups to use instead of the packaged ones.",
             show_default=False,
-            rich_help_panel=_TABLES,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     seed: Annotated[
@@ -302,7 +321,16 @@ def train_router(
     from training.certify.rule import Target
     from training.commands.judge import promotion_rule
     from training.commands.show_run import Outputs, train_and_show
-    from training.commands.values import columns_of, days, expect_file, moment, pairs, price_pair, store_url
+    from training.commands.values import (
+        columns_of,
+        days,
+        expect_file,
+        moment,
+        pairs,
+        price_pair,
+        reading_of,
+        store_url,
+    )
     from training.feedback.labels import LabelOptions
     from training.learners.presets import Effort
     from training.prepare.adequacy import Adequacy
@@ -319,6 +347,15 @@ def train_router(
         models=pairs("--tier", tier, "NAME=MODEL"),
         prices={name: price_pair(name, text) for name, text in pairs("--price", price, "NAME=IN,OUT").items()},
         strict=strict,
+        reading=reading_of(
+            skip_bad=skip_bad,
+            scale=scale,
+            score=score,
+            dates=dates,
+            decimal=decimal,
+            encoding=encoding,
+            sheet=sheet,
+        ),
         menu=menu_file,
         keywords=keywords_file,
         tokens=tokens,

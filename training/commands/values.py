@@ -15,8 +15,9 @@ from classifier.errors import InputError
 from classifier.escapes import json_text
 from classifier.files import atomic_write
 from training.commands.options import MODELS, STORE_VARIABLE
-from training.tables import Columns
+from training.tables import Columns, ReadOptions, parse_scale
 from training.tables.nearest import did_you_mean
+from training.tables.numbers import Mark
 
 STANDARD_OUTPUT = Path("-")
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz")
@@ -78,6 +79,35 @@ def columns_of(given: list[str] | None) -> Columns:
                 f"--column {name}: no such column here{did_you_mean(name, names)}; expected one of: {', '.join(names)}"
             )
     return replace(Columns(), **renamed)
+
+
+def reading_of(
+    *,
+    skip_bad: bool,
+    scale: str | None,
+    score: list[str] | None,
+    dates: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    sheet: str | None,
+) -> ReadOptions:
+    """How tables are read, by the options of that name.
+
+    Raises
+    ------
+    InputError : one of them means nothing.
+    """
+    if decimal not in (None, *Mark):
+        raise InputError(f"--decimal {decimal}: expected the mark before decimals, a point or a comma")
+    return ReadOptions(
+        skip_bad=skip_bad,
+        scale=None if scale is None else parse_scale(scale),
+        scores=pairs("--score", score, "NAME=COLUMN, such as haiku=haiku_points"),
+        dates=None if dates is None else str(dates),  # type: ignore[arg-type]
+        decimal=None if decimal is None else Mark(decimal),
+        encoding=encoding,
+        sheet=sheet,
+    )
 
 
 def age(option: str, text: str) -> timedelta:

@@ -38,7 +38,7 @@ def _listed(content: Content) -> list[Any]:
 
 def _read(content: Content) -> Iterator[Item]:
     """An experiment that names no model is one of the model that its file is named after."""
-    name = content.path.name.split(".")[0]
+    name = content.stem
     for item in calls_of(_spans(content)):
         unnamed = isinstance(item, ScoredCall) and item.model is None
         yield replace(item, model=name) if unnamed and isinstance(item, ScoredCall) else item

@@ -6,28 +6,29 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from io import TextIOWrapper
 from itertools import islice
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, Literal
 
 from classifier.errors import TableError
 from training.imports.archive import is_archive
 from training.tables import Source
-from training.tables.files import open_text
-from training.tables.parquet import ParquetTable, first_rows
+from training.tables.arrow import ArrowTable
+from training.tables.encodings import find_encoding, open_text
 from training.tables.problems import ProblemLog, kind
+from training.tables.stored import Stored
 
 Format = Literal["csv", "json", "jsonl", "parquet", "eval"]
 Record = dict[str, Any]
 
-_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _ZIP = b"PK\x03\x04"
-_HEAD_CHARS = 2**20
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_HEAD_BYTES = 2**20
 _HEAD_RECORDS = 32
 _MOST_CHARS = 2**29  # of a JSON document, or a line of JSON: it has to be parsed as a whole
 _CELL_LIMIT = 2**31 - 1  # the largest a C long holds everywhere, as for tables
@@ -48,9 +49,9 @@ class Together:
     models : what a reader found out of all of them: the model of each, say.
     """
 
-    answers: tuple[Path, ...] = ()
-    beside: tuple[Path, ...] = ()
-    models: dict[Path, Any] = field(default_factory=dict)
+    answers: tuple[Stored, ...] = ()
+    beside: tuple[Stored, ...] = ()
+    models: dict[Stored, Any] = field(default_factory=dict)
 
 
 class NotReadableError(Exception):
@@ -58,14 +59,14 @@ class NotReadableError(Exception):
 
 
 class Content:
-    """A file's content.
+    """A file's content. What it is, its beginning says; the rest is read where it is asked for.
 
     Attributes
     ----------
-    path, file : the path, and as it is shown.
+    stored, file : where it is, and its name as messages call it.
     format : "csv" (also with other delimiters), "json" (one document, or an array), "jsonl", "parquet" or "eval" (an
         archive of inspect_ai).
-    header : the column names of cells, as they stand: a name may stand there several times.
+    header : the column names, as they stand: in cells a name may stand several times.
     bad : told of a row that cannot be read: its source, what was found and what is expected.
     tick : told now and then how many bytes have been read.
     together : the files of the same tool, this one among them.
@@ -77,47 +78,60 @@ class Content:
 
     def __init__(
         self,
-        path: Path,
+        stored: Stored,
         bad: Callable[[Source, str, str], None] = lambda *_: None,
         tick: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self.path, self.file, self.bad, self.tick = path, str(path), bad, tick
-        self.together = Together((path,))
+        self.stored, self.file, self.bad, self.tick = stored, stored.name, bad, tick
+        self.together = Together((stored,))
         self.header: tuple[str, ...] = ()
         self._delimiter = ","
-        with path.open("rb") as stream:
-            start = stream.read(4)
-        self._zipped = start.startswith(_GZIP)
+        with stored.open() as stream:
+            start = stream.read(_HEAD_BYTES)
+        self._begin = "" if start.startswith((_PARQUET, _ZIP)) else _decoded(start)
+        self._is_whole = len(start) < _HEAD_BYTES
         self.format = self._format(start)
 
     @cached_property
     def head(self) -> list[Record]:
-        """The first records: what a tool is recognised by."""
+        """The first records: what a tool is recognised by. Of Parquet the names alone."""
         if self.format == "parquet":
-            return first_rows(self.path, _HEAD_RECORDS)
-        if self.format == "json":
-            with self._text() as (text, _):
-                begin = text.read(_HEAD_CHARS)
-            items = _first_items(begin) if begin.lstrip().startswith("[") else []
-            if items:
-                return items
-        return [record for _, record in islice(self.records(), _HEAD_RECORDS)]
+            return [dict.fromkeys(self.header)]
+        if self.format == "jsonl":
+            lines = self._begin.splitlines()
+            values = map(_parsed, lines if self._is_whole else lines[:-1])
+            return [value for value in islice(values, _HEAD_RECORDS) if isinstance(value, dict)]
+        if self.format == "csv":
+            return [dict(zip(self.header, cells, strict=True)) for cells in self.first_cells()]
+        is_array = self._begin.lstrip().startswith("[")
+        items = _first_items(self._begin) if is_array else []
+        return items or [record for _, record in islice(self.records(), _HEAD_RECORDS)]
 
     @cached_property
     def document(self) -> Record:
         """The object that a JSON file is; empty where it is something else."""
-        value = self._value if self.format == "json" else None
-        return value if isinstance(value, dict) else {}
+        is_object = self.format == "json" and not self._begin.lstrip().startswith("[")
+        return self._value if is_object and isinstance(self._value, dict) else {}
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its folder and endings."""
+        return PurePath(self.file).name.split(".")[0]
 
     @property
     def keys(self) -> frozenset[str]:
         """The names of what the first records hold."""
         return frozenset(self.header) | {key for record in self.head for key in record}
 
-    def forget(self) -> None:
-        """Let go of what was parsed; it is parsed again where it is asked for."""
-        for name in ("document", "_value"):
-            self.__dict__.pop(name, None)
+    def first_cells(self) -> Iterator[list[str]]:
+        """The first rows of cells that are whole."""
+        reader = csv.reader(self._begin.splitlines(keepends=True), delimiter=self._delimiter)
+        try:
+            for record in islice(reader, 1, 1 + _HEAD_RECORDS):
+                if len(record) == len(self.header):
+                    yield record
+        except csv.Error:
+            return
 
     def records(self) -> Iterator[tuple[Source, Record]]:
         """All records with where they stand; a JSON document that is an object is the only one."""
@@ -135,9 +149,10 @@ class Content:
         """The rows of a file of cells."""
         with self._text() as (text, position):
             reader = _reader(text, self._delimiter)
-            next(reader, None)
+            records = _records(reader, self.file)
+            next(records, None)
             line, row = reader.line_num + 1, 0
-            for record in _records(reader, self.file):
+            for record in records:
                 begin, line = line, reader.line_num + 1
                 if not record:
                     continue
@@ -152,39 +167,34 @@ class Content:
 
     def _format(self, start: bytes) -> Format:
         if start.startswith(_PARQUET):
+            self.header = self._parquet_columns()
             return "parquet"
         if start.startswith(_ZIP):
-            if is_archive(self.path):
+            if is_archive(self.stored):
                 return "eval"
             raise NotReadableError
-        try:
-            with self._text() as (text, _):
-                head = text.read(_HEAD_CHARS)
-        except TableError:
-            raise NotReadableError from None
-        begins = head.lstrip()[:1]
+        begins = self._begin.lstrip()[:1]
         if begins == "[":
             return "json"
         if begins == "{":
-            return "jsonl" if _is_lines(head) else "json"
+            return "jsonl" if _is_lines(self._begin) else "json"
         self._read_header()
         return "csv"
 
     def _read_header(self) -> None:
+        line = self._begin.partition("\n")[0]
+        self._delimiter = max(_DELIMITERS, key=line.count)
         try:
-            with self._text() as (text, _):
-                line = text.readline(_HEAD_CHARS)
-                text.seek(0)
-                self._delimiter = max(_DELIMITERS, key=line.count)
-                self.header = tuple(name.strip() for name in next(_reader(text, self._delimiter), []))
-        except (TableError, csv.Error, OSError, ValueError):
+            names = next(csv.reader(self._begin.splitlines(keepends=True), delimiter=self._delimiter), [])
+        except csv.Error:
             raise NotReadableError from None
+        self.header = tuple(name.strip() for name in names)
         if not self.header:
             raise NotReadableError
 
     @contextmanager
     def _text(self) -> Iterator[tuple[TextIOWrapper, Callable[[], int]]]:
-        with open_text(self.path, self._zipped) as opened:
+        with open_text(self.stored, find_encoding(self.stored, None)) as opened:
             yield opened
 
     def _lines(self) -> Iterator[tuple[Source, Record]]:
@@ -205,10 +215,15 @@ class Content:
                     found = "text that is not JSON" if value is None else kind(value)
                     self.bad(Source(self.file, row, number), found, "one JSON object on each line")
 
+    def _parquet_columns(self) -> tuple[str, ...]:
+        with ExitStack() as stack:
+            return ArrowTable(self.stored, "parquet", stack).columns
+
     def _columns(self) -> Iterator[tuple[Source, Record]]:
-        table = ParquetTable(self.path)
-        for source, cells in table.rows(table.columns, ProblemLog(False), self.tick):
-            yield source, dict(zip(table.columns, cells, strict=True))
+        with ExitStack() as stack:
+            table = ArrowTable(self.stored, "parquet", stack)
+            for source, cells in table.rows(table.columns, ProblemLog(False), self.tick):
+                yield source, dict(zip(table.columns, cells, strict=True))
 
     def _items(self) -> Iterator[tuple[Source, Record]]:
         value = self._value
@@ -237,6 +252,12 @@ class Content:
             return _values(whole)
 
 
+def _decoded(start: bytes) -> str:
+    """The beginning of a text, whatever is wrong with it: names of columns and keys are ASCII."""
+    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+    return start.decode(encoding, "replace")
+
+
 def _is_lines(head: str) -> bool:
     """Whether a text that begins with an object goes on with another one on the next line."""
     line, newline, rest = head.lstrip().partition("\n")
@@ -250,7 +271,7 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: str) -> Any:
     """JSON values one after the other, as a console exporter writes them."""
     values, place = [], _after_blanks(text, 0)
     try:
@@ -264,7 +285,7 @@ def _values(text: str) -> list[Any]:
 
 
 def _first_items(head: str) -> list[Record]:
-    """The first objects of an array of which only the beginning is at hand; none where it begins with none."""
+    """The first objects of an array of which perhaps only the beginning is at hand."""
     items: list[Record] = []
     place = head.index("[") + 1
     try:

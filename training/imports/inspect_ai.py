@@ -24,8 +24,8 @@ def _matches(content: Content) -> bool:
 
 def _read(content: Content) -> Iterator[Item]:
     archived = content.format == "eval"
-    log = archive_header(content.path) if archived else content.document
-    found = archive_samples(content.path) if archived else at(log, "samples")
+    log = archive_header(content.stored) if archived else content.document
+    found = archive_samples(content.stored) if archived else at(log, "samples")
     samples = found if archived or isinstance(found, list) else []
     for row, sample in enumerate(samples, 1):
         yield _item(Source(content.file, row), sample, log)

@@ -87,7 +87,7 @@ def _experiment_row(source: Source, record: Any, content: Content) -> Item:
     model = one_of(record, "model", "metadata.model", "metadata.model_name", "metadata.ls_model_name", "experiment")
     return ScoredCall(
         source,
-        name_of(model) or content.path.name.split(".")[0],
+        name_of(model) or content.stem,
         asked(_under(record, _INPUTS)),
         _under(record, (_FEEDBACK,)),
         cost=first(at(record, "total_cost"), at(record, "cost")),

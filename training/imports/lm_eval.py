@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from classifier.errors import TableError
@@ -21,6 +21,7 @@ from training.imports.content import Content, Together
 from training.imports.requests import asked, at, first, json_text, name_of, text_of
 from training.imports.scores import number
 from training.tables import Source
+from training.tables.stored import Stored, unpacked
 
 _KEYS = frozenset({"doc_id", "doc", "target", "arguments", "resps"})
 _RESULTS = frozenset({"results", "configs", "versions", "n-shot"})
@@ -105,88 +106,87 @@ class _Run:
 def _run_of(content: Content) -> _Run:
     """From the results file of the same date, else from the names of the file and its folder."""
     models = content.together.models
-    if content.path not in models:
+    if content.stored not in models:
         models.update(_runs(content.together))
-    run = models[content.path]
+    run = models[content.stored]
     assert isinstance(run, _Run)
     return run
 
 
-def _runs(together: Together) -> dict[Path, _Run]:
-    dated = {path: found for path in together.answers if (found := _DATED.fullmatch(_stem(path)))}
-    runs = {path: _dated_run(path, found, together) for path, found in dated.items()}
-    _refuse_namesakes(runs)
-    return runs | _named_runs([path for path in together.answers if path not in dated])
+def _runs(together: Together) -> dict[Stored, _Run]:
+    dated = {stored: found for stored in together.answers if (found := _DATED.fullmatch(_stem(stored)))}
+    results = {stored: _results(stored, found["date"], together) for stored, found in dated.items()}
+    runs = {stored: _dated_run(stored, dated[stored]["name"], results[stored]) for stored in dated}
+    _refuse_namesakes({stored: run for stored, run in runs.items() if results[stored] is None})
+    return runs | _named_runs([stored for stored in together.answers if stored not in dated])
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json").removeprefix("samples_")
+def _stem(stored: Stored) -> str:
+    """The name without endings, and without what all names of samples begin with."""
+    return PurePath(stored.name).name.split(".json")[0].removeprefix("samples_")
 
 
-def _dated_run(path: Path, dated: re.Match[str], together: Together) -> _Run:
-    name = f"results_{dated['date']}.json"
-    results = first(*(_loaded(each) for each in (path.with_name(name), *together.beside) if each.name == name))
+def _dated_run(stored: Stored, task: str, results: Any) -> _Run:
     model = first(name_of(at(results, "model_name")), _in_arguments(results), name_of(at(results, "config", "model")))
-    higher = at(results, "higher_is_better", dated["name"])
+    higher = at(results, "higher_is_better", task)
     lower = [name for name, better in higher.items() if better is False] if isinstance(higher, dict) else []
-    return _Run(model or path.resolve().parent.name.replace("__", "/") or None, dated["name"], frozenset(lower))
+    folder = PurePath(stored.name).parent.name or stored.path.resolve().parent.name
+    return _Run(model or folder.replace("__", "/") or None, task, frozenset(lower))
 
 
-def _refuse_namesakes(runs: dict[Path, _Run]) -> None:
+def _refuse_namesakes(runs: Mapping[Stored, _Run]) -> None:
     """Refuse to take two runs of a task for one model's only because they lie in one folder."""
-    owners: dict[tuple[str | None, str | None], Path] = {}
-    for path, run in runs.items():
-        other = owners.setdefault((run.model, run.task), path)
-        if other is not path and not _has_results(path):
+    owners: dict[tuple[str | None, str | None], Stored] = {}
+    for stored, run in runs.items():
+        other = owners.setdefault((run.model, run.task), stored)
+        if other is not stored:
             raise TableError(
-                f"{path}: found samples of task {run.task} like {other.name}, and nothing that says which model "
-                "answered, expected the results_*.json of each beside it; copy it there, or put the samples of each "
-                "model in a folder named after it"
+                f"{stored.name}: found samples of task {run.task} like {PurePath(other.name).name}, and nothing that "
+                "says which model answered, expected the results_*.json of each beside it; copy it there, or put the "
+                "samples of each model in a folder named after it"
             )
 
 
-def _has_results(path: Path) -> bool:
-    dated = _DATED.fullmatch(_stem(path))
-    return dated is not None and _loaded(path.with_name(f"results_{dated['date']}.json")) is not None
-
-
-def _named_runs(paths: Sequence[Path]) -> dict[Path, _Run]:
+def _named_runs(files: Sequence[Stored]) -> dict[Stored, _Run]:
     """Of files that were named by hand: the names of files about the same documents differ in the model."""
-    groups: dict[str, list[Path]] = {}
-    for path in paths:
-        head = Content(path).head
-        groups.setdefault(_digest(head[0]) if head else "", []).append(path)
-    return {path: run for group in groups.values() for path, run in _told_apart(group).items()}
+    groups: dict[str, list[Stored]] = {}
+    for stored in files:
+        head = Content(stored).head
+        groups.setdefault(_digest(head[0]) if head else "", []).append(stored)
+    return {stored: run for group in groups.values() for stored, run in _told_apart(group).items()}
 
 
-def _told_apart(paths: Sequence[Path]) -> dict[Path, _Run]:
-    words = [_stem(path).split("_") for path in paths]
+def _told_apart(files: Sequence[Stored]) -> dict[Stored, _Run]:
+    words = [_stem(stored).split("_") for stored in files]
     begin = _shared(words)
     end = _shared([each[begin:][::-1] for each in words])
-    if len(paths) == 1:  # nothing to compare with: by custom the model comes last
+    if len(files) == 1:  # nothing to compare with: by custom the model comes last
         begin, end = len(words[0]) - 1, 0
     runs = {}
-    for path, each in zip(paths, words, strict=True):
+    for stored, each in zip(files, words, strict=True):
         stop = len(each) - end
         task = "_".join(each[:begin] + each[stop:])
-        runs[path] = _Run("_".join(each[begin:stop]) or _stem(path), task or None)
+        runs[stored] = _Run("_".join(each[begin:stop]) or _stem(stored), task or None)
     return runs
 
 
 def _shared(words: Sequence[Sequence[str]]) -> int:
     """How many words all begin with."""
-    return next(
-        (place for place, each in enumerate(zip(*words, strict=False)) if len(set(each)) > 1), min(map(len, words))
-    )
+    differ = (place for place, each in enumerate(zip(*words, strict=False)) if len(set(each)) > 1)
+    return next(differ, min(map(len, words)))
 
 
-def _loaded(results: Path) -> Any:
+def _results(stored: Stored, date: str, together: Together) -> Any:
+    """The results file of that date: one that was named, or the one in the same folder."""
+    name = f"results_{date}.json"
+    named = (each for each in together.beside if PurePath(each.name).name == name)
+    beside = stored.path.with_name(name)
     try:
-        if results.stat().st_size <= _MOST_BYTES:
-            return json.loads(results.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        pass
-    return None
+        found = next(named, None) or unpacked(beside, str(beside))[0]
+        with found.open() as stream:
+            return json.loads(stream.read(_MOST_BYTES))
+    except (TableError, ValueError, RecursionError):
+        return None
 
 
 def _in_arguments(results: Any) -> Any:

@@ -116,14 +116,7 @@ def _outputs(header: Sequence[str]) -> list[_Output]:
 
 def _has_verdicts(content: Content) -> bool:
     places = [output.place for output in _outputs(content.header)]
-    return any(_VERDICT.match(cells[place]) for _, cells in _first(content) for place in places)
-
-
-def _first(content: Content) -> Iterator[tuple[Source, list[str]]]:
-    for number, row in enumerate(content.cells()):
-        if number == 8:
-            return
-        yield row
+    return any(_VERDICT.match(cells[place]) for cells in content.first_cells() for place in places)
 
 
 def _read_cells(content: Content) -> Iterator[Item]:

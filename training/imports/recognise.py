@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 from classifier.errors import TableError
 from training.imports.alpaca_eval import ALPACA_EVAL, ALPACA_OUTPUTS
@@ -25,8 +24,8 @@ from training.imports.promptfoo import PROMPTFOO
 from training.imports.scores import STANDARD, Survey, choose
 from training.imports.table import ImportedTable, Reading, items_of
 from training.tables import Columns
-from training.tables.columns import Form, recognise
 from training.tables.exports import Export
+from training.tables.stored import Stored
 
 # The first that matches reads the file: those with marks of their own stand before those with common words.
 TOOLS = (
@@ -44,11 +43,12 @@ TOOLS = (
     ALPACA_OUTPUTS,
     ARENA,
 )
+_SCORED = "score__"
 _MOST_MODELS = 5
 _MOST_CHARS = 80
 
 
-def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | None]:
+def open_exports(files: Sequence[Stored], names: Columns) -> dict[Stored, Export | None]:
     """The files among these that are exports, ready to be read; None for one that only goes with others.
 
     Parameters
@@ -59,63 +59,61 @@ def open_exports(paths: Sequence[Path], names: Columns) -> dict[Path, Export | N
     ------
     TableError : an export has no scores, or several kinds of score and nobody said which one counts.
     """
-    files = {tool.name: Together() for tool in TOOLS}
-    for path in dict.fromkeys(paths):
-        _sort_in(path, names, files)
-    of_tools = {path for each in files.values() for path in (*each.answers, *each.beside)}
-    exports: dict[Path, Export | None] = {}
+    sorted_in = {tool.name: Together() for tool in TOOLS}
+    for stored in files:
+        _sort_in(stored, names, sorted_in)
+    of_tools = [stored for each in sorted_in.values() for stored in (*each.answers, *each.beside)]
+    exports: dict[Stored, Export | None] = {}
     for tool in TOOLS:
-        own = files[tool.name]
+        own = sorted_in[tool.name]
         if own.answers:
-            exports.update(_opened(tool, own, names, lenient=len(of_tools) < len(paths)))
+            exports.update(_opened(tool, own, names, lenient=len(of_tools) < len(files)))
         elif own.beside:
             raise TableError(
-                f"{own.beside[0]}: found results of {tool.name} without the answers that they are about, expected "
+                f"{own.beside[0].name}: found results of {tool.name} without the answers that they are about, expected "
                 f"both; name the file with the answers, too, or {tool.scoring}"
             )
         exports.update(dict.fromkeys(own.beside))
     return exports
 
 
-def _sort_in(path: Path, names: Columns, files: Mapping[str, Together]) -> None:
+def _sort_in(stored: Stored, names: Columns, files: Mapping[str, Together]) -> None:
     """Find the tool that wrote a file; a table in one of the known forms is nobody's, whoever wrote it."""
     try:
-        content = Content(path) if path.is_file() else None
-        if content is None or _is_plain(content, names):
+        content = Content(stored)
+        if _is_table(content.keys, names):
             return
         tool = next((tool for tool in TOOLS if tool.matches(content)), None)
         if tool is not None:
-            files[tool.name].answers += (path,)
+            files[tool.name].answers += (stored,)
             return
         tool = next((tool for tool in TOOLS if tool.companion(content)), None)
         if tool is not None:
-            files[tool.name].beside += (path,)
-    except (NotReadableError, TableError, OSError, RecursionError):
+            files[tool.name].beside += (stored,)
+    except (NotReadableError, TableError, RecursionError):
         return  # the tables' own readers say what is wrong with it
 
 
-def _is_plain(content: Content, names: Columns) -> bool:
-    """Whether the tables' own readers know the columns. Those of the long form are common words, no mark of a table."""
-    columns = content.header or tuple(content.keys)
-    try:
-        return recognise(content.file, columns, names) != "long"
-    except TableError:
+def _is_table(keys: frozenset[str], names: Columns) -> bool:
+    """Whether names are those of a table. Those of the long form are common words, no mark of one."""
+    if names.prompt not in keys and names.messages not in keys:
         return False
+    scored = names.tier in keys or any(key.startswith(_SCORED) for key in keys)
+    return scored or {names.model_a, names.model_b, names.winner} <= keys
 
 
-def _opened(tool: Tool, together: Together, names: Columns, lenient: bool) -> dict[Path, Export]:
+def _opened(tool: Tool, together: Together, names: Columns, lenient: bool) -> dict[Stored, Export]:
     survey = Survey()
-    for path in together.answers:
-        content = Content(path)
+    for stored in together.answers:
+        content = Content(stored)
         content.together = together
         survey.add(content.file, items_of(tool, content))
         _refuse_without_scores(tool, survey, content.file)
     chosen = choose(survey, names.score, tool.main, lenient)
     column = names.score if names.score in survey.names and names.score not in _taken() else STANDARD
     reading = Reading(tool, together, chosen, column)
-    form: Form = "pairwise" if tool.pairwise else "long"
     exported = replace(Columns(), score=column)
-    return {path: Export(ImportedTable(path, reading), form, tool.name, exported) for path in together.answers}
+    return {stored: Export(ImportedTable(stored, reading), tool.name, exported) for stored in together.answers}
 
 
 def _taken() -> frozenset[str]:

@@ -15,13 +15,10 @@ from typing import Any
 from classifier.errors import TableError
 from training.imports.calls import Duel, Item, ScoredCall, Unanswered
 from training.tables.nearest import did_you_mean
-from training.tables.problems import UnclearColumnError
+from training.tables.problems import UnsureError
+from training.tables.words import folded_word, word_scores
 
 STANDARD = "score"
-_WORDS = {
-    **dict.fromkeys(("true", "pass", "passed", "yes", "correct", "right", "good"), 1.0),
-    **dict.fromkeys(("false", "fail", "failed", "no", "incorrect", "wrong", "bad"), 0.0),
-}
 _MOST_NAMED = 12
 _MOST_CHARS = 60
 
@@ -123,11 +120,11 @@ def _choose(kinds: Kinds, task: str | None, wanted: str, main: str | None, files
     where = f"{files}: task {task}" if task else files
     # A score that not every answer has would leave out the models that were scored otherwise.
     how = f"which differ on {kinds.differ:,}" if kinds.differ else "none of which all answers have, in all"
-    raise UnclearColumnError(
+    raise UnsureError(
         f"{where}: found {len(names)} kinds of score ({_listed(names)}), {how} of {kinds.answers:,} answers, expected "
         "to know which one counts; name it as the column of the score",
-        STANDARD,
-        names[0],
+        "column",
+        f"{STANDARD}={names[0]}",
     )
 
 
@@ -140,9 +137,10 @@ def numbers(call: ScoredCall) -> dict[str, float]:
 def number(value: Any) -> float | None:
     """The number that a score is or says; None of anything else."""
     if isinstance(value, str):
-        word = _WORDS.get(value.strip().lower())
-        if word is not None:
-            return word
+        word = folded_word(value)
+        meaning = word_scores({word}).get(word)
+        if meaning is not None:
+            return None if math.isnan(meaning) else meaning
         try:
             value = float(value)
         except ValueError:

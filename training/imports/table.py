@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from classifier.errors import TableError
@@ -16,6 +15,7 @@ from training.imports.scores import STANDARD, number
 from training.tables import Source
 from training.tables.files import RawRow, Tick
 from training.tables.problems import ProblemLog
+from training.tables.stored import Stored
 
 _REQUEST = ("prompt", "messages", "max_tokens", "tools", "response_format", "task", "group", "timestamp")
 LONG = ("model", "score", "cost", "tokens_out", "response", *_REQUEST)
@@ -65,8 +65,8 @@ class Reading:
 class ImportedTable:
     """The rows of an export. `notes` are complete once the rows have been read."""
 
-    def __init__(self, path: Path, reading: Reading) -> None:
-        self._path, self._reading = path, reading
+    def __init__(self, stored: Stored, reading: Reading) -> None:
+        self._stored, self._reading = stored, reading
         names = PAIRWISE if reading.tool.pairwise else LONG
         self.columns: tuple[str, ...] = tuple(reading.score if name == STANDARD else name for name in names)
         self._left: Counter[str] = Counter()
@@ -84,7 +84,7 @@ class ImportedTable:
         self._left.clear()
         self._kinds.clear()
         places = [self.columns.index(name) for name in wanted]
-        content = Content(self._path, partial(_skip, log), tick)
+        content = Content(self._stored, partial(_skip, log), tick)
         content.together = self._reading.together
         for item in items_of(self._reading.tool, content):
             row = self._row(item, log)

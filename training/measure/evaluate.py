@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_DRAWS = 1000
 _QUANTILES = 40
+_GRADED = 0.05
+_MOST_WEIGHT = 2.0**40
+_HALVINGS = 40
 _ROUNDING = 1e-12
 
 
@@ -191,10 +194,42 @@ def mix_quality(costs: NDArray[np.float64], quality: NDArray[np.float64], budget
 
 
 def cheapest_adequate(rows: Outcomes) -> NDArray[np.int64]:
-    """(m,): the cheapest tier no worse than the reference on the row; none that is never worse costs less."""
+    """(m,): the cheapest tier no worse than the reference on the row; none that is never worse costs less.
+
+    Where scores are grades, being a little worse on one row can be made up for on another: then it is the cheapest
+    choice that is no worse on the whole, where that costs less.
+    """
     wanted = rows.quality[:, [rows.reference]]
     chosen: NDArray[np.int64] = np.argmin(np.where(rows.quality >= wanted - _ROUNDING, rows.costs, np.inf), axis=1)
-    return chosen
+    if not is_graded(rows.quality):
+        return chosen
+    traded = _cheapest_on_the_whole(rows)
+    each = np.arange(len(rows))
+    return traded if rows.costs[each, traded].mean() < rows.costs[each, chosen].mean() else chosen
+
+
+def is_graded(scores: NDArray[np.float64]) -> bool:
+    """Whether scores are more than right and wrong: over 5% of those that are known lie between 0 and 1."""
+    known = scores[~np.isnan(scores)]
+    return bool(len(known)) and float(np.mean((known > _ROUNDING) & (known < 1 - _ROUNDING))) > _GRADED
+
+
+def _cheapest_on_the_whole(rows: Outcomes) -> NDArray[np.int64]:
+    """(m,): the tier with the best trade of quality for cost, at the least weight of quality that keeps its mean."""
+    wanted = rows.quality[:, rows.reference].mean() - _ROUNDING
+    cost = rows.costs / max(float(rows.costs[:, rows.reference].mean()), 1e-300)
+    each = np.arange(len(rows))
+
+    def at(weight: float) -> NDArray[np.int64]:
+        return np.asarray(np.argmin(cost - weight * rows.quality, axis=1), np.int64)
+
+    low, high = 0.0, 1.0
+    while rows.quality[each, at(high)].mean() < wanted and high < _MOST_WEIGHT:
+        low, high = high, 2 * high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rows.quality[each, at(middle)].mean() >= wanted else (middle, high)
+    return at(high)
 
 
 def length_choice(sizes: NDArray[np.int64], thresholds: tuple[int, int], tiers: Sequence[int]) -> NDArray[np.int64]:

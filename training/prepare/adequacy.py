@@ -13,6 +13,8 @@ from training.tables.nearest import did_you_mean
 # Scores are often means of others; equal ones may part in their last bits.
 _ROUNDING = 1e-12
 _Z = 1.96
+_SOME = 0.1
+_GOOD = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,46 @@ def judge(
     unknown = unknown | np.isnan(against)
     adequate = np.where(unknown, np.nan, (scores >= against - rule.tolerance - _ROUNDING).astype(np.float64))
     return adequate, scores
+
+
+@dataclass(frozen=True, slots=True)
+class AdequacyEffect:
+    """What a rule of adequacy comes to.
+
+    Attributes
+    ----------
+    adequate : (t,) shares of the observed answers that are adequate; NaN for the reference under a relative rule.
+    saving : share of the reference's cost that is saved where each request goes to its cheapest adequate tier: the most
+        that any router can save under this rule.
+    """
+
+    rule: Adequacy
+    adequate: tuple[float, ...]
+    saving: float
+
+
+def adequacy_effects(
+    scores: NDArray[np.float64], costs: NDArray[np.float64], reference: int, chosen: Adequacy
+) -> list[AdequacyEffect]:
+    """The rule that was chosen among three that differ.
+
+    Parameters
+    ----------
+    scores : (n, t), NaN where not observed. costs : (n, t) USD, complete.
+    """
+    usual = (Adequacy(), Adequacy(tolerance=_SOME), Adequacy(at=_GOOD), Adequacy(tolerance=2 * _SOME))
+    rules = [chosen, *(rule for rule in usual if rule != chosen)][:3]
+    order = {rule: place for place, rule in enumerate(usual)}
+    return [_effect(scores, costs, reference, rule) for rule in sorted(rules, key=lambda rule: order.get(rule, -1))]
+
+
+def _effect(scores: NDArray[np.float64], costs: NDArray[np.float64], reference: int, rule: Adequacy) -> AdequacyEffect:
+    adequate, _ = judge(scores, reference, rule)
+    known = ~np.isnan(adequate)
+    shares = np.where(known.any(axis=0), np.nansum(adequate, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+    good = adequate == 1
+    if rule.at is None:
+        good[:, reference] = True
+    # Where no answer is good enough, none is better than the cheapest.
+    spent = np.where(good.any(axis=1), np.where(good, costs, np.inf).min(axis=1), costs.min(axis=1))
+    return AdequacyEffect(rule, tuple(shares.tolist()), 1 - float(spent.sum() / costs[:, reference].sum()))

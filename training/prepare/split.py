@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 # Fitting gains little from the last rows, while a promise is the tighter the more rows it is tested on.
 SHARES = (0.5, 0.3, 0.2)
 MIN_GROUPS = 4  # one a part, and a second to fit on, for cross-fitting
+_TIMED = 0.95
 _MUCH = 0.1
 _UNUSUAL = 10
 _ROUNDING = 1e-12
@@ -79,6 +80,17 @@ def folded(text: str) -> str:
     return _BLANK.sub(" ", text).strip().casefold()
 
 
+def is_timed(timestamps: NDArray[np.float64]) -> bool:
+    """Whether rows can be told apart by time: at least 95% have one, and not all the same.
+
+    Parameters
+    ----------
+    timestamps : (n,) seconds, NaN where unknown.
+    """
+    known = np.isfinite(timestamps)
+    return bool(known.any() and known.mean() >= _TIMED) and len(np.unique(timestamps[known])) > 1
+
+
 def split_rows(
     groups: NDArray[np.int64],
     timestamps: NDArray[np.float64],
@@ -86,9 +98,10 @@ def split_rows(
     seed: int,
     shares: tuple[float, float, float] = SHARES,
 ) -> Split:
-    """Deal whole groups to the three parts: by time when every row has a timestamp, else at random.
+    """Deal whole groups to the three parts: by time when nearly every row has a timestamp, else at random.
 
-    By time, a group goes where its first row falls, so that later parts hold no prompt that an earlier one saw. A group
+    Rows without a time among others that have one are learned from: nothing is claimed about when they came. By time, a
+    group goes where its first row falls, so that later parts hold no prompt that an earlier one saw. A group
     larger than the test part, or than a tenth of it and ten times the usual group, is to be learned from: its rows are
     alike and prove little, and figures on a part that it fills would be about it. At random it goes to fitting, by time
     it stays in its place; either way the shares are those of the other rows. No part is left empty, unless there are
@@ -104,10 +117,12 @@ def split_rows(
     count = len(sizes)
     tested = shares[2] * len(groups)
     large = (sizes > tested) | ((sizes > _MUCH * tested) & (sizes > _UNUSUAL * np.median(sizes)))
-    by_time = bool(np.isfinite(timestamps).all()) and len(np.unique(timestamps)) > 1
+    known = np.isfinite(timestamps)
+    by_time = is_timed(timestamps)
     if by_time:
         first_seen = np.full(count, np.inf)
-        np.minimum.at(first_seen, groups, timestamps)
+        np.minimum.at(first_seen, groups[known], timestamps[known])
+        first_seen[np.isinf(first_seen)] = -np.inf
         order = np.argsort(first_seen, kind="stable")
     else:
         order = np.random.default_rng(seed).permutation(count)

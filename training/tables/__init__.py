@@ -26,9 +26,11 @@ is a number not observed. Prompts are kept exactly as they stand.
 
 from training.tables.columns import Columns, Form
 from training.tables.joining import join_tables
+from training.tables.options import ReadOptions
 from training.tables.outcomes import FileSummary, Logged, OutcomeTable
-from training.tables.problems import RowProblem, Source
+from training.tables.problems import RowProblem, Source, UnsureError
 from training.tables.reading import read_tables
+from training.tables.scales import ScoreScale, parse_scale
 
 __all__ = [
     "Columns",
@@ -36,8 +38,12 @@ __all__ = [
     "Form",
     "Logged",
     "OutcomeTable",
+    "ReadOptions",
     "RowProblem",
+    "ScoreScale",
     "Source",
+    "UnsureError",
     "join_tables",
+    "parse_scale",
     "read_tables",
 ]

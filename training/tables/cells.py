@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from classifier.request import Request
+from training.tables.numbers import PLAIN
 from training.tables.problems import kind, shown
+from training.tables.words import ABSENT
 
 NOT_OBSERVED = math.nan
 
-_ABSENT = frozenset({"", "nan", "na", "n/a", "null", "none"})
-_NUMERIC = (str, float, int, Decimal)
-_BOOLEANS = {"true": 1.0, "false": 0.0}
-_SCORE = "a number from 0 to 1, true or false (divide percentages by 100)"
-_AMOUNT = "a number of at least 0 (a plain number with a decimal point)"
+_NUMERIC = (float, int, Decimal)
 _WHOLE = "a whole number above 0"
-_TIME = "an ISO 8601 time (2025-01-31T12:00:00Z) or seconds since 1970"
-_EPOCH_LIMIT = 1e11  # seconds until the year 5138; a larger count is in milli-, micro- or nanoseconds
 
 
 class CellError(ValueError):
@@ -35,32 +29,9 @@ class CellError(ValueError):
         self.expected = expected
 
 
-def score(cell: Any) -> float:
-    """A score from 0 to 1; booleans are 1 and 0; NaN where not observed."""
-    if isinstance(cell, bool):
-        return float(cell)
-    try:
-        value = _number(cell, _SCORE)
-    except CellError:
-        if isinstance(cell, str) and (truth := _BOOLEANS.get(cell.strip().lower())) is not None:
-            return truth
-        raise
-    if value < 0.0 or value > 1.0:
-        raise CellError(shown(cell), _SCORE)
-    return value
-
-
-def amount(cell: Any) -> float:
-    """A finite number of at least 0 (a cost in USD, a count of tokens); NaN where unknown."""
-    value = _number(cell, _AMOUNT)
-    if value < 0.0 or math.isinf(value):
-        raise CellError(shown(cell), _AMOUNT)
-    return value
-
-
 def whole(cell: Any) -> int | None:
     """A whole number above 0, also written as 300.0 (what a data frame makes of a column with gaps)."""
-    value = _number(cell, _WHOLE)
+    value = number(cell, _WHOLE)
     if math.isnan(value):
         return None
     if not (value.is_integer() and value > 0):
@@ -68,10 +39,28 @@ def whole(cell: Any) -> int | None:
     return int(value)
 
 
+def number(cell: Any, expected: str) -> float:
+    """A number that is written plainly; NaN where there is none."""
+    if cell is None:
+        return NOT_OBSERVED
+    if isinstance(cell, str):
+        text = cell.strip()
+        if PLAIN.fullmatch(text):
+            return float(text)
+        if text.casefold() in ABSENT:
+            return NOT_OBSERVED
+    elif isinstance(cell, _NUMERIC) and not isinstance(cell, bool):
+        try:
+            return float(cell)
+        except OverflowError:
+            pass
+    raise CellError(shown(cell), expected)
+
+
 def label(cell: Any) -> str | None:
     """A name (task, group, model) as text; blank is None."""
     if cell is None or isinstance(cell, str):
-        return _encodable(cell, "text") if cell and not cell.isspace() else None
+        return encodable(cell, "text") if cell and not cell.isspace() else None
     if isinstance(cell, (bool, int, float, Decimal)):
         return None if cell != cell else str(cell)
     raise CellError(kind(cell), "text")
@@ -82,45 +71,15 @@ def answer(cell: Any) -> str | None:
     if cell is None:
         return None
     if isinstance(cell, str):
-        return _encodable(cell, "text")
+        return encodable(cell, "text")
     raise CellError(kind(cell), "text")
-
-
-def seconds(cell: Any) -> float:
-    """Seconds since 1970-01-01 UTC; times without a zone are UTC; NaN where unknown.
-
-    Numbers are seconds, or milli-, micro- or nanoseconds where seconds would lie beyond the year 5138.
-    """
-    moment = _moment(cell) if isinstance(cell, str) else cell
-    if isinstance(moment, date) and not isinstance(moment, datetime):
-        moment = datetime.combine(moment, time())
-    if isinstance(moment, datetime):
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    value = _number(moment, _TIME)
-    if math.isinf(value):
-        raise CellError(shown(cell), _TIME)
-    while abs(value) > _EPOCH_LIMIT:
-        value /= 1000.0
-    return value
 
 
 def prompt(cell: Any) -> str:
     """The prompt exactly as it stands."""
     if not isinstance(cell, str) or not cell or cell.isspace():
         raise CellError(kind(cell), "the text of a prompt")
-    return _encodable(cell, "the text of a prompt")
-
-
-def messages(cell: Any) -> list[dict[str, Any]]:
-    """Chat messages, native or as JSON text."""
-    expected = 'a list of messages such as [{"role": "user", "content": "..."}], as JSON text or native'
-    value = structure(cell, expected)
-    if not isinstance(value, list) or not value:
-        raise CellError("an empty list" if value == [] else kind(value), expected)
-    odd = next((item for item in value if not isinstance(item, dict)), value)
-    if odd is not value:
-        raise CellError(f"a list with {kind(odd)} in it", expected)
-    return value
+    return encodable(cell, "the text of a prompt")
 
 
 def structure(cell: Any, expected: str) -> Any:
@@ -128,7 +87,7 @@ def structure(cell: Any, expected: str) -> Any:
     if isinstance(cell, str):
         if not cell or cell.isspace():
             return None
-        _encodable(cell, expected)
+        encodable(cell, expected)
         try:
             return json.loads(cell)
         except RecursionError:
@@ -138,37 +97,8 @@ def structure(cell: Any, expected: str) -> Any:
     return _without_nulls(cell)
 
 
-def check_conversation(request: Request) -> None:
-    """Refuse messages that hold neither text nor image, or text that is not Unicode."""
-    if request.images == 0 and not request.text.strip():
-        raise CellError("no text and no image", "text in at least one message")
-    _encodable(request.text, "text in at least one message")
-
-
-def _moment(text: str) -> datetime | str:
-    text = text.strip()
-    # A long enough count of seconds would pass for a date without dashes; eight digits are one.
-    if text.isdecimal() and len(text) != 8:
-        return text
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return text
-
-
-def _number(cell: Any, expected: str) -> float:
-    if cell is None:
-        return NOT_OBSERVED
-    if isinstance(cell, _NUMERIC) and not isinstance(cell, bool):
-        try:
-            return float(cell)
-        except (ValueError, OverflowError):
-            if isinstance(cell, str) and cell.strip().lower() in _ABSENT:
-                return NOT_OBSERVED
-    raise CellError(shown(cell), expected)
-
-
-def _encodable(text: str, expected: str) -> str:
+def encodable(text: str, expected: str) -> str:
+    """The text, where it is valid Unicode."""
     # JSON can spell half of a surrogate pair, which no tokenizer and no file can take.
     if not text.isascii():
         try:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from classifier.request import Request, make_request
 from training.tables import cells
 from training.tables.cells import CellError
-from training.tables.columns import RESPONSE, TOKENS_OUT, Columns, Form, per_tier
+from training.tables.chats import check_conversation, is_chat_text, read_chat
+from training.tables.columns import RESPONSE, TOKENS_OUT, Form, Layout
 from training.tables.files import RawRow
-from training.tables.outcomes import Collector, Observations
+from training.tables.measured import NumberCells
+from training.tables.names import Measure
+from training.tables.outcomes import FileCells
 from training.tables.problems import ProblemLog, Source, kind, shown
+from training.tables.times import NumericDate, read_time
+from training.tables.words import ABSENT
 
 T = TypeVar("T")
 Cells = Sequence[Any]
-Reader = Callable[[str, Iterable[RawRow], "RowReader", Collector], int]
+Reader = Callable[[Iterable[RawRow], "RowReader", FileCells], int]
 
-_BOTH_GOOD = frozenset({"tie"})
-_BOTH_BAD = frozenset({"tie (bothbad)", "tie(bothbad)", "both_bad", "bothbad", "both bad"})
-_SIDES = {"model_a": 0, "a": 0, "model_b": 1, "b": 1}
+_BOTH_GOOD = frozenset(("tie", "ties", "tied", "draw", "equal", "same", "both", "both good", "both_good", "a=b"))
+_BOTH_BAD = frozenset(("tie (bothbad)", "tie(bothbad)", "both_bad", "bothbad", "both bad", "neither", "neither good"))
+_FIRST = ("model_a", "model a", "a", "left", "first", "response_a", "answer_a", "assistant_a", "a>b", "a>>b")
+_SECOND = ("model_b", "model b", "b", "right", "second", "response_b", "answer_b", "assistant_b", "b>a", "b>>a")
+_SIDES = dict.fromkeys(_FIRST, 0) | dict.fromkeys(_SECOND, 1)
+_TRUE = frozenset(("1", "1.0", "true", "yes"))
 
 
 class RowReader:
@@ -30,164 +37,170 @@ class RowReader:
     ``used`` are the columns of the rows, in their order.
     """
 
-    def __init__(self, used: Sequence[str], names: Columns, log: ProblemLog) -> None:
-        self.at: Mapping[str, int] = {column: place for place, column in enumerate(used)}
-        self.names = names
+    def __init__(self, used: Sequence[str], layout: Layout, log: ProblemLog) -> None:
+        self.layout = layout
         self.log = log
+        self.counts: Counter[str] = Counter()
+        at = {column: place for place, column in enumerate(used)}
+        self.at: Mapping[str, int] = {role: at[column] for role, column in layout.roles.items()}
+        self.measures: Mapping[Measure, Mapping[str, int]] = {
+            measure: {tier: at[column] for tier, column in tiers.items()} for measure, tiers in layout.measures.items()
+        }
+        self.one_hot = {at[column]: scores for column, scores in layout.one_hot.items()}
 
     def request(self, source: Source, row: Cells) -> Request | None:
         """The row's request, or None when the row has to be skipped for lack of one."""
-        names, at = self.names, self.at
-        limit = self.value(source, row, names.max_tokens, cells.whole)
-        task = self.value(source, row, names.task, cells.label)
-        tools = self.value(source, row, names.tools, _tools)
-        answer_format = self.value(source, row, names.response_format, _response_format)
-        chat = names.messages in at and (names.prompt not in at or not _blank(row[at[names.messages]]))
-        column = names.messages if chat else names.prompt
-        cell = row[at[column]]
+        at = self.at
+        limit = self.value(source, row, "max_tokens", cells.whole)
+        task = self.value(source, row, "task", cells.label)
+        tools = self.value(source, row, "tools", _tools)
+        answer_format = self.value(source, row, "response_format", _response_format)
+        role = "messages" if "messages" in at and ("prompt" not in at or not _blank(row[at["messages"]])) else "prompt"
+        cell = row[at[role]]
         try:
+            if role == "prompt" and isinstance(cell, str) and not is_chat_text(cell):
+                return make_request(
+                    cells.prompt(cell), max_tokens=limit, task=task, tools=tools, response_format=answer_format
+                )
+            messages = self._messages(role, cell)
             request = make_request(
-                None if chat else cells.prompt(cell),
-                messages=cells.messages(cell) if chat else None,
-                max_tokens=limit,
-                task=task,
-                tools=tools,
-                response_format=answer_format,
+                messages=messages, max_tokens=limit, task=task, tools=tools, response_format=answer_format
             )
-            if chat:
-                cells.check_conversation(request)
+            check_conversation(request)
             return request
         except CellError as bad:
-            self.log.skip(source, column, bad.found, bad.expected)
+            self.log.skip(source, self.layout.roles[role], bad.found, bad.expected)
             return None
 
-    def when_and_group(self, source: Source, row: Cells) -> tuple[str | None, float]:
-        """The row's group and time."""
-        group = self.value(source, row, self.names.group, cells.label)
-        time = self.value(source, row, self.names.timestamp, cells.seconds)
-        return group, cells.NOT_OBSERVED if time is None else time
+    def _messages(self, role: str, cell: Any) -> list[dict[str, Any]]:
+        if role == "prompt":
+            if not (isinstance(cell, str) or (isinstance(cell, list) and cell and isinstance(cell[0], dict))):
+                raise CellError(kind(cell), "the text of a prompt")
+            self.counts["chats"] += 1
+        chat = read_chat(cell)
+        self.counts["answers"] += chat.answers
+        self.counts["answered"] += bool(chat.answers)
+        return chat.messages
 
-    def name(self, source: Source, row: Cells, column: str) -> str | None:
+    def group(self, source: Source, row: Cells) -> str | None:
+        """The row's group."""
+        return self.value(source, row, "group", cells.label)
+
+    def time(self, source: Source, row: Cells) -> float | NumericDate:
+        """The row's time; NaN where it is not known."""
+        time = self.value(source, row, "timestamp", read_time)
+        return cells.NOT_OBSERVED if time is None else time
+
+    def name(self, source: Source, row: Cells, role: str) -> str | None:
         """The tier named in a cell, or None when the row has to be skipped for lack of one."""
-        cell = row[self.at[column]]
+        cell = row[self.at[role]]
         try:
             name = cells.label(cell)
         except CellError as bad:
-            self.log.skip(source, column, bad.found, "the name of a model or tier")
+            self.log.skip(source, self.layout.roles[role], bad.found, "the name of a model or tier")
             return None
         if name is None:
-            self.log.skip(source, column, kind(cell), "the name of a model or tier")
+            self.log.skip(source, self.layout.roles[role], kind(cell), "the name of a model or tier")
             return None
         return name.strip()
 
-    def value(self, source: Source, row: Cells, column: str, parse: Callable[[Any], T]) -> T | None:
+    def value(self, source: Source, row: Cells, role: str, parse: Callable[[Any], T]) -> T | None:
         """The value of an optional column; None where there is none or it is bad, which is logged."""
-        place = self.at.get(column)
+        place = self.at.get(role)
         if place is None or row[place] is None:
             return None
+        return self.parsed(source, self.layout.roles[role], row[place], parse)
+
+    def parsed(self, source: Source, column: str, cell: Any, parse: Callable[[Any], T]) -> T | None:
+        """The value of a cell; None where it is bad, which is logged."""
         try:
-            return parse(row[place])
+            return parse(cell)
         except CellError as bad:
             self.log.ignore(source, column, bad.found, bad.expected)
             return None
 
 
-def read_wide(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collector) -> int:
-    """``score__<tier>`` columns: one row a request. One without any score is a request all the same."""
-    scored = [
-        (reader.at[column], column, out.tier(tier, file, column))
-        for tier, column in per_tier(list(reader.at), "score__").items()
-    ]
-    extras = _extras(file, reader, out)
+def read_wide(rows: Iterable[RawRow], reader: RowReader, out: FileCells) -> int:
+    """A column of scores a tier: one row a request. One without any score is a request all the same."""
+    scored = [(place, out.tier(tier)) for tier, place in reader.measures["score"].items()]
     used = 0
     for source, row in rows:
         request = reader.request(source, row)
         if request is None:
             continue
-        scores, bad = _scores(row, scored)
-        if bad and not scores:
-            column, cell = bad[0]
-            reader.log.skip(source, column, cell.found, cell.expected)
-            continue
-        for column, cell in bad:
-            reader.log.ignore(source, column, cell.found, cell.expected)
-        number = out.add(request, source, *reader.when_and_group(source, row))
-        for tier, score in scores:
-            out.scores.put(number, tier, score)
-        _read_extras(source, row, number, extras, reader, out)
+        number = out.add(request, source, reader.group(source, row), reader.time(source, row))
+        for place, tier in scored:
+            out.scores.put(number, tier, source, row[place])
+        _read_measures(source, row, number, reader, out)
         used += 1
     return used
 
 
-def read_labelled(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collector) -> int:
+def read_labelled(rows: Iterable[RawRow], reader: RowReader, out: FileCells) -> int:
     """A ``tier`` column with the cheapest adequate one; scores are left to who knows the order of prices."""
-    column = reader.names.tier
-    extras = _extras(file, reader, out)
     used = 0
     for source, row in rows:
         request = reader.request(source, row)
-        tier = None if request is None else reader.name(source, row, column)
+        tier = None if request is None else reader.name(source, row, "tier")
         if request is None or tier is None:
             continue
-        out.tier(tier, file, column)
-        number = out.add(request, source, *reader.when_and_group(source, row), label=tier)
-        _read_extras(source, row, number, extras, reader, out)
+        out.tier(tier)
+        number = out.add(request, source, reader.group(source, row), reader.time(source, row), label=tier)
+        _read_measures(source, row, number, reader, out)
         used += 1
     return used
 
 
-def read_long(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collector) -> int:
+def read_long(rows: Iterable[RawRow], reader: RowReader, out: FileCells) -> int:
     """One row a request and model."""
-    names = reader.names
-    extras: dict[str, list[_Extra]] = {}
     used = 0
+    measures: list[tuple[str, NumberCells]] = [("cost", out.costs), (TOKENS_OUT, out.tokens_out)]
     for source, row in rows:
         request = reader.request(source, row)
-        model = None if request is None else reader.name(source, row, names.model)
+        model = None if request is None else reader.name(source, row, "model")
         if request is None or model is None:
             continue
-        cell = row[reader.at[names.score]]
-        try:
-            score = cells.score(cell)
-        except CellError as bad:
-            reader.log.skip(source, names.score, bad.found, bad.expected)
+        cell = row[reader.at["score"]]
+        if _blank(cell) or cell != cell or (isinstance(cell, str) and cell.strip().casefold() in ABSENT):
+            found = kind(cell) if _blank(cell) else shown(cell)
+            reader.log.skip(source, reader.layout.roles["score"], found, "a number from 0 to 1", is_fault=False)
             continue
-        if math.isnan(score):
-            reader.log.skip(source, names.score, kind(cell) if _blank(cell) else shown(cell), "a number from 0 to 1")
-            continue
-        tier = out.tier(model, file, names.model)
-        number = out.find_or_add(request, source, *reader.when_and_group(source, row))
-        out.scores.put(number, tier, score)
-        if model not in extras:
-            measures = ((names.cost, out.costs), (TOKENS_OUT, out.tokens_out), (RESPONSE, None))
-            extras[model] = [_Extra(column, tier, model, values) for column, values in measures if column in reader.at]
-        _read_extras(source, row, number, extras[model], reader, out)
+        tier = out.tier(model)
+        number = out.find_or_add(request, source, reader.group(source, row), reader.time(source, row))
+        out.scores.put(number, tier, source, cell)
+        for role, values in measures:
+            if role in reader.at:
+                values.put(number, tier, source, row[reader.at[role]])
+        if RESPONSE in reader.at:
+            _read_answer(source, reader.layout.roles[RESPONSE], row[reader.at[RESPONSE]], (number, model), reader, out)
         used += 1
     return used
 
 
-def read_pairwise(file: str, rows: Iterable[RawRow], reader: RowReader, out: Collector) -> int:
-    """Two models a row and which of them won: the winner scores 1, the loser 0; a tie 1 and 1, both bad 0 and 0."""
-    names = reader.names
+def read_pairwise(rows: Iterable[RawRow], reader: RowReader, out: FileCells) -> int:
+    """Two models a row, and which of them won or what they scored.
+
+    The winner scores 1, the loser 0; a tie 1 and 1, both bad 0 and 0.
+    """
     used = 0
     for source, row in rows:
         request = reader.request(source, row)
-        first = None if request is None else reader.name(source, row, names.model_a)
-        second = None if first is None else reader.name(source, row, names.model_b)
+        first = None if request is None else reader.name(source, row, "model_a")
+        second = None if first is None else reader.name(source, row, "model_b")
         if request is None or first is None or second is None:
             continue
         if first == second:
-            reader.log.skip(source, names.model_b, f"{shown(second)} again", f"another model than {names.model_a} has")
+            expected = f"another model than {reader.layout.roles['model_a']} has"
+            reader.log.skip(source, reader.layout.roles["model_b"], f"{shown(second)} again", expected)
             continue
-        cell = row[reader.at[names.winner]]
-        scores = _preference(cell, first, second)
+        scores = _pair_scores(source, row, (first, second), reader)
         if scores is None:
-            expected = "model_a, model_b, tie, both_bad or the name of one of the two models"
-            reader.log.skip(source, names.winner, kind(cell) if _blank(cell) else shown(cell), expected)
             continue
-        number = out.find_or_add(request, source, *reader.when_and_group(source, row))
-        for model, column, score in zip((first, second), (names.model_a, names.model_b), scores, strict=True):
-            out.scores.put(number, out.tier(model, file, column), score)
+        number = out.find_or_add(request, source, reader.group(source, row), reader.time(source, row))
+        tiers = dict(zip(("model_a", "model_b"), (first, second), strict=True))
+        for side, score in zip(tiers, scores, strict=True):
+            out.scores.put(number, out.tier(tiers[side]), source, score)
+        _read_measures(source, row, number, reader, out, tiers)
         used += 1
     return used
 
@@ -200,54 +213,47 @@ READERS: dict[Form, Reader] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    """A column beside the score: numbers go to ``values``, and where that is None the cell is the tier's answer."""
-
-    column: str
-    tier: int
-    name: str
-    values: Observations | None
-
-
-def _extras(file: str, reader: RowReader, out: Collector) -> list[_Extra]:
-    """The per-tier columns other than scores."""
-    targets = {"cost__": out.costs, "tokens_out__": out.tokens_out, "response__": None}
-    return [
-        _Extra(column, out.tier(tier, file, column), tier, values)
-        for prefix, values in targets.items()
-        for tier, column in per_tier(list(reader.at), prefix).items()
-    ]
-
-
-def _read_extras(
-    source: Source, row: Cells, number: int, extras: Iterable[_Extra], reader: RowReader, out: Collector
+def _read_measures(
+    source: Source, row: Cells, number: int, reader: RowReader, out: FileCells, names: Mapping[str, str] | None = None
 ) -> None:
-    for extra in extras:
-        if extra.values is None:
-            text = reader.value(source, row, extra.column, cells.answer)
-            if text is not None:
-                out.answer(number, extra.name, text)
-        else:
-            value = reader.value(source, row, extra.column, cells.amount)
-            if value is not None and not math.isnan(value):
-                extra.values.put(number, extra.tier, value)
+    """Costs, counts of tokens and answers of each tier; ``names`` are the tiers that columns stand for."""
+    targets: dict[Measure, NumberCells] = {"cost": out.costs, "tokens_out": out.tokens_out}
+    for measure, values in targets.items():
+        for tier, place in reader.measures.get(measure, {}).items():
+            if row[place] is not None:
+                values.put(number, out.tier(names[tier] if names else tier), source, row[place])
+    for tier, place in reader.measures.get("response", {}).items():
+        column = reader.layout.measures["response"][tier]
+        _read_answer(source, column, row[place], (number, names[tier] if names else tier), reader, out)
 
 
-def _scores(
-    row: Cells, scored: Iterable[tuple[int, str, int]]
-) -> tuple[list[tuple[int, float]], list[tuple[str, CellError]]]:
-    """Observed (tier, score) and bad (column, cell) of a wide row."""
-    good, bad = [], []
-    for place, column, tier in scored:
-        try:
-            score = cells.score(row[place])
-        except CellError as cell:
-            bad.append((column, cell))
-            continue
-        if not math.isnan(score):
-            good.append((tier, score))
-    return good, bad
+def _read_answer(
+    source: Source, column: str, cell: Any, place: tuple[int, str], reader: RowReader, out: FileCells
+) -> None:
+    """Keep a tier's answer to a row; ``place`` is the row and the tier."""
+    text = None if cell is None else reader.parsed(source, column, cell, cells.answer)
+    if text is not None:
+        out.answer(*place, text)
+
+
+def _pair_scores(source: Source, row: Cells, models: tuple[str, str], reader: RowReader) -> tuple[Any, Any] | None:
+    """Scores of the two models, or None when the row has to be skipped for lack of them."""
+    layout = reader.layout
+    if "winner" in reader.at:
+        cell, column = row[reader.at["winner"]], layout.roles["winner"]
+        scores = _preference(cell, *models)
+        expected = "model_a, model_b, tie, both_bad or the name of one of the two models"
+        found = kind(cell) if _blank(cell) else shown(cell)
+    elif layout.one_hot:
+        hot = [scores for place, scores in reader.one_hot.items() if str(row[place]).strip().lower() in _TRUE]
+        column = next(iter(layout.one_hot))
+        scores, found, expected = hot[0] if len(hot) == 1 else None, f"{len(hot)} columns that hold 1", "one of them"
+    else:
+        columns = reader.measures["score"]
+        return row[columns["model_a"]], row[columns["model_b"]]
+    if scores is None:
+        reader.log.skip(source, column, found, expected)
+    return scores
 
 
 def _preference(cell: Any, first: str, second: str) -> tuple[float, float] | None:
@@ -257,7 +263,9 @@ def _preference(cell: Any, first: str, second: str) -> tuple[float, float] | Non
     said = cell.strip()
     if said in (first, second):
         return (1.0, 0.0) if said == first else (0.0, 1.0)
-    said = said.lower()
+    said = said.strip("[]").casefold()
+    if said in (first.casefold(), second.casefold()) and first.casefold() != second.casefold():
+        return (1.0, 0.0) if said == first.casefold() else (0.0, 1.0)
     if said in _BOTH_GOOD:
         return 1.0, 1.0
     if said in _BOTH_BAD:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from classifier.features import Features
 from classifier.request import Request
 from training.tables.columns import Form
+from training.tables.identity import KnownRequests
+from training.tables.measured import NumberCells, Settled
+from training.tables.names import Measure
 from training.tables.problems import ProblemLog, RowProblem, Source
+from training.tables.times import NumericDate
 
-if TYPE_CHECKING:
-    pass
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class FileSummary:
     Attributes
     ----------
     path : the path as it was given.
-    format : "csv", "tsv", "jsonl" or "parquet".
+    format : "csv", "tsv", "jsonl", "json", "xlsx", "parquet" or "arrow".
     form : "wide", "labelled", "long" or "pairwise"; "outcomes" for an outcome store.
     rows_read : data rows in the file.
     rows_kept : data rows that were used; the difference is listed in `OutcomeTable.problems`.
@@ -34,7 +37,7 @@ class FileSummary:
     sha256 : of the file's bytes, in hexadecimal.
     ignored : columns that no form uses, in the file's order.
     hints : a sentence for each ignored column whose name is nearly one that would be used.
-    notes : what was understood of an export beside its rows, a sentence each.
+    notes : a sentence for each thing that was not read as the convention has it.
     """
 
     path: str
@@ -116,11 +119,12 @@ class Observations:
     def __len__(self) -> int:
         return len(self._values)
 
-    def put(self, row: int, tier: int, value: float) -> None:
-        """Add one value."""
-        self._rows.append(row)
-        self._tiers.append(tier)
-        self._values.append(value)
+    def extend(self, settled: Settled) -> None:
+        """Add what a file's cells came to."""
+        known = np.isfinite(settled.values)
+        self._rows.extend(settled.rows[known].tolist())
+        self._tiers.extend(settled.tiers[known].tolist())
+        self._values.extend(settled.values[known].tolist())
 
     def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
         """Means, (rows, tiers), NaN where there is no value."""
@@ -154,9 +158,10 @@ class Collector:
         self.scores = Observations()
         self.costs = Observations()
         self.tokens_out = Observations()
+        self.dropped: set[int] = set()
+        self.known = KnownRequests()
         self._tiers: dict[str, int] = {}
         self._tier_origins: list[tuple[str, str]] = []
-        self._row_of: dict[Request, int] = {}
 
     def tier(self, name: str, file: str, column: str) -> int:
         """Number of the tier; file and column are kept from its first appearance."""
@@ -165,39 +170,16 @@ class Collector:
             self._tier_origins.append((file, column))
         return number
 
-    def add(
-        self, request: Request, source: Source, group: str | None, timestamp: float, label: str | None = None
-    ) -> int:
-        """Add a row of its own; returns its number."""
-        self.requests.append(request)
-        self.sources.append(source)
-        self.groups.append(group)
-        self.timestamps.append(timestamp)
-        self.labels.append(label)
-        return len(self.requests) - 1
-
-    def find_or_add(self, request: Request, source: Source, group: str | None, timestamp: float) -> int:
-        """The row that earlier rows of the same request became, or a new one."""
-        row = self._row_of.get(request)
-        if row is None:
-            row = self._row_of[request] = self.add(request, source, group, timestamp)
-        elif self.groups[row] is None:
-            self.groups[row] = group
-        return row
-
-    def answer(self, row: int, tier: str, text: str) -> None:
-        """Keep the first answer of a tier to a row."""
-        self.answers.setdefault(row, {}).setdefault(tier, text)
-
     def repeats(self, bounds: Sequence[int]) -> list[int]:
         """Between each two of these counts of scores, how many came to a row and tier that had one before."""
         return self.scores.repeats(len(self._tiers), bounds)
 
     def table(self, files: list[FileSummary], log: ProblemLog) -> OutcomeTable:
-        """Everything gathered, without the tiers that have neither a score nor a label."""
+        """Everything gathered, without rows that were dropped and tiers that have neither a score nor a label."""
         n, t = len(self.requests), len(self._tiers)
-        scores = self.scores.mean(n, t)
-        labelled = set(self.labels)
+        rows = np.setdiff1d(np.arange(n), np.fromiter(self.dropped, np.int64, len(self.dropped)))
+        scores = self.scores.mean(n, t)[rows]
+        labelled = {self.labels[row] for row in rows}
         seen = np.isfinite(scores).sum(axis=0)
         keep = [number for name, number in self._tiers.items() if seen[number] or name in labelled]
         for name, number in self._tiers.items():
@@ -207,22 +189,104 @@ class Collector:
                 log.ignore(Source(file, 0), column, "no score in any row", expected)
         names = list(self._tiers)
         return OutcomeTable(
-            requests=self.requests,
+            requests=_taken(self.requests, rows),
             tiers=tuple(names[number] for number in keep),
             scores=scores[:, keep],
-            costs=self.costs.mean(n, t)[:, keep],
-            tokens_out=self.tokens_out.mean(n, t)[:, keep],
-            responses=self._responses({names[number] for number in keep}),
-            groups=self.groups,
-            timestamps=np.array(self.timestamps),
-            labels=self.labels,
-            sources=self.sources,
+            costs=self.costs.mean(n, t)[rows][:, keep],
+            tokens_out=self.tokens_out.mean(n, t)[rows][:, keep],
+            responses=self._responses({names[number] for number in keep}, rows),
+            groups=_taken(self.groups, rows),
+            timestamps=np.array(self.timestamps)[rows],
+            labels=_taken(self.labels, rows),
+            sources=_taken(self.sources, rows),
             problems=log.problems,
             files=files,
         )
 
-    def _responses(self, tiers: set[str]) -> list[dict[str, str]] | None:
+    def _responses(self, tiers: set[str], rows: NDArray[np.int64]) -> list[dict[str, str]] | None:
         if not self.answers:
             return None
-        answers = (self.answers.get(row, {}) for row in range(len(self.requests)))
+        answers = (self.answers.get(row, {}) for row in rows.tolist())
         return [{tier: text for tier, text in row.items() if tier in tiers} for row in answers]
+
+
+class FileCells:
+    """Takes the rows of one file to a collector; what its numbers and dates mean is settled when all are there.
+
+    Parameters
+    ----------
+    columns : measure -> tier -> its column; ``roles`` : those that hold all tiers.
+    """
+
+    def __init__(
+        self,
+        out: Collector,
+        file: str,
+        columns: Mapping[Measure, Mapping[str, str]],
+        roles: Mapping[str, str],
+    ) -> None:
+        self.scores, self.costs, self.tokens_out = NumberCells(), NumberCells(), NumberCells()
+        self.dates: dict[int, NumericDate] = {}
+        self.rows: list[int] = []
+        self._out, self._file, self._columns, self._roles = out, file, columns, roles
+        out.known.start_file()
+
+    def tier(self, name: str) -> int:
+        """Number of the tier."""
+        measures: dict[Measure, NumberCells] = {"score": self.scores, "cost": self.costs, "tokens_out": self.tokens_out}
+        columns = {measure: self._column(measure, name) for measure in measures}
+        number = self._out.tier(name, self._file, columns["score"] or columns["cost"])
+        for measure, cells in measures.items():
+            cells.columns.setdefault(number, columns[measure])
+        return number
+
+    def _column(self, measure: Measure, tier: str) -> str:
+        """The column of a measure of a tier, as far as it has one of its own."""
+        tiers = self._columns.get(measure, {})
+        roles = (measure, "winner", "tier") if measure == "score" else (measure,)
+        return tiers.get(tier) or next((self._roles[role] for role in roles if role in self._roles), "")
+
+    def add(
+        self, request: Request, source: Source, group: str | None, time: float | NumericDate, label: str | None = None
+    ) -> int:
+        """Add a row of its own; returns its number."""
+        out = self._out
+        row = len(out.requests)
+        out.requests.append(request)
+        out.sources.append(source)
+        out.groups.append(group)
+        out.labels.append(label)
+        out.timestamps.append(np.nan)
+        self._set_time(row, time)
+        return row
+
+    def find_or_add(self, request: Request, source: Source, group: str | None, time: float | NumericDate) -> int:
+        """The row that earlier rows of the same request became, or a new one."""
+        out = self._out
+        found = out.known.find(request, out.requests)
+        if found is None:
+            row = self.add(request, source, group, time)
+            out.known.add(request, row)
+            self.rows.append(row)
+            return row
+        self.rows.append(found.row)
+        row, out.requests[found.row] = found.row, found.request
+        if out.groups[row] is None:
+            out.groups[row] = group
+        if np.isnan(out.timestamps[row]) and row not in self.dates:
+            self._set_time(row, time)
+        return row
+
+    def answer(self, row: int, tier: str, text: str) -> None:
+        """Keep the first answer of a tier to a row."""
+        self._out.answers.setdefault(row, {}).setdefault(tier, text)
+
+    def _set_time(self, row: int, time: float | NumericDate) -> None:
+        if isinstance(time, NumericDate):
+            self.dates[row] = time
+        else:
+            self._out.timestamps[row] = time
+
+
+def _taken(values: list[T], rows: NDArray[np.int64]) -> list[T]:
+    return values if len(rows) == len(values) else [values[row] for row in rows]

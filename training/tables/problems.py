@@ -8,6 +8,8 @@ from typing import Any
 
 from classifier.errors import TableError
 
+_FEW = 5
+_FEW_SHARE = 0.01
 _REPR_CHARS = 40
 
 
@@ -58,18 +60,17 @@ class RowProblem:
         return f"{parts[0]}: {', '.join(parts[1:])}: found {self.found}, expected {self.expected}"
 
 
-class UnclearColumnError(TableError):
-    """Nobody but the user knows which column is meant.
+class UnsureError(TableError):
+    """A table that can be read in several ways.
 
     Attributes
     ----------
-    role : what the column holds, as `Columns` names it.
-    example : the name of one that may be meant.
+    option : the option that settles it; empty: the file has to be changed. value : what it may be set to.
     """
 
-    def __init__(self, message: str, role: str, example: str) -> None:
+    def __init__(self, message: str, option: str, value: str | bool) -> None:
         super().__init__(message)
-        self.role, self.example = role, example
+        self.option, self.value = option, value
 
 
 class ProblemLog:
@@ -78,14 +79,26 @@ class ProblemLog:
     def __init__(self, strict: bool) -> None:
         self.problems: list[RowProblem] = []
         self._strict = strict
+        self._unscored: set[int] = set()
 
-    def skip(self, source: Source, column: str | None, found: str, expected: str) -> None:
-        """Record that the row is left out because of this column."""
+    def skip(self, source: Source, column: str | None, found: str, expected: str, *, is_fault: bool = True) -> None:
+        """Record that the row is left out because of this column.
+
+        Parameters
+        ----------
+        is_fault : whether the row says something that is not understood; else it only says nothing.
+        """
+        if not is_fault:
+            self._unscored.add(len(self.problems))
         self._record(RowProblem(source.file, source.row, column, found, expected, source.line, True))
 
     def ignore(self, source: Source, column: str, found: str, expected: str) -> None:
         """Record that the cell counts as empty."""
         self._record(RowProblem(source.file, source.row, column, found, expected, source.line, False))
+
+    def faults(self) -> list[RowProblem]:
+        """The rows and cells that are not understood."""
+        return [problem for place, problem in enumerate(self.problems) if place not in self._unscored and problem.row]
 
     def _record(self, problem: RowProblem) -> None:
         if self._strict:
@@ -93,11 +106,40 @@ class ProblemLog:
         self.problems.append(problem)
 
 
+def is_few(count: int, of: int) -> bool:
+    """Whether so many that cannot be used may be left out without being asked: 5, or 1%."""
+    return count <= max(_FEW, _FEW_SHARE * of)
+
+
+def check_few(file: str, rows: int, faults: list[RowProblem]) -> None:
+    """Refuse a file of which more than a few rows, or cells of one column, are not understood.
+
+    Raises
+    ------
+    UnsureError : there are more than 5, and more than 1% of the rows.
+    """
+    skipped = [problem for problem in faults if problem.skipped]
+    by_column = Counter(problem.column for problem in faults if not problem.skipped)
+    column, cells = by_column.most_common(1)[0] if by_column else (None, 0)
+    if is_few(max(len(skipped), cells), rows):
+        return
+    if len(skipped) >= cells:
+        what, alike = f"{len(skipped):,} of its {rows:,} rows cannot be used", skipped
+    else:
+        what = f"{cells:,} of its {rows:,} cells of column {column} cannot be used"
+        alike = [problem for problem in faults if problem.column == column and not problem.skipped]
+    raise UnsureError(f"{file}: {what}, {_most_alike(alike)}; correct them, or go on without them", "skip_bad", True)
+
+
 def all_skipped(problems: list[RowProblem]) -> TableError:
     """The error for a file none of whose rows can be used; ``problems`` are those of its skipped rows."""
+    return TableError(f"{problems[0].file}: none of its {len(problems)} rows can be used; {_most_alike(problems)}")
+
+
+def _most_alike(problems: list[RowProblem]) -> str:
     (column, expected), count = Counter((p.column, p.expected) for p in problems).most_common(1)[0]
     first = next(p for p in problems if (p.column, p.expected) == (column, expected))
-    return TableError(f"{first.file}: none of its {len(problems)} rows can be used; {count} like this one: {first}")
+    return f"{count} like this one: {first}"
 
 
 def shown(cell: Any) -> str:

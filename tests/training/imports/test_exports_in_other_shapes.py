@@ -14,7 +14,7 @@ import pytest
 
 from classifier.errors import TableError
 from tests.helpers.exports import EXPORTS, outcomes, read_exports, write_json, write_lines
-from training.tables.problems import UnclearColumnError
+from training.tables.problems import UnsureError
 
 ASK, OTHER = "Which is larger, 2 or 3?", "Spell: cat"
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ASK}]
@@ -166,7 +166,7 @@ def test_metrics_that_say_the_same_need_no_choice(tmp_path: Path) -> None:
     same = [sample(number, number % 2, acc_norm=float(number % 2)) for number in range(4)]
     assert read_exports(write_lines(tmp_path / "small.jsonl", same)).scores.mean() == 0.5
     differ = [*same, sample(4, 1.0, acc_norm=0.0)]
-    with pytest.raises(UnclearColumnError, match=r"\(acc, acc_norm\), which differ on 1 of 5"):
+    with pytest.raises(UnsureError, match=r"\(acc, acc_norm\), which differ on 1 of 5"):
         read_exports(write_lines(tmp_path / "small.jsonl", differ))
 
 
@@ -175,7 +175,7 @@ def test_a_metric_that_only_one_model_has_is_no_choice_by_itself(tmp_path: Path)
     large["f1"] = large.pop("acc")
     write_lines(tmp_path / "small.jsonl", [small])
     write_lines(tmp_path / "large.jsonl", [large])
-    with pytest.raises(UnclearColumnError, match="2 kinds of score"):
+    with pytest.raises(UnsureError, match="2 kinds of score"):
         read_exports(tmp_path / "small.jsonl", tmp_path / "large.jsonl")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from classifier.errors import TableError
 from tests.helpers.exports import EXPORTS, outcomes, read_exports
-from training.tables.problems import UnclearColumnError
+from training.tables.problems import UnsureError
 
 SMALL, LARGE = (next((EXPORTS / "lm_eval" / model).glob("samples_*.jsonl")) for model in ("small", "large"))
 SUM, COLOUR = "What is 1+1?", "Name a colour."
@@ -65,13 +65,13 @@ def test_samples_of_lm_eval_are_those_of_the_model_in_the_results_beside_them() 
 
 
 def test_filters_that_differ_stop_the_run_and_are_named() -> None:
-    with pytest.raises(UnclearColumnError) as caught:
+    with pytest.raises(UnsureError) as caught:
         read_exports(SMALL, LARGE)
     message = str(caught.value)
     assert "exact_match,strict-match" in message
     assert "exact_match,flexible-extract" in message
     assert "differ on 2 of 6 answers" in message
-    assert (caught.value.role, caught.value.example) == ("score", "exact_match,strict-match")
+    assert (caught.value.option, caught.value.value) == ("column", "score=exact_match,strict-match")
 
 
 def test_a_results_file_goes_with_its_samples_and_is_refused_alone() -> None:
@@ -103,7 +103,7 @@ def test_epochs_of_inspect_are_averaged_and_a_partial_answer_is_half_right() -> 
 
 
 def test_scorers_that_differ_stop_the_run_and_each_can_be_chosen() -> None:
-    with pytest.raises(UnclearColumnError, match=r"match, rubric\.helpful, rubric\.short"):
+    with pytest.raises(UnsureError, match=r"match, rubric\.helpful, rubric\.short"):
         read_exports("inspect_ai/several_scorers.eval")
     table = read_exports("inspect_ai/several_scorers.eval", score="rubric.helpful")
     assert set(table.scores.ravel()) == {0.5}

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from classifier.errors import InputError, TableError
-from training.tables import Columns, OutcomeTable, RowProblem, read_tables
+from training.tables import Columns, OutcomeTable, RowProblem, UnsureError, read_tables
 
 SECRET = "the prompt nobody may see in a log"
 HEADER = ["prompt", "score__a", "score__b", "cost__a", "max_tokens", "timestamp"]
@@ -83,21 +83,28 @@ def test_named_pipe(tmp_path: Path) -> None:
     contains(refused(tmp_path / "pipe.csv"), "not a regular file", "copy it to one")
 
 
-@pytest.mark.parametrize(
-    ("name", "advice"),
-    [
-        ("data.json", "one JSON object per line"),
-        ("data.xlsx", "save the sheet as CSV UTF-8"),
-        ("data", "extension none"),
-        ("data.parquet.gz", "unpack it"),
-        ("data.gz", "found extension .gz"),
-        ("data.db", "found extension .db"),
-    ],
-)
-def test_unknown_extension(tmp_path: Path, name: str, advice: str) -> None:
+@pytest.mark.parametrize("name", ["data", "data.db", "data.txt", "data.csv"])
+def test_what_a_file_is_its_content_says(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("x")
-    contains(refused(path), name, "expected one of csv, tsv, jsonl", advice)
+    contains(refused(path), f"{name}: found columns x", "expected one form")
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "advice"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook", "save it as .xlsx"),
+        (b"SQLite format 3\0", "an SQLite database", "name an outcome store as one"),
+        (b"%PDF-1.7", "a PDF file", "export the table"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstd data", "unpack it: zstd -d"),
+        (b"<!doctype html><html>", "a web page", "download the table itself"),
+        (b"PK\x03\x04 not an archive", "a damaged archive", "copy it again"),
+    ],
+)
+def test_foreign_files_are_refused_with_the_way_on(tmp_path: Path, content: bytes, found: str, advice: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(content * 3)
+    contains(refused(path), f"found {found}", advice)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
@@ -126,11 +133,18 @@ def test_parquet_without_rows(tmp_path: Path) -> None:
 
 def test_wrong_encoding_says_line_and_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    head = b"prompt,score__a\nfine,1\n"
-    path.write_bytes(head + "déjà vu,1\n".encode("latin-1"))
-    contains(
-        refused(path), "a.csv: line 3", f"byte {len(head) + 1} of the file", "0xe9", "iconv -f WINDOWS-1252 -t UTF-8"
-    )
+    head = b"prompt,score__a\n" + "déjà vu à la carte: café garçon très été près âgé,1\n".encode()
+    path.write_bytes(head + "déjà vu,1\n".encode("latin-1")[:2] + b",1\n")
+    contains(refused(path), "a.csv: line 3", f"byte {len(head) + 1} of the file", "0xe9", "not UTF-8 as the rest is")
+
+
+def test_an_encoding_that_is_not_certain_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("prompt,score__a\n日本の首都はどこですか,1\n".encode("euc_jp"))
+    with pytest.raises(UnsureError) as caught:
+        read_tables([path])
+    assert caught.value.option == "encoding"
+    contains(str(caught.value), "a.csv: line 2", "is not UTF-8", "name its encoding")
 
 
 def test_wrong_encoding_far_into_a_zipped_file(tmp_path: Path) -> None:
@@ -138,12 +152,6 @@ def test_wrong_encoding_far_into_a_zipped_file(tmp_path: Path) -> None:
     line = json.dumps({"prompt": "x" * 1000, "score__a": 1}).encode() + b"\n"
     path.write_bytes(gzip.compress(line * 100 + b'{"prompt": "\xff"}\n'))
     contains(refused(path), "line 101", f"byte {len(line) * 100 + 12} of the file")
-
-
-def test_utf16_without_a_mark(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes("prompt,score__a\nfine,1\n".encode("utf-16-le"))
-    contains(refused(path), "a.csv: found NUL characters in the header", "save it as UTF-8")
 
 
 def test_damaged_utf16(tmp_path: Path) -> None:
@@ -168,20 +176,13 @@ def test_unclosed_quote_says_where_its_row_begins(tmp_path: Path) -> None:
 
 def test_text_after_a_closing_quote(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(f'prompt,score__a\nfine,1\n"say "{SECRET}" twice",1')
+    path.write_text(f'prompt,score__a\nfine,1\n"say "{SECRET}" twice",1\nfine,1\n')
     contains(refused(path), "row that begins on line 3", "text after a closing quote", 'as in "say ""hi"""')
 
 
 def test_duplicate_columns(tmp_path: Path) -> None:
     path = save(tmp_path / "a.csv", [["prompt", "score__a", " score__a"], ["x", 1, 1]])
     contains(refused(path), "a.csv: found column score__a twice", "drop or rename one")
-
-
-@pytest.mark.parametrize("mark", [";", "\t", "|"])
-def test_another_delimiter(tmp_path: Path, mark: str) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text(f"prompt{mark}score__a\nx{mark}1\n")
-    contains(refused(path), f"found one column with {mark!r} in its name", "save it with that delimiter")
 
 
 def damaged_parquet(path: Path, damage: str) -> Path:
@@ -199,10 +200,11 @@ def test_corrupt_parquet(tmp_path: Path, damage: str) -> None:
     contains(refused(path), "a.parquet: found a damaged or foreign file", "expected Parquet", "copy it again")
 
 
-def test_json_array_in_json_lines(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps([{"prompt": SECRET, "score__a": 1}], indent=1))
-    contains(refused(path), "a.jsonl: line 1: found text that is not JSON", "one JSON object on each line", "jq -c")
+@pytest.mark.parametrize(("name", "cut"), [("a.json", 40), ("a.jsonl", 60)])
+def test_a_broken_json_array(tmp_path: Path, name: str, cut: int) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps([{"prompt": SECRET, "score__a": 1}] * 3, indent=1)[:cut])
+    contains(refused(path), f"{name}: line", "found text that is not JSON", "or an array of objects")
 
 
 # --- columns
@@ -219,7 +221,6 @@ def test_no_score_columns_lists_columns_and_forms(tmp_path: Path) -> None:
     ("columns", "hint"),
     [
         (["promt", "score__a"], 'column "promt": did you mean "prompt"?'),
-        (["Prompt", "score__a"], 'column "Prompt": did you mean "prompt"?'),
         (["prompt", "score_haiku"], 'column "score_haiku": did you mean "score__haiku"?'),
         (["prompt", "scroe__haiku"], 'column "scroe__haiku": did you mean "score__haiku"?'),
         (["prompt", "scores__haiku"], 'column "scores__haiku": did you mean "score__haiku"?'),
@@ -304,7 +305,7 @@ def test_embedded_nul(tmp_path: Path) -> None:
     contains(str(problem), "column prompt: found a NUL character", "write it again")
 
 
-@pytest.mark.parametrize("cell", ["1.5", "-0.1", "85", "good", "inf", "-inf", "1,0", "0x1"])
+@pytest.mark.parametrize("cell", ["1.5", "-0.1", "85", "soso", "inf", "-inf", "1,5", "0x1"])
 def test_bad_scores_are_ignored_cells(tmp_path: Path, cell: str) -> None:
     table, problem = bad_second_row(tmp_path / "a.csv", ["x", cell, *GOOD[2:]])
     assert not problem.skipped
@@ -349,17 +350,17 @@ def test_bad_max_tokens(tmp_path: Path, cell: str) -> None:
     assert table.requests[1].max_tokens is None
 
 
-@pytest.mark.parametrize("cell", ["yesterday", "31/01/2025", "inf"])
+@pytest.mark.parametrize("cell", ["yesterday", "inf", "2025", "12:30"])
 def test_bad_timestamps(tmp_path: Path, cell: str) -> None:
     _, problem = bad_second_row(tmp_path / "a.csv", ["x", "1", "1", "", "", cell])
     contains(str(problem), f"column timestamp: found {cell!r}", "ISO 8601")
 
 
 def test_every_row_skipped_says_the_most_frequent_reason(tmp_path: Path) -> None:
-    rows = [["x", "85", ""], ["y", "90", ""], ["", "1", ""], ["z", "70", ""]]
+    rows = [["", "1", ""], ["", "0", ""], ["y", "1"], ["", "1", ""]]
     path = save(tmp_path / "a.csv", [HEADER[:3], *rows])
     message = refused(path)
-    contains(message, "none of its 4 rows can be used; 3 like this one", "row 1 (line 2), column score__a: found '85'")
+    contains(message, "none of its 4 rows can be used; 3 like this one", "row 1 (line 2), column prompt: found")
 
 
 def test_one_unusable_file_among_good_ones(tmp_path: Path) -> None:
