@@ -91,8 +91,8 @@ def _sheets(stored: Stored) -> dict[str, list[list[Any]]]:
 def _damaged(name: str, error: BaseException) -> TableError:
     why = str(error).strip().split("\n")[0][:200]
     return TableError(
-        f"{name}: found a damaged or foreign workbook ({why}), expected Excel's .xlsx; save it again, or save the sheet "
-        "as CSV UTF-8"
+        f"{name}: found a damaged or foreign workbook ({why}), expected Excel's .xlsx; save it again, or save the "
+        "sheet as CSV UTF-8"
     )
 
 

