@@ -521,3 +521,30 @@ def test_a_column_renamed_for_a_table_does_not_hinder_an_export_beside_it(tmp_pa
     table = read_exports(tmp_path / "own.csv", "oaieval_small.jsonl", score="grade")
     assert outcomes(table)[OTHER] == {"small": 1.0}
     assert len(table.requests) == 3
+
+
+def test_exports_in_archives_and_folders_are_found(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        for name in ("langfuse_observations.json", "langfuse_scores.json"):
+            archive.write(EXPORTS / name, name)
+    packed = read_exports(tmp_path / "both.zip")
+    assert outcomes(packed) == outcomes(read_exports("langfuse_observations.json", "langfuse_scores.json"))
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("small.eval", "large.eval"):
+        (logs / name).write_bytes((EXPORTS / "inspect_ai" / name).read_bytes())
+    assert outcomes(read_exports(logs)) == outcomes(read_exports("inspect_ai/small.eval", "inspect_ai/large.eval"))
+
+
+def test_scores_on_another_scale_are_judged_as_those_of_tables_are(tmp_path: Path) -> None:
+    def rated(number: int) -> dict[str, Any]:
+        asked = {**observation(("small", "large")[number % 2], {"stars": number % 5 + 1}), "traceId": str(number)}
+        return {**asked, "input": f"Question {number // 2}"}
+
+    table = read_exports(write_json(tmp_path / "stars.json", [rated(number) for number in range(60)]))
+    assert set(table.scores.ravel()) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert any("1..5" in note for note in table.files[0].notes)
+    few = write_json(tmp_path / "few.json", [rated(number) for number in range(4)])
+    with pytest.raises(UnsureError) as caught:
+        read_exports(few)
+    assert caught.value.option == "scale"
