@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
@@ -116,9 +116,12 @@ def _run_of(content: Content) -> _Run:
 def _runs(together: Together) -> dict[Stored, _Run]:
     dated = {stored: found for stored in together.answers if (found := _DATED.fullmatch(_stem(stored)))}
     results = {stored: _results(stored, found["date"], together) for stored, found in dated.items()}
+    results |= {stored: _only_results(stored, together) for stored in together.answers if results.get(stored) is None}
     runs = {stored: _dated_run(stored, dated[stored]["name"], results[stored]) for stored in dated}
     _refuse_namesakes({stored: run for stored, run in runs.items() if results[stored] is None})
-    return runs | _named_runs([stored for stored in together.answers if stored not in dated])
+    named = _named_runs([stored for stored in together.answers if stored not in dated])
+    told = {stored: model for stored in named if (model := _model_of(results[stored])) is not None}
+    return runs | {stored: replace(run, model=told.get(stored, run.model)) for stored, run in named.items()}
 
 
 def _stem(stored: Stored) -> str:
@@ -127,7 +130,7 @@ def _stem(stored: Stored) -> str:
 
 
 def _dated_run(stored: Stored, task: str, results: Any) -> _Run:
-    model = first(name_of(at(results, "model_name")), _in_arguments(results), name_of(at(results, "config", "model")))
+    model = _model_of(results)
     higher = at(results, "higher_is_better", task)
     lower = [name for name, better in higher.items() if better is False] if isinstance(higher, dict) else []
     folder = PurePath(stored.name).parent.name or stored.path.resolve().parent.name
@@ -182,11 +185,29 @@ def _results(stored: Stored, date: str, together: Together) -> Any:
     named = (each for each in together.beside if PurePath(each.name).name == name)
     beside = stored.path.with_name(name)
     try:
-        found = next(named, None) or unpacked(beside, str(beside))[0]
-        with found.open() as stream:
+        return _loaded(next(named, None) or unpacked(beside, str(beside))[0])
+    except TableError:
+        return None
+
+
+def _only_results(stored: Stored, together: Together) -> Any:
+    """The one results file that was named and lies in the same folder."""
+    folder = PurePath(stored.name).parent
+    near = [each for each in together.beside if PurePath(each.name).parent == folder]
+    return _loaded(near[0]) if len(near) == 1 else None
+
+
+def _loaded(results: Stored) -> Any:
+    try:
+        with results.open() as stream:
             return json.loads(stream.read(_MOST_BYTES))
     except (TableError, ValueError, RecursionError):
         return None
+
+
+def _model_of(results: Any) -> str | None:
+    told = (at(results, "model_name"), _in_arguments(results), at(results, "config", "model"))
+    return name_of(first(*told))
 
 
 def _in_arguments(results: Any) -> Any:

@@ -19,7 +19,7 @@ from training.imports.requests import asked, at, first, name_of, parsed, text_of
 from training.tables import Source
 from training.tables.formulas import unguarded
 
-_ERROR = 2  # ResultFailureReason.ERROR: the call failed; 1 is an assertion that did
+_ASSERTION, _ERROR = 1, 2  # ResultFailureReason: an assertion failed, or the call did
 _KEYS = frozenset({"provider", "prompt", "success", "score"})
 _OUTPUT = re.compile(r"\[(?P<provider>[^\n]+?)\] (?P<label>.*)", re.DOTALL)
 _FILE = re.compile(r"[\w./\\-]+\.(json|ya?ml|txt|md|j2|js|py)(:\w+)?: ")
@@ -58,7 +58,7 @@ def _results(content: Content) -> list[Any]:
 def _call(source: Source, result: Any, reworded: bool) -> Item:
     response = at(result, "response")
     failed, answer = at(result, "failureReason"), at(response, "output")
-    if failed == _ERROR or (failed is None and answer is None):
+    if failed == _ERROR or (answer is None and failed != _ASSERTION):
         return Unanswered(source)
     provider, cached = at(result, "provider"), at(response, "cached") is True
     named = at(result, "namedScores")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,8 +12,6 @@ from numpy.typing import NDArray
 from classifier.catalog import Menu, Tier, normalise_label, with_tiers
 from classifier.errors import InputError
 from training.tables.nearest import did_you_mean
-
-_PROVIDER = re.compile(r".*[/:]")  # as tools write it before a model: "openai:chat:gpt-4o", "anthropic/claude-opus"
 
 
 def match_tiers(
@@ -70,12 +67,21 @@ def match_tiers(
 
 def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float] | None) -> Tier:
     wanted = mapped if mapped is not None else name
-    found = menu.find(wanted) or menu.find(_PROVIDER.sub("", wanted))
+    found = menu.find(wanted) or menu.find(_without_provider(wanted))
     if found is None:
         found = Tier(name=name, model=mapped or name, input_price=None, output_price=None)
     if price is not None:
         found = replace(found, input_price=price[0], output_price=price[1])
     return found
+
+
+def _without_provider(name: str) -> str:
+    """The model behind its provider, as tools write it: "openai:chat:gpt-4o", "anthropic/claude-opus-4-6".
+
+    What has no number is no model's whole name: "mistral/small" is not this menu's small tier.
+    """
+    model = name.replace(":", "/").rpartition("/")[2]
+    return model if any(char.isdigit() for char in model) else name
 
 
 def _refuse_twins(names: Sequence[str], tiers: Sequence[Tier]) -> None:

@@ -53,7 +53,8 @@ def promptfoo_v2(model: str, score: float) -> dict[str, Any]:
 
 def test_promptfoo_before_it_wrote_why_a_test_failed(tmp_path: Path) -> None:
     failed = {**promptfoo_v2("small", 0.0), "response": None, "error": "API error: 429"}
-    results = {"version": 2, "results": [*both(promptfoo_v2), failed], "stats": {}, "table": {}}
+    failed = [failed, {**failed, "failureReason": 0}, {**promptfoo_v2("small", 0.0), "failureReason": 2}]
+    results = {"version": 2, "results": [*both(promptfoo_v2), *failed], "stats": {}, "table": {}}
     table = read_exports(write_json(tmp_path / "results.json", {"results": results, "config": {}}))
     assert outcomes(table) == READ
     assert outcomes(table, "costs") == {f"Be brief.\n{ASK}": {"large": 0.01}}  # the other came from the cache
@@ -131,6 +132,15 @@ def test_a_folder_of_a_model_names_it_where_the_results_file_is_gone(tmp_path: P
     for model, score in (("org__small", 0.0), ("org__large", 1.0)):
         write_lines(tmp_path / model / "samples_quiz_2026-01-15T10-30-00.123456.jsonl", [sample(0, score)])
     table = read_exports(*sorted(tmp_path.glob("*/*.jsonl")))
+    assert outcomes(table) == {"Question 0": {"org/small": 0.0, "org/large": 1.0}}
+
+
+def test_the_one_results_file_in_a_folder_names_the_model_of_renamed_samples(tmp_path: Path) -> None:
+    for model, score in (("small", 0.0), ("large", 1.0)):
+        write_lines(tmp_path / model / "samples_quiz.jsonl", [sample(0, score)])
+        results = {key: {} for key in ("results", "configs", "versions", "n-shot")}
+        write_json(tmp_path / model / "results.json", {**results, "model_name": f"org/{model}"})
+    table = read_exports(*sorted(tmp_path.glob("*/*")))
     assert outcomes(table) == {"Question 0": {"org/small": 0.0, "org/large": 1.0}}
 
 
