@@ -7,7 +7,7 @@ from typing import Any
 
 from training.imports.calls import Duel, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
-from training.imports.requests import asked, at, name_of, text_of
+from training.imports.requests import asked_text, at, name_of, text_of
 from training.imports.scores import number
 
 _DUEL = frozenset({"instruction", "generator_1", "generator_2", "preference"})
@@ -22,10 +22,10 @@ def _read(content: Content) -> Iterator[Item]:
     for source, record in content.records():
         winner = _winner(at(record, "preference"))
         if winner is None:  # the annotator's answer could not be understood
-            yield Unanswered(source)
+            yield Unanswered(source, "comparisons without a winner")
             continue
         first, second = (name_of(at(record, f"generator_{place}")) for place in (1, 2))
-        request, task = asked(at(record, "instruction")), name_of(at(record, "dataset"))
+        request, task = asked_text(at(record, "instruction")), name_of(at(record, "dataset"))
         yield Duel(source, request, first, second, winner, task)
 
 
@@ -48,7 +48,7 @@ def _read_outputs(content: Content) -> Iterator[Item]:
         yield ScoredCall(
             source,
             name_of(at(record, "generator")),
-            asked(at(record, "instruction")),
+            asked_text(at(record, "instruction")),
             response=text_of(at(record, "output")),
             task=name_of(at(record, "dataset")),
         )

@@ -28,7 +28,7 @@ def _read(content: Content) -> Iterator[Item]:
     for source, record in content.records():
         winner = _winner(record)
         if winner is None:
-            yield Unanswered(source)
+            yield Unanswered(source, "comparisons without a winner")
             continue
         yield Duel(
             source,

@@ -68,9 +68,13 @@ class Duel:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A call that brought no answer: an error, or a test that did not run. It says nothing about quality."""
+    """A call that brought no answer: an error, or a test that did not run. It says nothing about quality.
+
+    ``what`` : such calls, in words.
+    """
 
     source: Source
+    what: str = "calls that failed or did not run"
 
 
 Item = ScoredCall | Duel | Unanswered

@@ -71,7 +71,8 @@ def _asked(sample: Any) -> AskedRequest:
         if at(message, "role") == "assistant" and (place >= begin or at(message, "source") == "generate"):
             break
         seen.append(_with_attachments(message, attached))
-    return asked(seen) or asked(_with_attachments(given, attached))
+    given = _with_attachments(given, attached)
+    return asked(seen) or (AskedRequest(prompt=text_of(given)) if isinstance(given, str) else asked(given))
 
 
 def _with_attachments(value: Any, attached: dict[str, Any], depth: int = 4) -> Any:

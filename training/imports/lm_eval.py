@@ -18,7 +18,7 @@ from typing import Any
 from classifier.errors import TableError
 from training.imports.calls import AskedRequest, Item, ScoredCall, Tool
 from training.imports.content import Content, Together
-from training.imports.requests import asked, at, first, json_text, name_of, text_of
+from training.imports.requests import asked_text, at, first, json_text, name_of, text_of
 from training.imports.scores import number
 from training.tables import Source
 from training.tables.stored import Stored, unpacked
@@ -64,7 +64,7 @@ def _call(source: Source, record: Any, run: _Run, scores: dict[str, Any], key: t
         context, settings = at(request, 0), at(request, 1)
     if isinstance(context, list) and len(context) == 1:  # a chat, which is text in a tuple of its own
         context = context[0]
-    prompt = asked(context)
+    prompt = asked_text(context)
     return ScoredCall(
         source,
         run.model,

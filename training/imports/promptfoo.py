@@ -15,7 +15,7 @@ from typing import Any
 
 from training.imports.calls import AskedRequest, Item, ScoredCall, Tool, Unanswered
 from training.imports.content import Content
-from training.imports.requests import asked, at, first, name_of, parsed, text_of
+from training.imports.requests import asked, asked_text, at, first, name_of, parsed, text_of
 from training.tables import Source
 from training.tables.formulas import unguarded
 
@@ -34,7 +34,7 @@ _STATUS, _SCORE, _NAMED = "Status", "Score", "Named Scores"
 def _matches(content: Content) -> bool:
     if content.format == "csv":
         return bool(_outputs(content.header)) and (_STATUS in content.header or _has_verdicts(content))
-    return bool(_results(content)) or content.keys >= _KEYS
+    return bool(_results(content)) or any(map(_is_result, content.head))
 
 
 def _read(content: Content) -> Iterator[Item]:
@@ -51,8 +51,11 @@ def _read(content: Content) -> Iterator[Item]:
 def _results(content: Content) -> list[Any]:
     """The results of a document; a list of its own in old versions."""
     found = first(at(content.document, "results", "results"), at(content.document, "results"))
-    usable = isinstance(found, list) and any(isinstance(result, dict) and result.keys() >= _KEYS for result in found)
-    return found if usable else []
+    return found if isinstance(found, list) and any(map(_is_result, found)) else []
+
+
+def _is_result(record: Any) -> bool:
+    return isinstance(record, dict) and record.keys() >= _KEYS and isinstance(record["prompt"], dict)
 
 
 def _call(source: Source, result: Any, reworded: bool) -> Item:
@@ -78,7 +81,7 @@ def _call(source: Source, result: Any, reworded: bool) -> Item:
 def _asked(result: Any) -> AskedRequest:
     """The prompt as it was sent; the test's variables where promptfoo was told to keep no prompts."""
     raw = at(result, "prompt", "raw")
-    return asked(first(at(result, "vars"), at(result, "testCase", "vars")) if raw == _STRIPPED else raw)
+    return asked(first(at(result, "vars"), at(result, "testCase", "vars"))) if raw == _STRIPPED else asked_text(raw)
 
 
 def _is_reworded(prompts: Any) -> bool:
@@ -151,20 +154,12 @@ def _verdict(output: _Output, cells: Sequence[str]) -> str | None:
 
 def _scores(output: _Output, cells: Sequence[str], verdict: str) -> dict[str, Any]:
     passed = _STATUSES.get(verdict)
-    named = at({"named": cells[output.named]} if output.named is not None else None, "named")
-    scores = named if isinstance(named, dict) else _json_object(named)
+    named = None if output.named is None else parsed(cells[output.named])
+    scores = named if isinstance(named, dict) else {}
     if output.score is not None:
         return {**scores, "score": cells[output.score], "success": passed}
     found = _VERDICT.match(cells[output.place])
     return {**scores, "score": found["score"] if found and found["score"] else passed, "success": passed}
-
-
-def _json_object(text: Any) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if isinstance(text, str) and text else {}
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _rendered(label: str, variables: dict[str, str], several: bool) -> AskedRequest:
@@ -176,7 +171,7 @@ def _rendered(label: str, variables: dict[str, str], several: bool) -> AskedRequ
         return json.dumps(text, ensure_ascii=False)[1:-1] if is_json else text
 
     if template and all(name in variables for name in _VARIABLE.findall(template)):
-        return asked(_VARIABLE.sub(value, template))
+        return asked_text(_VARIABLE.sub(value, template))
     plain = asked(variables)
     return AskedRequest(prompt=f"{label}\n{plain.prompt}") if several and plain.prompt else plain
 

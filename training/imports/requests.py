@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from training.imports.calls import AskedRequest
@@ -27,7 +27,6 @@ _CLASSES = {
     "ChatMessage": "user",
 }
 _CHATS = ("messages", "contents", "history", "chat_history")
-_TEXTS = ("prompt", "input", "question", "query", "text", "instruction", "content", "user_input", "request")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_tokens_to_sample", "maxOutputTokens")
 _MOST_DEPTH = 4
 _DEEP = 32  # of schemas and arguments
@@ -101,23 +100,28 @@ def shallow(value: Any, depth: int) -> Any:
 
 
 def asked(value: Any, settings: Any = None) -> AskedRequest:
-    """The request that a value describes: text, messages, or an object that holds either.
+    """The request that a value describes: text, messages, or an object that holds either, also as JSON text.
 
     ``settings`` may hold the limit of tokens; the value itself is looked into first.
     """
-    value = parsed(value)
-    body = value if isinstance(value, dict) else {}
-    limit = one_of(body, *_LIMITS) or one_of(parsed(settings), *_LIMITS)
-    tools, wanted = at(body, "tools"), at(body, "response_format")
-    messages = _chat(value, 0)
+    body = parsed(value)
+    messages = _chat(body, 0)
+    limit = one_of(body, *_LIMITS) or one_of(settings, *_LIMITS)
     if messages is None:
-        return AskedRequest(prompt=_plain(value, 0), max_tokens=limit)
+        return AskedRequest(prompt=_plain(body, 0) or text_of(value), max_tokens=limit)
+    tools, wanted = at(body, "tools"), at(body, "response_format")
     return AskedRequest(
         messages=messages,
         max_tokens=limit,
         tools=shallow(tools, _DEEP) if isinstance(tools, list) and tools else None,
         response_format=shallow(wanted, _DEEP) if isinstance(wanted, dict) else None,
     )
+
+
+def asked_text(text: Any) -> AskedRequest:
+    """The request that a prompt is: a chat where it is one as JSON, else the text as it stands."""
+    messages = _chat(text, 0)
+    return AskedRequest(prompt=text_of(text)) if messages is None else AskedRequest(messages=messages)
 
 
 def answer_of(value: Any) -> str | None:
@@ -239,14 +243,10 @@ def _plain(value: Any, depth: int) -> str | None:
     held = {key: item for key, item in value.items() if item is not None and item != ""}
     if len(held) == 1:
         return _plain(next(iter(held.values())), depth + 1)
-    for key in _TEXTS[:2]:
-        if isinstance(held.get(key), str) and not _texts(held, but=key):
-            return text_of(held[key])
+    said = [item for item in held.values() if isinstance(item, str | list | dict)]
+    if len(said) == 1:  # beside numbers, which are settings
+        return _plain(said[0], depth + 1)
     return text_of(_lines(held))
-
-
-def _texts(held: Mapping[str, Any], *, but: str) -> Iterable[str]:
-    return [key for key, item in held.items() if key != but and isinstance(item, str | list | dict)]
 
 
 def _lines(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from classifier.errors import TableError
 from training.imports.calls import Duel, Item, ScoredCall, Unanswered
 from training.tables.nearest import did_you_mean
+from training.tables.numbers import Mark, written
 from training.tables.problems import UnsureError
 from training.tables.words import folded_word, word_scores
 
@@ -141,10 +142,8 @@ def number(value: Any) -> float | None:
         meaning = word_scores({word}).get(word)
         if meaning is not None:
             return None if math.isnan(meaning) else meaning
-        try:
-            value = float(value)
-        except ValueError:
-            return None
+        found = written(value)
+        value = None if found is None else found.value(Mark.POINT) / (found.of or 1.0)
     if isinstance(value, bool):
         return float(value)
     try:

@@ -93,7 +93,7 @@ class ImportedTable:
 
     def _row(self, item: Item, log: ProblemLog) -> list[Any] | None:
         if isinstance(item, Unanswered):
-            self._left["calls that failed or did not run"] += 1
+            self._left[item.what] += 1
             return None
         if not item.asked:
             log.skip(item.source, None, "nothing that was asked", "a prompt or messages (export them, too)")
@@ -101,9 +101,11 @@ class ImportedTable:
         if isinstance(item, Duel):
             return [item.model_a, item.model_b, item.winner, *_request(item.asked, item)]
         kind = self._reading.chosen.get(item.task, "")
-        score = number(item.scores.get(kind))
-        if score is None or item.model is None:
-            self._left["answers without that score" if score is None else "answers of a model that is not named"] += 1
+        score = item.scores.get(kind)
+        if number(score) is None or item.model is None:
+            self._left[
+                "answers of a model that is not named" if item.model is None else "answers without that score"
+            ] += 1
             return None
         self._kinds[kind] = None
         said = [item.model, score, item.cost, item.tokens_out, item.response]

@@ -206,7 +206,7 @@ def _is_one_piece(stored: Stored) -> bool:
         with zipfile.ZipFile(stored.path) as archive:
             names = set(archive.namelist()[:_MOST_MEMBERS])
             return not names.isdisjoint(_ONE_PIECE)
-    except (*_DAMAGE, OSError):
+    except (*_DAMAGE, OSError, NotImplementedError, ValueError):
         return False
 
 

@@ -558,3 +558,29 @@ def test_scores_on_another_scale_are_judged_as_those_of_tables_are(tmp_path: Pat
     with pytest.raises(UnsureError) as caught:
         read_exports(few)
     assert caught.value.option == "scale"
+
+
+@pytest.mark.parametrize("text", ["[1, 2, 3] is sorted?", "[1, 2, 3]", '{"a": 1}', '{"q": "why?"} is JSON?', "{{x}}"])
+def test_prompts_that_look_like_json_stay_as_they_are(tmp_path: Path, text: str) -> None:
+    results = [{**promptfoo_v2("small", 1.0), "prompt": {"raw": text}}]
+    table = read_exports(write_json(tmp_path / "p.json", {"results": {"results": results}}))
+    assert [request.text for request in table.requests] == [text]
+    rows = [{"instruction": text, "generator_1": "a", "generator_2": "b", "preference": 1}]
+    assert list(outcomes(read_exports(write_json(tmp_path / "a.json", rows)))) == [text]
+
+
+def test_inputs_of_several_fields_are_one_prompt_and_a_single_text_is_itself(tmp_path: Path) -> None:
+    def asked(given: Any) -> str:
+        row = {**observation("small", {"right": ["85%"]}), "input": given}
+        table = read_exports(write_json(tmp_path / "o.json", [row]))
+        assert table.scores.tolist() == [[0.85]]
+        return table.requests[0].text
+
+    assert asked({"question": ASK, "top_k": 3}) == ASK
+    assert asked({"question": ASK, "context": "2 < 3"}) == f"question: {ASK}\ncontext: 2 < 3"
+    assert asked({"messages": [{"type": "human", "content": ASK}]}) == ASK
+    assert asked([{"from": "system", "value": "Be brief."}, {"from": "human", "value": ASK}]) == f"Be brief.\n{ASK}"
+    assert asked({"contents": [{"role": "user", "parts": [{"text": ASK}]}]}) == ASK
+    assert asked({"system": "Be brief.", "messages": CHAT[1:]}) == f"Be brief.\n{ASK}"
+    assert asked({"model": "m", "input": CHAT, "max_output_tokens": 5}) == f"Be brief.\n{ASK}"
+    assert asked([*CHAT, {"role": "assistant", "content": "3, the answer that leaks"}]) == f"Be brief.\n{ASK}"
