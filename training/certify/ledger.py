@@ -99,7 +99,7 @@ def rows_sketch(data: RoutingData) -> list[str]:
     scores = np.round(data.scores[own], 6).tolist()
     hashes = {
         hashlib.blake2b(repr((text, name, score)).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        for text, row in zip((folded(data.table.requests[row].text) for row in own), scores, strict=True)
+        for text, row in zip((folded(data.table.requests[row].text) for row in own.tolist()), scores, strict=True)
         for name, score in zip(data.names, row, strict=True)
     }
     return sorted(hashes)[:_SKETCHED]

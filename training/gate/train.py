@@ -139,7 +139,7 @@ def _answered(data: RoutingData, scores: NDArray[np.float64], jobs: int) -> NDAr
     """(n,): rows without answers that are missing by chance; those that are not count as lost."""
     judged = scores[:, ~np.isnan(scores).all(axis=0)]
     own = np.flatnonzero(~data.logged)
-    texts = [data.table.requests[row].text for row in own]
+    texts = [data.table.requests[row].text for row in own.tolist()]
     gaps = find_missing(data.matrix.rows(own), judged[own], data.groups[own], texts, jobs=jobs)
     chance = [gap.tier for gap in gaps if gap.by_chance]
     answered: NDArray[np.bool_] = np.equal(np.isnan(judged[:, chance]).sum(axis=1), 0)

@@ -206,7 +206,7 @@ def _missing(
 ) -> tuple[Missing, ...]:
     """What the tables' own rows miss; what a router in use did not observe, its propensities tell of."""
     own = np.flatnonzero(~_logged(table))
-    texts = [table.requests[row].text for row in own]
+    texts = [table.requests[row].text for row in own.tolist()]
     return find_missing(matrix.rows(own), scores[own], groups[own], texts, jobs=jobs)
 
 

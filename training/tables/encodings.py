@@ -26,6 +26,7 @@ _MARKS = (
 )
 _CHUNK = 2**20
 _SAMPLE = 2**18
+_LOOKED_AT = 2**23  # bytes; what comes after them is found when it is read
 _LIKELY = 10  # characters of UTF-8 for each byte that is not: such a file is UTF-8, and damaged
 _WESTERN = "cp1252"
 _WESTERN_MARKS = "“”„‘’‚«»‹›–—…€£§°´¿¡ºª·©®™²³½¼¾×±µ\xa0"
@@ -104,13 +105,14 @@ def _unmarked_utf16(head: bytes) -> str | None:
 
 def _first_bad(head: bytes, stream: IO[bytes]) -> UnicodeDecodeError | None:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    chunk = head
+    chunk, left = head, _LOOKED_AT
     try:
-        while chunk:
+        while chunk and (left := left - len(chunk)) > 0:
             if not chunk.isascii() or decoder.getstate()[0]:
                 decoder.decode(chunk)
             chunk = stream.read(_CHUNK)
-        decoder.decode(b"", final=True)
+        if not chunk:
+            decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         return error
     return None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from training.tables.numbers import PLAIN, THOUSANDS, Mark, NumberText, decimal_mark, written
 from training.tables.problems import Source, UnsureError, is_few, shown
+from training.tables.rows import Rows, SourceColumns
 from training.tables.scales import UNIT, ScoreScale, UnsureScale, judge_scale
 from training.tables.words import ABSENT, folded_word, understood_words, word_scores
 
@@ -66,7 +67,7 @@ class NumberCells:
 
     def __init__(self) -> None:
         self.rows, self.tiers, self.values = array("i"), array("i"), array("d")
-        self.sources: list[Source] = []
+        self.sources: Rows[Source] = Rows()
         self.columns: dict[int, str] = {}
         self.odd: dict[int, Any] = {}
         self.has_points = False
@@ -100,6 +101,31 @@ class NumberCells:
         self.values.append(value)
         self.sources.append(source)
         return True
+
+    def put_many(
+        self,
+        rows: NDArray[np.int64],
+        tier: int,
+        sources: SourceColumns,
+        places: NDArray[np.int64],
+        values: NDArray[np.float64],
+        *,
+        has_points: bool,
+    ) -> None:
+        """Keep many plain numbers of a tier, finite, as text had them.
+
+        Parameters
+        ----------
+        places : of the rows among the sources. has_points : whether any number of the column has a decimal point.
+        """
+        self._has_text = True
+        self.has_points = self.has_points or has_points
+        self.rows.frombytes(rows.astype(np.int32).tobytes())
+        self.tiers.frombytes(np.full(len(rows), tier, np.int32).tobytes())
+        self.values.frombytes(values.astype(np.float64).tobytes())
+        whole = len(places) == len(sources)
+        taken = sources if whole else SourceColumns(sources.file, sources.numbers[places], sources.lines[places])
+        self.sources.extend(taken)
 
     def shown(self, place: int) -> str:
         """A cell for a message."""

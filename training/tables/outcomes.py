@@ -17,6 +17,7 @@ from training.tables.identity import KnownRequests
 from training.tables.measured import NumberCells, Settled
 from training.tables.names import Measure
 from training.tables.problems import ProblemLog, RowProblem, Source
+from training.tables.rows import Rows
 from training.tables.times import NumericDate
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class OutcomeTable:
     logged : where rows come from an outcome store; None: none do.
     """
 
-    requests: list[Request]
+    requests: Sequence[Request]
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]
     costs: NDArray[np.float64]
@@ -102,55 +103,63 @@ class OutcomeTable:
     groups: list[str | None]
     timestamps: NDArray[np.float64]
     labels: list[str | None]
-    sources: list[Source]
+    sources: Sequence[Source]
     problems: list[RowProblem]
     files: list[FileSummary]
     logged: Logged | None = None
 
 
 class Observations:
-    """Values of (row, tier) in order of arrival, any number for each; 16 bytes apiece."""
+    """Values of (row, tier) in order of arrival, any number for each."""
 
     def __init__(self) -> None:
-        self._rows = array("i")
-        self._tiers = array("i")
-        self._values = array("d")
+        self._rows: list[NDArray[np.int64]] = []
+        self._tiers: list[NDArray[np.int64]] = []
+        self._values: list[NDArray[np.float64]] = []
+        self._count = 0
 
     def __len__(self) -> int:
-        return len(self._values)
+        return self._count
 
     def extend(self, settled: Settled) -> None:
         """Add what a file's cells came to."""
         known = np.isfinite(settled.values)
-        self._rows.extend(settled.rows[known].tolist())
-        self._tiers.extend(settled.tiers[known].tolist())
-        self._values.extend(settled.values[known].tolist())
+        self._rows.append(settled.rows[known].astype(np.int32))
+        self._tiers.append(settled.tiers[known].astype(np.int32))
+        self._values.append(settled.values[known])
+        self._count += int(known.sum())
 
     def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
         """Means, (rows, tiers), NaN where there is no value."""
         cells = self._cells(tiers)
-        sums = np.bincount(cells, np.asarray(self._values), rows * tiers)
-        counts = np.bincount(cells, minlength=rows * tiers)
         means: NDArray[np.float64] = np.full(rows * tiers, np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
+        if len(cells):
+            sums = np.bincount(cells, np.concatenate(self._values), rows * tiers)
+            counts = np.bincount(cells, minlength=rows * tiers)
+            np.divide(sums, counts, out=means, where=counts > 0)
         return means.reshape(rows, tiers)
 
     def repeats(self, tiers: int, bounds: Sequence[int]) -> list[int]:
         """Between each two bounds, how many values came to a row and tier that had one before."""
-        first = np.sort(np.unique(self._cells(tiers), return_index=True)[1])
+        cells = self._cells(tiers)
+        if not len(cells) or np.bincount(cells).max() == 1:
+            return [0] * (len(bounds) - 1)
+        first = np.sort(np.unique(cells, return_index=True)[1])
         new = np.diff(np.searchsorted(first, bounds))
         return [int(count) for count in np.diff(bounds) - new]
 
     def _cells(self, tiers: int) -> NDArray[np.int64]:
-        return np.asarray(self._rows, dtype=np.int64) * tiers + np.asarray(self._tiers, dtype=np.int64)
+        if not self._rows:
+            return np.zeros(0, np.int64)
+        return np.concatenate(self._rows).astype(np.int64) * tiers + np.concatenate(self._tiers)
 
 
 class Collector:
     """Gathers rows of any form; tiers get their number when they are first seen."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.sources: list[Source] = []
+        self.requests: Rows[Request] = Rows()
+        self.sources: Rows[Source] = Rows()
         self.groups: list[str | None] = []
         self.labels: list[str | None] = []
         self.timestamps = array("d")
@@ -177,9 +186,11 @@ class Collector:
     def table(self, files: list[FileSummary], log: ProblemLog) -> OutcomeTable:
         """Everything gathered, without rows that were dropped and tiers that have neither a score nor a label."""
         n, t = len(self.requests), len(self._tiers)
-        rows = np.setdiff1d(np.arange(n), np.fromiter(self.dropped, np.int64, len(self.dropped)))
-        scores = self.scores.mean(n, t)[rows]
-        labelled = {self.labels[row] for row in rows}
+        rows = np.arange(n)
+        if self.dropped:
+            rows = np.delete(rows, list(self.dropped))
+        scores = _of_rows(self.scores.mean(n, t), rows)
+        labelled = set(self.labels)
         seen = np.isfinite(scores).sum(axis=0)
         keep = [number for name, number in self._tiers.items() if seen[number] or name in labelled]
         for name, number in self._tiers.items():
@@ -189,16 +200,16 @@ class Collector:
                 log.ignore(Source(file, 0), column, "no score in any row", expected)
         names = list(self._tiers)
         return OutcomeTable(
-            requests=_taken(self.requests, rows),
+            requests=self.requests.taken(rows),
             tiers=tuple(names[number] for number in keep),
             scores=scores[:, keep],
-            costs=self.costs.mean(n, t)[rows][:, keep],
-            tokens_out=self.tokens_out.mean(n, t)[rows][:, keep],
+            costs=_of_rows(self.costs.mean(n, t), rows)[:, keep],
+            tokens_out=_of_rows(self.tokens_out.mean(n, t), rows)[:, keep],
             responses=self._responses({names[number] for number in keep}, rows),
             groups=_taken(self.groups, rows),
             timestamps=np.array(self.timestamps)[rows],
             labels=_taken(self.labels, rows),
-            sources=_taken(self.sources, rows),
+            sources=self.sources.taken(rows),
             problems=log.problems,
             files=files,
         )
@@ -260,6 +271,17 @@ class FileCells:
         self._set_time(row, time)
         return row
 
+    def add_many(self, requests: Sequence[Request], sources: Sequence[Source], groups: Sequence[str | None]) -> int:
+        """Add rows of their own, without times; returns the first one's number."""
+        out = self._out
+        row = len(out.requests)
+        out.requests.extend(requests)
+        out.sources.extend(sources)
+        out.groups += groups
+        out.labels += [None] * len(requests)
+        out.timestamps.frombytes(np.full(len(requests), np.nan).tobytes())
+        return row
+
     def find_or_add(self, request: Request, source: Source, group: str | None, time: float | NumericDate) -> int:
         """The row that earlier rows of the same request became, or a new one."""
         out = self._out
@@ -286,6 +308,10 @@ class FileCells:
             self.dates[row] = time
         else:
             self._out.timestamps[row] = time
+
+
+def _of_rows(values: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return values if len(rows) == len(values) else values[rows]
 
 
 def _taken(values: list[T], rows: NDArray[np.int64]) -> list[T]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classifier.errors import TableError
 from training.progress import Progress
+from training.tables.bulk import read_in_bulk
 from training.tables.columns import Columns, Layout, check_names, hints_for, recognise
 from training.tables.exports import Export, ExportOpener
 from training.tables.files import RawTable, Tick, digest
@@ -56,16 +58,17 @@ def read_tables(
     if not paths:
         raise TableError("found no files, expected at least one outcome table; name a file such as data.csv")
     check_names(columns)
-    with located(paths) as found, ExitStack() as stack:
+    with located(paths) as found, ExitStack() as stack, ThreadPoolExecutor(1) as hasher:
         files = list(_opened(found, columns, options, stack, exports))
         _check_renamed(files, columns, options)
+        digests = {path: hasher.submit(digest, path) for path in dict.fromkeys(file.path for file in files)}
         log, out = ProblemLog(strict), Collector()
         total, done = sum(file.size for file in files), 0
         parts = []
         for file in files:
             parts.append(_read(file, log, out, _tick(progress, done, file.size, total)))
             done += file.size
-        return _table(files, parts, columns, options, log, out)
+        return _table(files, parts, columns, options, digests, log, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +155,13 @@ def _open(members: Sequence[Stored], names: Columns, options: ReadOptions, stack
 def _read(file: _File, log: ProblemLog, out: Collector, tick: Tick) -> _Part:
     name, table, layout = file.name, file.table, file.layout
     before = len(log.problems)
-    outer = outer_columns(table.columns, file.used)
-    rows = with_paths(table.rows(outer, log, tick), table.columns, outer, file.used)
     cells = FileCells(out, name, layout.measures, layout.roles)
     reader = RowReader(file.used, layout, log)
-    used = READERS[layout.form](rows, reader, cells)
+    used = read_in_bulk(table, layout, log, cells)
+    if used is None:
+        outer = outer_columns(table.columns, file.used)
+        rows = with_paths(table.rows(outer, log, tick), table.columns, outer, file.used)
+        used = READERS[layout.form](rows, reader, cells)
     skipped = [problem for problem in log.problems[before:] if problem.skipped]
     if skipped and not used:
         raise all_skipped(skipped)
@@ -181,6 +186,7 @@ def _table(
     parts: Sequence[_Part],
     names: Columns,
     options: ReadOptions,
+    digests: Mapping[Path, Future[str]],
     log: ProblemLog,
     out: Collector,
 ) -> OutcomeTable:
@@ -199,21 +205,25 @@ def _table(
             raise all_skipped(skipped)
         exported = () if file.export is None else file.export.table.notes
         notes = (*file.notes, *exported, *part.notes, *judged.understood, *joins)
-        summaries.append(_summary(file, names, read, part.used - judged.dropped, judged.repeats, notes))
+        counts = (read, part.used - judged.dropped, judged.repeats)
+        summaries.append(_summary(file, names, counts, digests[file.path].result(), notes))
     return out.table(summaries, log)
 
 
-def _summary(file: _File, names: Columns, read: int, kept: int, repeats: int, notes: tuple[str, ...]) -> FileSummary:
+def _summary(
+    file: _File, names: Columns, counts: tuple[int, int, int], sha256: str, notes: tuple[str, ...]
+) -> FileSummary:
+    """What was understood of a file; ``counts`` : rows that were read and kept, and repeats."""
     outer = set(outer_columns(file.table.columns, file.used))
     ignored = tuple(column for column in file.table.columns if column and column not in outer)
     return FileSummary(
         path=file.name,
         format=file.format,
         form=file.layout.form,
-        rows_read=read,
-        rows_kept=kept,
-        repeats=repeats,
-        sha256=digest(file.path),
+        rows_read=counts[0],
+        rows_kept=counts[1],
+        repeats=counts[2],
+        sha256=sha256,
         ignored=ignored,
         hints=tuple(hints_for(file.layout, ignored, names)),
         notes=tuple(dict.fromkeys(notes)),
