@@ -77,18 +77,19 @@ def _rows(content: Content) -> Iterator[tuple[Source, Any]]:
 def _spans(content: Content) -> Iterator[Span | Item]:
     scores = _scores_beside(content)
     for source, record in _rows(content):
+        if not isinstance(record, dict):
+            continue
         inner = parsed(at(record, "observations"))
-        if isinstance(inner, list) and any(isinstance(each, dict) for each in inner):
-            trace = name_of(at(record, "id"))
+        is_trace = isinstance(inner, list) and any(isinstance(each, dict) for each in inner)
+        trace = name_of(at(record, "id") if is_trace else one_of(record, *_TRACE))
+        given = scores.pop((trace, None), {})
+        if given:
+            averaged = {name: mean(values) for name, values in given.items()}
+            yield Span(trace, ScoredCall(source, None, AskedRequest(), averaged))
+        if is_trace:
             yield Span(trace, _call(source, record))
-            for each in inner:
-                yield _span(source, each, trace, record, scores)
-        elif isinstance(record, dict):
-            yield _span(source, record, name_of(one_of(record, *_TRACE)), record, scores)
-    for (trace, observation), named in scores.items():
-        if observation is None and trace is not None:
-            given = {name: mean(values) for name, values in named.items()}
-            yield Span(trace, ScoredCall(Source(content.file, 0), None, AskedRequest(), given))
+        for each in inner if is_trace else [record]:
+            yield _span(source, each, trace, record, scores)
 
 
 def _span(source: Source, record: Any, trace: str | None, whole: Any, scores: _Scores) -> Span | Item:

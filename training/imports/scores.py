@@ -8,7 +8,7 @@ of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,34 +88,41 @@ class Survey:
         return list(dict.fromkeys(name for kinds in self.kinds.values() for name in kinds.seen))
 
 
-def choose(survey: Survey, wanted: str, main: str | None, lenient: bool) -> dict[str | None, str]:
+def wanted_names(column: str) -> list[str]:
+    """The kinds of score that a name of a column may mean: itself, or several, parted by bars, one for each task."""
+    return list(dict.fromkeys((column, *column.split("|"))))
+
+
+def choose(survey: Survey, column: str, main: str | None, lenient: bool) -> dict[str | None, str]:
     """For each task the kind of score that counts.
 
     Parameters
     ----------
-    wanted : the name that the user gives the column of the score; "score" where none was given.
+    column : the name that the user gives the column of the score; "score" where none was given.
     main : the tool's main kind of score.
     lenient : the user may have named a column of another file; a name that is not here counts as not given.
 
     Raises
     ------
-    TableError : several kinds differ and none was named, or the one that was named is nowhere.
+    TableError : the kind that was named is nowhere. UnsureError : several kinds differ and none was named.
     """
     first, *others = survey.scored
     files = f"{first} and {len(others)} more" if others else first
-    if wanted != STANDARD and wanted not in survey.names and not lenient:
+    wanted = wanted_names(column)
+    if column != STANDARD and not lenient and not set(wanted) & set(survey.names):
         raise TableError(
-            f"{files}: found no score {_quoted(wanted)}{did_you_mean(wanted, survey.names)}, "
+            f'{files}: found no score "{column[:_MOST_CHARS]}"{did_you_mean(column, survey.names)}, '
             f"expected one of: {_listed(survey.names)}"
         )
-    return {task: _choose(kinds, task, wanted, main, files) for task, kinds in survey.kinds.items()}
+    given = "" if column == STANDARD else f"{column}|"
+    return {task: _choose(kinds, task, [*wanted, main], files, given) for task, kinds in survey.kinds.items()}
 
 
-def _choose(kinds: Kinds, task: str | None, wanted: str, main: str | None, files: str) -> str:
+def _choose(kinds: Kinds, task: str | None, wanted: Sequence[str | None], files: str, given: str) -> str:
     names = list(kinds.seen)
-    for name in (wanted, main):
-        if name in kinds.seen:
-            return str(name)
+    named = next((name for name in wanted if name in kinds.seen), None)
+    if named is not None:
+        return named
     if len(names) == 1 or kinds.agree:
         return names[0]
     where = f"{files}: task {task}" if task else files
@@ -125,7 +132,7 @@ def _choose(kinds: Kinds, task: str | None, wanted: str, main: str | None, files
         f"{where}: found {len(names)} kinds of score ({_listed(names)}), {how} of {kinds.answers:,} answers, expected "
         "to know which one counts; name it as the column of the score",
         "column",
-        f"{STANDARD}={names[0]}",
+        f"{STANDARD}={given}{names[0]}",
     )
 
 
@@ -155,7 +162,3 @@ def number(value: Any) -> float | None:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(name[:_MOST_CHARS] for name in names[:_MOST_NAMED])
     return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "") if names else "none"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name[:_MOST_CHARS]}"'

@@ -9,6 +9,8 @@ from typing import Any
 from training.imports.calls import Item, ScoredCall
 from training.imports.scores import number, numbers
 
+_MOST_WAITING = 2**16
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -23,10 +25,12 @@ def calls_of(spans: Iterable[Item | Span]) -> Iterator[Item]:
 
     A score that stands at a span without a model is one of the trace's one call. Of several calls to one model
     together it is a score, too: they become one call, of what the scored span was asked. Calls to several models share
-    no score.
+    no score. A trace is taken to be whole when 65,536 later ones have begun.
     """
-    waiting: dict[str, list[ScoredCall]] = {}
+    waiting: dict[str, list[ScoredCall]] = {}  # traces, which are written near together
     for span in spans:
+        if len(waiting) > _MOST_WAITING:
+            yield from _joined(waiting.pop(next(iter(waiting))))
         if not isinstance(span, Span):
             yield span
         elif span.call.model is not None and (numbers(span.call) or span.trace is None):

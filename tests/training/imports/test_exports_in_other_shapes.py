@@ -189,6 +189,18 @@ def test_a_metric_that_only_one_model_has_is_no_choice_by_itself(tmp_path: Path)
         read_exports(tmp_path / "small.jsonl", tmp_path / "large.jsonl")
 
 
+def test_kinds_of_score_can_be_chosen_for_each_task(tmp_path: Path) -> None:
+    for task, metrics in {"quiz": ("acc", "acc_norm"), "essay": ("bleu", "rouge")}.items():
+        row = sample(0, 1.0, doc={"q": task}, arguments=[[task, {}]], metrics=list(metrics))
+        row |= dict(zip(metrics, (1.0, 0.5), strict=True))
+        write_lines(tmp_path / f"samples_{task}_small.jsonl", [row])
+    files = sorted(tmp_path.glob("*.jsonl"))
+    with pytest.raises(UnsureError, match="task essay") as caught:
+        read_exports(*files, score="acc_norm")
+    assert caught.value.value == "score=acc_norm|bleu"
+    assert outcomes(read_exports(*files, score="acc_norm|bleu")) == {"essay": {"small": 1.0}, "quiz": {"small": 0.5}}
+
+
 # --- inspect_ai
 
 
