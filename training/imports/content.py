@@ -249,7 +249,7 @@ class Content:
         try:
             return json.loads(whole)
         except (ValueError, RecursionError):
-            return _values(whole)
+            return _unfinished(whole) or _values(whole)
 
 
 def _decoded(start: bytes) -> str:
@@ -284,19 +284,34 @@ def _values(text: str) -> Any:
     return values
 
 
-def _first_items(head: str) -> list[Record]:
+def _first_items(head: str, most: int = _HEAD_RECORDS) -> list[Record]:
     """The first objects of an array of which perhaps only the beginning is at hand."""
-    items: list[Record] = []
-    place = head.index("[") + 1
+    return [item for item in _items_of(head, most)[0] if isinstance(item, dict)]
+
+
+def _unfinished(text: str) -> list[Any]:
+    """An array with a comma after its last item, as exporters leave it that do not know which one is the last."""
+    if not text.lstrip().startswith("["):
+        return []
+    items, rest = _items_of(text, len(text))
+    return items if text[rest:].strip() == "]" else []
+
+
+def _items_of(text: str, most: int) -> tuple[list[Any], int]:
+    """The items of an array, and the place behind the last comma that was read."""
+    items: list[Any] = []
+    place = text.index("[") + 1
     try:
-        while len(items) < _HEAD_RECORDS:
-            item, place = _DECODER.raw_decode(head, _after_blanks(head, place))
-            if isinstance(item, dict):
-                items.append(item)
-            place = _after_blanks(head, place) + 1  # the comma
+        while len(items) < most:
+            item, end = _DECODER.raw_decode(text, _after_blanks(text, place))
+            items.append(item)
+            end = _after_blanks(text, end)
+            if text[end : end + 1] != ",":
+                break
+            place = end + 1
     except (ValueError, RecursionError):
         pass
-    return items
+    return items, place
 
 
 def _after_blanks(text: str, place: int) -> int:

@@ -15,6 +15,7 @@ _REQUEST = ("request_created_at", "request_body", "request_path", "request_id")
 _PAGE = frozenset({"requestText", "responseText"})
 _MODELS = ("request_model", "model_override", "model", "response_model")
 _COSTS = ("cost", "cost_usd", "costUSD", "costUsd", "total_cost")
+_GIVEN = {"helicone-score-feedback": "feedback"}
 _FEEDBACK = ("feedback_rating", "helicone_feedback", "feedback")
 
 
@@ -49,7 +50,7 @@ def _item(source: Source, record: Any) -> Item:
     status = number(first(at(record, "response_status"), at(record, "status", "code"), at(record, "status")))
     if status is not None and (status >= 400 or status < 0):
         return Unanswered(source)
-    body = parsed(at(record, "request_body"))
+    body = _body(at(record, "request_body"))
     return ScoredCall(
         source,
         name_of(first(at(body, "model"), one_of(record, *_MODELS))),
@@ -68,6 +69,12 @@ def _asked(record: Any, body: Any) -> AskedRequest:
     return request or asked(at(record, "requestText"))
 
 
+def _body(cell: Any) -> Any:
+    """A body; the export tool writes each quote of one twice in CSV, before it is quoted as a cell."""
+    body = parsed(cell)
+    return parsed(body.replace('""', '"')) if isinstance(body, str) else body
+
+
 def _is_cached(record: Any) -> bool:
     return str(first(at(record, "cache_enabled"), at(record, "cached"))).lower() == "true" and (
         at(record, "cache_reference_id") is not None or at(record, "cached") is not None
@@ -82,7 +89,8 @@ def _scores(record: Any) -> dict[str, Any]:
     held = parsed(at(record, "scores"))
     scores = {}
     for name, value in held.items() if isinstance(held, dict) else ():
-        scores[name] = at(value, "value") if isinstance(value, dict) else value
+        plain = _GIVEN.get(name, name.removesuffix("-hcone-bool"))
+        scores[plain] = at(value, "value") if isinstance(value, dict) else value
     feedback = one_of(record, *_FEEDBACK)
     rating = at(feedback, "rating") if isinstance(parsed(feedback), dict) else feedback
     return {**scores, "feedback": rating} if number(rating) is not None else scores

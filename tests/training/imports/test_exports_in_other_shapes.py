@@ -386,6 +386,18 @@ def test_requests_of_helicone_in_each_format(tmp_path: Path) -> None:
         assert table.responses == [{"small": "3", "large": "3"}]
 
 
+def test_odd_ways_of_the_export_tool_of_helicone_are_read(tmp_path: Path) -> None:
+    """It ends an array with a comma, and writes quotes of bodies in CSV twice too often."""
+    rows = both(helicone)
+    text = "[\n" + "".join(json.dumps(row) + ",\n" for row in rows) + "]\n"
+    (tmp_path / "output.json").write_text(text, "utf-8")
+    assert outcomes(read_exports(tmp_path / "output.json")) == READ
+    doubled = [{**row, "request_body": json.dumps(row["request_body"]).replace('"', '""')} for row in rows]
+    assert outcomes(read_exports(write_cells(tmp_path / "output.csv", doubled))) == READ
+    scored = [{**row, "scores": {"right-hcone-bool": row["scores"]["right"]["value"]}} for row in rows]
+    assert outcomes(read_exports(write_lines(tmp_path / "o.jsonl", scored), score="right")) == READ
+
+
 def test_feedback_of_helicone_is_a_score(tmp_path: Path) -> None:
     rows = [{**helicone("small", None), "scores": {}, "feedback": {"id": "f", "rating": False}}]
     assert outcomes(read_exports(write_lines(tmp_path / "h.jsonl", rows))) == {f"Be brief.\n{ASK}": {"small": 0.0}}
