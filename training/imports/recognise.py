@@ -48,12 +48,15 @@ _MOST_MODELS = 5
 _MOST_CHARS = 80
 
 
-def open_exports(files: Sequence[Stored], names: Columns) -> dict[Stored, Export | None]:
+def open_exports(
+    files: Sequence[Stored], names: Columns, *, requests_only: bool = False
+) -> dict[Stored, Export | None]:
     """The files among these that are exports, ready to be read; None for one that only goes with others.
 
     Parameters
     ----------
     names : the user's names for columns; that of the score may say which kind of score counts.
+    requests_only : leave out what models made of the requests, so that logs will do.
 
     Raises
     ------
@@ -66,7 +69,9 @@ def open_exports(files: Sequence[Stored], names: Columns) -> dict[Stored, Export
     exports: dict[Stored, Export | None] = {}
     for tool in TOOLS:
         own = sorted_in[tool.name]
-        if own.answers:
+        if own.answers and requests_only:
+            exports.update(_readable(Reading(tool, own, None), STANDARD))
+        elif own.answers:
             exports.update(_opened(tool, own, names, lenient=len(of_tools) < len(files)))
         elif own.beside:
             raise TableError(
@@ -112,9 +117,13 @@ def _opened(tool: Tool, together: Together, names: Columns, lenient: bool) -> di
     chosen = choose(survey, names.score, tool.main, lenient)
     is_named = not set(wanted_names(names.score)).isdisjoint(survey.names) and names.score not in _taken()
     column = names.score if is_named else STANDARD
-    reading = Reading(tool, together, chosen, column)
-    exported = replace(Columns(), score=column)
-    return {stored: Export(ImportedTable(stored, reading), tool.name, exported) for stored in together.answers}
+    return _readable(Reading(tool, together, chosen), column)
+
+
+def _readable(reading: Reading, score: str) -> dict[Stored, Export]:
+    """The files of a tool, whose scores stand in a column of that name."""
+    names, tool = replace(Columns(), score=score), reading.tool.name
+    return {stored: Export(ImportedTable(stored, reading, score), tool, names) for stored in reading.together.answers}
 
 
 def _taken() -> frozenset[str]:

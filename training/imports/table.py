@@ -19,6 +19,7 @@ from training.tables.stored import Stored
 
 _REQUEST = ("prompt", "messages", "max_tokens", "tools", "response_format", "task", "group", "timestamp")
 LONG = ("model", "score", "cost", "tokens_out", "response", *_REQUEST)
+_UNNAMED = "unnamed"
 PAIRWISE = ("model_a", "model_b", "winner", *_REQUEST)
 
 
@@ -50,25 +51,23 @@ class Reading:
     Attributes
     ----------
     tool, together : the tool, and its files.
-    chosen : which kind of score counts, task by task.
-    score : the name of the column of the score.
+    chosen : which kind of score counts, task by task; None: only the requests do.
     same : the wordings that the files share.
     """
 
     tool: Tool
     together: Together
-    chosen: Mapping[str | None, str]
-    score: str
+    chosen: Mapping[str | None, str] | None
     same: SameRequests = field(default_factory=SameRequests)
 
 
 class ImportedTable:
-    """The rows of an export. `notes` are complete once the rows have been read."""
+    """The rows of an export. ``score`` names the column of the score. `notes` are complete once the rows were read."""
 
-    def __init__(self, stored: Stored, reading: Reading) -> None:
+    def __init__(self, stored: Stored, reading: Reading, score: str) -> None:
         self._stored, self._reading = stored, reading
         names = PAIRWISE if reading.tool.pairwise else LONG
-        self.columns: tuple[str, ...] = tuple(reading.score if name == STANDARD else name for name in names)
+        self.columns: tuple[str, ...] = tuple(score if name == STANDARD else name for name in names)
         self._left: Counter[str] = Counter()
         self._kinds: dict[str, None] = {}
 
@@ -100,6 +99,8 @@ class ImportedTable:
             return None
         if isinstance(item, Duel):
             return [item.model_a, item.model_b, item.winner, *_request(item.asked, item)]
+        if self._reading.chosen is None:
+            return [item.model or _UNNAMED, 0.0, None, None, None, *_request(item.asked, item)]
         kind = self._reading.chosen.get(item.task, "")
         score = item.scores.get(kind)
         if number(score) is None or item.model is None:

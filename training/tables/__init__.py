@@ -1,11 +1,15 @@
-"""Outcome tables: files in any of four forms and three formats in, one `OutcomeTable` out.
+"""Outcome tables: files in any of four forms and any usual format in, one `OutcomeTable` out.
 
-    files.py          path -> format, checks, digest        columns.py    column names -> form
-    delimited.py      CSV, TSV  -> raw rows                 cells.py      cell -> value
-    jsonlines.py      JSON Lines -> raw rows                forms.py      raw rows -> outcomes, form by form
-    parquet.py        Parquet -> raw rows                   outcomes.py   where outcomes are gathered
-    problems.py       what could not be used, row by row    reading.py    `read_tables`, the way in
-    joining.py        two tables -> one
+    locate.py      names, patterns, folders -> files        columns.py, names.py   column names -> form, and what each holds
+    stored.py      a file -> the bytes of its tables        forms.py               raw rows -> outcomes, form by form
+    opening.py     bytes -> a raw table, by its kind:       chats.py, times.py     cells -> messages, seconds
+      encodings, dialects, delimited   text                 measured.py            cells -> numbers, with
+      jsonfiles, paths                 JSON                   numbers, scales, words   what they may mean
+      arrow, excel                     Parquet, ...         settling.py            what cells mean, once all have been seen
+    bulk.py, structure.py, rows.py     large CSV files      identity.py, joins.py  the same request in several rows and files
+    exports.py     the seam for exports of tools            outcomes.py            where outcomes are gathered
+    problems.py    what could not be used, row by row       reading.py             `read_tables`, the way in
+    joining.py     two tables -> one                        options.py             what users say of tables
 
 Forms, recognised by their columns (all may also have ``task``, ``max_tokens``, ``group``, ``timestamp``, ``tools`` and
 ``response_format``; ``messages`` may stand in for ``prompt``, and wins where a row has both):
@@ -16,12 +20,13 @@ Forms, recognised by their columns (all may also have ``task``, ``max_tokens``, 
 - pairwise: ``prompt``, ``model_a``, ``model_b``, ``winner``. The winner scores 1 and the loser 0; in a tie both score
   1; where both are bad both score 0.
 
-Rows of the long and pairwise forms that hold the same request (text, task, max_tokens, tools, ...) become one row,
-across files too, so that one file a model is as good as one file. What is known several times of one request and tier
-is averaged.
+Rows of the long and pairwise forms that hold the same request (text but for blanks, task, max_tokens, tools, ...)
+become one row, across files too, so that one file a model is as good as one file. What is known several times of one
+request and tier is averaged.
 
-Cells: a score is a number from 0 to 1, or true or false. An empty cell, null, ``nan``, ``na``, ``n/a`` or ``none``
-is a number not observed. Prompts are kept exactly as they stand.
+Scores are judged by all of their file: numbers from 0 to 1 as they are, other scales, percentages and words where they
+are certain; what is not raises `UnsureError`. An empty cell, null, ``nan``, ``n/a`` and their like are not observed.
+Prompts are kept exactly as they stand.
 """
 
 from training.tables.columns import Columns, Form

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from training.tables.numbers import PLAIN, THOUSANDS, Mark, NumberText, decimal_mark, written
 from training.tables.problems import Source, UnsureError, is_few, shown
-from training.tables.rows import Rows, SourceColumns
+from training.tables.rows import JoinedRows, SourceColumns
 from training.tables.scales import UNIT, ScoreScale, UnsureScale, judge_scale
 from training.tables.words import ABSENT, folded_word, understood_words, word_scores
 
@@ -67,7 +67,7 @@ class NumberCells:
 
     def __init__(self) -> None:
         self.rows, self.tiers, self.values = array("i"), array("i"), array("d")
-        self.sources: Rows[Source] = Rows()
+        self.sources: JoinedRows[Source] = JoinedRows()
         self.columns: dict[int, str] = {}
         self.odd: dict[int, Any] = {}
         self.has_points = False

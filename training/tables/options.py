@@ -25,6 +25,7 @@ class ReadOptions:
     decimal : the mark before decimals; None: judged by the numbers.
     encoding : of text, as Python names it; None: judged by the bytes.
     sheet : of workbooks; None: the only one that is a table.
+    requests_only : leave out what models made of the requests, whatever it is.
     """
 
     skip_bad: bool = False
@@ -34,6 +35,7 @@ class ReadOptions:
     decimal: Mark | None = None
     encoding: str | None = None
     sheet: str | None = None
+    requests_only: bool = False
 
     def __post_init__(self) -> None:
         """Check what has few values.

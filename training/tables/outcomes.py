@@ -17,7 +17,7 @@ from training.tables.identity import KnownRequests
 from training.tables.measured import NumberCells, Settled
 from training.tables.names import Measure
 from training.tables.problems import ProblemLog, RowProblem, Source
-from training.tables.rows import Rows
+from training.tables.rows import JoinedRows
 from training.tables.times import NumericDate
 
 T = TypeVar("T")
@@ -158,8 +158,8 @@ class Collector:
     """Gathers rows of any form; tiers get their number when they are first seen."""
 
     def __init__(self) -> None:
-        self.requests: Rows[Request] = Rows()
-        self.sources: Rows[Source] = Rows()
+        self.requests: JoinedRows[Request] = JoinedRows()
+        self.sources: JoinedRows[Source] = JoinedRows()
         self.groups: list[str | None] = []
         self.labels: list[str | None] = []
         self.timestamps = array("d")

@@ -73,7 +73,7 @@ class SourceColumns(Sequence[Source]):
         return (Source(self.file, *each) for each in zip(self.numbers.tolist(), self.lines.tolist(), strict=True))
 
 
-class Rows(Sequence[T]):
+class JoinedRows(Sequence[T]):
     """Sequences one after the other; single values are put at the end."""
 
     def __init__(self, values: Iterable[T] = ()) -> None:

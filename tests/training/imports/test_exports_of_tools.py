@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from classifier.errors import TableError
 from tests.helpers.exports import EXPORTS, outcomes, read_exports
+from training.imports import open_exports
+from training.tables import ReadOptions, read_tables
 from training.tables.problems import UnsureError
 
 SMALL, LARGE = (next((EXPORTS / "lm_eval" / model).glob("samples_*.jsonl")) for model in ("small", "large"))
@@ -168,6 +171,13 @@ def test_a_log_without_scores_says_what_it_is_and_what_to_do() -> None:
     assert "found a log of Langfuse without scores (4 answers by small, large)" in message
     assert "collect answers of each tier" in message
     assert SUM not in message
+
+
+def test_where_requests_alone_count_a_log_will_do() -> None:
+    files = [EXPORTS / "langfuse_observations.json", EXPORTS / "inspect_ai" / "several_scorers.eval"]
+    exports = partial(open_exports, requests_only=True)
+    table = read_tables(files, options=ReadOptions(requests_only=True), exports=exports)
+    assert {request.text for request in table.requests} >= {SUM, COLOUR, f"Be brief.\n{SUM}"}
 
 
 def test_exports_and_tables_are_read_together(tmp_path: Path) -> None:

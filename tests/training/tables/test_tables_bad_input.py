@@ -8,13 +8,15 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
 import pytest
+from mutated_tables import damaged, kinds, outcome
 
 from classifier.errors import InputError, TableError
-from training.tables import Columns, OutcomeTable, RowProblem, UnsureError, read_tables
+from training.tables import Columns, OutcomeTable, ReadOptions, RowProblem, UnsureError, read_tables
 
 SECRET = "the prompt nobody may see in a log"
 HEADER = ["prompt", "score__a", "score__b", "cost__a", "max_tokens", "timestamp"]
@@ -539,3 +541,19 @@ def test_a_model_name_that_is_no_name(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"prompt": SECRET, "model": ["a"], "score": 1}))
     contains(refused(path), "column model: found a list", "the name of a model or tier")
+
+
+def test_whoever_needs_only_the_requests_is_not_asked_about_scores(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.csv", [HEADER[:3], *([f"p{row}", row % 7, "odd"] for row in range(60))])
+    table = read_tables([path], options=ReadOptions(requests_only=True))
+    assert (len(table.requests), table.tiers, table.scores.shape) == (60, (), (60, 0))
+
+
+@pytest.mark.slow
+def test_damaged_tables_of_every_kind_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    whole, draw = kinds(), Random(5)
+    for name, content in whole.items():
+        for _ in range(6):
+            path = tmp_path / name
+            path.write_bytes(damaged(content, whole["a.csv"], draw))
+            assert outcome(path) in ("read", "refused")
