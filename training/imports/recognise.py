@@ -21,7 +21,7 @@ from training.imports.lm_eval import LM_EVAL
 from training.imports.openai_evals import OPENAI_EVALS
 from training.imports.opentelemetry import OPENTELEMETRY
 from training.imports.promptfoo import PROMPTFOO
-from training.imports.scores import STANDARD, Survey, choose, wanted_names
+from training.imports.scores import STANDARD, Survey, choose, meant
 from training.imports.table import ImportedTable, Reading, items_of
 from training.tables import Columns
 from training.tables.exports import Export
@@ -115,7 +115,7 @@ def _opened(tool: Tool, together: Together, names: Columns, lenient: bool) -> di
         survey.add(content.file, items_of(tool, content))
         _refuse_without_scores(tool, survey, content.file)
     chosen = choose(survey, names.score, tool.main, lenient)
-    is_named = not set(wanted_names(names.score)).isdisjoint(survey.names) and names.score not in _taken()
+    is_named = bool(meant(names.score, survey.names)) and names.score not in _taken()
     column = names.score if is_named else STANDARD
     return _readable(Reading(tool, together, chosen), column)
 

@@ -8,7 +8,7 @@ of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,9 +88,15 @@ class Survey:
         return list(dict.fromkeys(name for kinds in self.kinds.values() for name in kinds.seen))
 
 
-def wanted_names(column: str) -> list[str]:
-    """The kinds of score that a name of a column may mean: itself, or several, parted by bars, one for each task."""
-    return list(dict.fromkeys((column, *column.split("|"))))
+def meant(column: str, names: Iterable[str]) -> list[str]:
+    """The kinds of score that a name of a column means.
+
+    It is the name of one, or of several, parted by bars, one for each task; of a metric and filter, parted by a comma,
+    each will do that says enough.
+    """
+    wanted, known = {column, *column.split("|")}, list(names)
+    whole = [name for name in known if name in wanted]
+    return whole or [name for name in known if wanted.intersection(name.split(","))]
 
 
 def choose(survey: Survey, column: str, main: str | None, lenient: bool) -> dict[str | None, str]:
@@ -108,21 +114,17 @@ def choose(survey: Survey, column: str, main: str | None, lenient: bool) -> dict
     """
     first, *others = survey.scored
     files = f"{first} and {len(others)} more" if others else first
-    wanted = wanted_names(column)
-    if column != STANDARD and not lenient and not set(wanted) & set(survey.names):
+    if column != STANDARD and not lenient and not meant(column, survey.names):
         raise TableError(
             f'{files}: found no score "{column[:_MOST_CHARS]}"{did_you_mean(column, survey.names)}, '
             f"expected one of: {_listed(survey.names)}"
         )
-    given = "" if column == STANDARD else f"{column}|"
-    return {task: _choose(kinds, task, [*wanted, main], files, given) for task, kinds in survey.kinds.items()}
+    return {task: _choose(kinds, task, column, main, files) for task, kinds in survey.kinds.items()}
 
 
-def _choose(kinds: Kinds, task: str | None, wanted: Sequence[str | None], files: str, given: str) -> str:
-    names = list(kinds.seen)
-    named = next((name for name in wanted if name in kinds.seen), None)
-    if named is not None:
-        return named
+def _choose(kinds: Kinds, task: str | None, column: str, main: str | None, files: str) -> str:
+    named = meant(column, kinds.seen)
+    names = named or [name for name in kinds.seen if name == main] or list(kinds.seen)
     if len(names) == 1 or kinds.agree:
         return names[0]
     where = f"{files}: task {task}" if task else files
@@ -132,7 +134,7 @@ def _choose(kinds: Kinds, task: str | None, wanted: Sequence[str | None], files:
         f"{where}: found {len(names)} kinds of score ({_listed(names)}), {how} of {kinds.answers:,} answers, expected "
         "to know which one counts; name it as the column of the score",
         "column",
-        f"{STANDARD}={given}{names[0]}",
+        f"{STANDARD}={names[0]}" if named or column == STANDARD else f"{STANDARD}={column}|{names[0]}",
     )
 
 

@@ -77,6 +77,14 @@ def test_filters_that_differ_stop_the_run_and_are_named() -> None:
     assert (caught.value.option, caught.value.value) == ("column", "score=exact_match,strict-match")
 
 
+def test_a_filter_or_a_metric_alone_will_do_where_it_says_enough() -> None:
+    assert outcomes(read_exports(SMALL, score="flexible-extract")) == outcomes(
+        read_exports(SMALL, score="exact_match,flexible-extract")
+    )
+    with pytest.raises(UnsureError, match="2 kinds of score"):
+        read_exports(SMALL, score="exact_match")
+
+
 def test_a_results_file_goes_with_its_samples_and_is_refused_alone() -> None:
     results = next(SMALL.parent.glob("results_*.json"))
     table = read_exports(results, SMALL, score="exact_match,strict-match")
