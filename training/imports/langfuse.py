@@ -18,6 +18,7 @@ from training.tables import Source
 
 _Scores = dict[tuple[str | None, str | None], dict[str, list[Any]]]
 
+_LOOKED_AT = 8
 _OBSERVATION = ("observationId", "observation_id")
 _TRACE, _START = ("traceId", "trace_id"), ("startTime", "start_time")
 _MODELS = ("model", "providedModelName", "provided_model_name")
@@ -25,13 +26,13 @@ _COSTS = ("totalCost", "calculatedTotalCost", "total_cost")
 _TOKENS = ("outputTokens", "completionTokens", "outputUsage", "output_tokens", "completion_tokens", "output_usage")
 _SESSION = ("sessionId", "session_id")
 _SETTINGS = ("modelParameters", "model_parameters")
-# Lists that are no scores, beside which each score may have a column of its own, with a list of values.
 _SCORE = frozenset({"name", "value"})
+# Lists that are no scores, beside which each score may have a column of its own, with a list of values.
 _LISTS = frozenset({"tags", "input", "output", "observations", "scores", "traceTags", "trace_tags"})
 
 
 def _matches(content: Content) -> bool:
-    return any(_is_observation(record) or _is_trace(record) for record in _records(content, 8))
+    return any(_is_observation(record) or _is_trace(record) for record in _first_records(content))
 
 
 def _is_observation(record: Any) -> bool:
@@ -46,16 +47,15 @@ def _has(record: Any, names: tuple[str, ...]) -> bool:
     return any(name in record for name in names)
 
 
-def _records(content: Content, most: int | None = None) -> list[Any]:
+def _first_records(content: Content) -> list[Any]:
     """The first records; the API sends them in pages with a list "data"."""
     page = at(content.document, "data")
-    if isinstance(page, list):
-        return [record for record in page[:most] if isinstance(record, dict)]
-    return content.head[:most]
+    records = page if isinstance(page, list) else content.head
+    return [record for record in records[:_LOOKED_AT] if isinstance(record, dict)]
 
 
 def _is_scores(content: Content) -> bool:
-    return any(_is_score(record) for record in _records(content, 8))
+    return any(_is_score(record) for record in _first_records(content))
 
 
 def _is_score(record: Any) -> bool:
@@ -103,8 +103,8 @@ def _span(source: Source, record: Any, trace: str | None, whole: Any, scores: _S
 def _scores_beside(content: Content) -> _Scores:
     """Scores that were exported to a file of their own, by the trace and the observation that they are about."""
     found: _Scores = {}
-    for path in content.together.beside:
-        for _, record in _rows(Content(path)):
+    for stored in content.together.beside:
+        for _, record in _rows(Content(stored)):
             name = name_of(at(record, "name"))
             if name is not None:
                 about = (name_of(one_of(record, *_TRACE)), name_of(one_of(record, *_OBSERVATION)))

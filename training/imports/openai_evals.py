@@ -90,7 +90,7 @@ def _events(content: Content) -> Iterator[Item]:
         if name is None or not isinstance(data, dict):
             continue
         run = name_of(at(record, "run_id"))
-        sample = samples.setdefault((run, name), {"source": source, "scores": {}, "at": at(record, "created_at")})
+        sample = samples.setdefault((run, name), {"source": source, "scores": {}})
         _take(sample, at(record, "type"), data)
     for (run, _), sample in samples.items():
         yield _sample(sample, runs.get(run))

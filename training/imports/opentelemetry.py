@@ -81,7 +81,8 @@ def _span(source: Source, span: Any) -> Iterator[Span | Item]:
     events = [(name_of(at(event, "name")), _attributes(at(event, "attributes"))) for event in _list(at(span, "events"))]
     held = dict(attributes)
     for _, inside in events:
-        held = {**inside, **held}
+        for key, value in inside.items():
+            held.setdefault(key, value)
     trace = name_of(first(one_of(span, "traceId", "trace_id"), at(span, "context", "trace_id")))
     yield Span(
         trace,
