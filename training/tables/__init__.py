@@ -1,15 +1,14 @@
 """Outcome tables: files in any of four forms and any usual format in, one `OutcomeTable` out.
 
-    locate.py      names, patterns, folders -> files        columns.py, names.py   column names -> form, and what each holds
-    stored.py      a file -> the bytes of its tables        forms.py               raw rows -> outcomes, form by form
-    opening.py     bytes -> a raw table, by its kind:       chats.py, times.py     cells -> messages, seconds
-      encodings, dialects, delimited   text                 measured.py            cells -> numbers, with
-      jsonfiles, paths                 JSON                   numbers, scales, words   what they may mean
-      arrow, excel                     Parquet, ...         settling.py            what cells mean, once all have been seen
-    bulk.py, structure.py, rows.py     large CSV files      identity.py, joins.py  the same request in several rows and files
-    exports.py     the seam for exports of tools            outcomes.py            where outcomes are gathered
-    problems.py    what could not be used, row by row       reading.py             `read_tables`, the way in
-    joining.py     two tables -> one                        options.py             what users say of tables
+    reading.py    `read_tables`, the way in                  options.py   what users say of tables
+    locate.py     names, patterns, folders -> files          stored.py    a file -> the bytes of its tables
+    opening.py    bytes -> a raw table, by its kind: encodings, dialects, delimited; jsonfiles, paths; arrow; excel
+    exports.py    the seam for exports of tools              columns.py, names.py   column names -> form and columns
+    forms.py      raw rows -> outcomes, form by form         chats.py, times.py, cells.py   cell -> value
+    measured.py   cells -> numbers, what they may mean being in numbers, scales, words; settling.py decides
+    bulk.py       large CSV files, with structure, rows      identity.py, joins.py  one request in several rows
+    outcomes.py   where outcomes are gathered                problems.py  what could not be used, row by row
+    joining.py    two tables -> one
 
 Forms, recognised by their columns (all may also have ``task``, ``max_tokens``, ``group``, ``timestamp``, ``tools`` and
 ``response_format``; ``messages`` may stand in for ``prompt``, and wins where a row has both):

@@ -44,9 +44,10 @@ def read_in_bulk(table: RawTable, layout: Layout, log: ProblemLog, out: FileCell
         return None
     columns = list(table.columns)
     used = {name: str(columns.index(name)) for name in layout.used(columns)}
+    numeric = [used[column] for tiers in layout.measures.values() for column in tiers.values()]
     with ThreadPoolExecutor(1) as pool:
         scanned = pool.submit(record_lines, table.stored.path, table.dialect.delimiter, len(columns))
-        frame = _frame(table, list(used.values()))
+        frame = _frame(table, list(used.values()), numeric)
         lines = scanned.result()
     if frame is None or lines is None or len(lines) != frame.height + 1 or frame.height == 0:
         return None
@@ -76,18 +77,27 @@ def _is_plain(table: DelimitedTable, layout: Layout) -> bool:
     )
 
 
-def _frame(table: DelimitedTable, wanted: list[str]) -> pl.DataFrame | None:
-    try:
-        frame = pl.scan_csv(
-            table.stored.path,
-            separator=table.dialect.delimiter,
-            infer_schema=False,
-            new_columns=[str(place) for place in range(len(table.columns))],
-            glob=False,
-        )
-        return frame.select(wanted).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-        return None  # the reader that goes row by row says what is wrong
+def _frame(table: DelimitedTable, wanted: list[str], numeric: list[str]) -> pl.DataFrame | None:
+    """The wanted columns as text; the numeric ones as numbers, where all of them are written as everybody would.
+
+    Then nothing in the file has a comma, and a point stands before decimals. None: polars cannot read it.
+    """
+    for kinds in ({column: pl.Float64() for column in numeric}, {}):
+        try:
+            frame = pl.scan_csv(
+                table.stored.path,
+                separator=table.dialect.delimiter,
+                infer_schema=False,
+                schema_overrides=kinds,
+                new_columns=[str(place) for place in range(len(table.columns))],
+                glob=False,
+            )
+            found = frame.select(wanted).collect(engine="streaming")
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+            continue  # the reader that goes row by row says what is wrong
+        if not any(found[column].is_infinite().any() for column in kinds):
+            return found
+    return None
 
 
 def _has_chats(texts: pl.Series) -> bool:
@@ -158,15 +168,19 @@ class _Bulk:
                 self._log.ignore(sources[place], column, error.found, error.expected)
         return known
 
-    def _put(self, measure: NumberCells, tier: int, begin: int, sources: SourceColumns, texts: pl.Series) -> None:
-        """Put a column of numbers; those that are not written plainly go one by one."""
-        values = texts.cast(pl.Float64, strict=False)
-        plain = (values.is_finite() & ~_may_be_thousands(texts, values)).fill_null(False)
-        has_points = bool((texts.str.contains(".", literal=True) & plain).any())
+    def _put(self, measure: NumberCells, tier: int, begin: int, sources: SourceColumns, cells_of: pl.Series) -> None:
+        """Put a column of numbers; of those that are text, what is not written plainly goes one by one."""
+        if cells_of.dtype == pl.Float64:
+            places = (cells_of.is_not_null() & cells_of.is_not_nan()).arg_true().to_numpy()
+            measure.put_many(places + begin, tier, sources, places, cells_of.to_numpy()[places])
+            return
+        values = cells_of.cast(pl.Float64, strict=False)
+        plain = (values.is_finite() & ~_may_be_thousands(cells_of, values)).fill_null(False)
+        measure.has_points |= bool((cells_of.str.contains(".", literal=True) & plain).any())
         places = plain.arg_true().to_numpy()
-        measure.put_many(places + begin, tier, sources, places, values.to_numpy()[places], has_points=has_points)
-        for place in (~plain & texts.is_not_null()).arg_true().to_list():
-            measure.put(place + begin, tier, sources[place], texts[place])
+        measure.put_many(places + begin, tier, sources, places, values.to_numpy()[places])
+        for place in (~plain & cells_of.is_not_null()).arg_true().to_list():
+            measure.put(place + begin, tier, sources[place], cells_of[place])
 
 
 def _may_be_thousands(texts: pl.Series, values: pl.Series) -> pl.Series:

@@ -24,7 +24,7 @@ from training.tables.problems import ProblemLog, Source
 from training.tables.stored import Stored
 
 _TICK_ROWS = 1024
-_SAMPLE = 2**19
+_SAMPLE = 2**17
 _TABS = (".tsv", ".tab")
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 _DELIMITERS = (",", ";", "\t", "|")
 _QUOTES: tuple[tuple[str, str | None], ...] = (('"', None), ('"', "\\"), ("'", None))
-_SAMPLE_RECORDS = 200
+_SAMPLE_RECORDS = 100
 _HEADER_WITHIN = 20
 _CELL_LIMIT = 2**31 - 1  # the largest a C long holds everywhere; the default of 131,072 is one long prompt
 

@@ -29,6 +29,9 @@ class KnownRequests:
         self._file = -1
         self.limits_differ: set[int] = set()
 
+    def __len__(self) -> int:
+        return len(self._exact)
+
     def start_file(self) -> None:
         """From here on, requests are another file's."""
         self._file += 1

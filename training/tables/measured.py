@@ -54,8 +54,8 @@ class Settled:
     scale : of scores that are plain numbers; None: there are none.
     """
 
-    rows: NDArray[np.int64]
-    tiers: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    tiers: NDArray[np.int32]
     values: NDArray[np.float64]
     bad: list[BadCell]
     understood: tuple[str, ...] = ()
@@ -109,17 +109,9 @@ class NumberCells:
         sources: SourceColumns,
         places: NDArray[np.int64],
         values: NDArray[np.float64],
-        *,
-        has_points: bool,
     ) -> None:
-        """Keep many plain numbers of a tier, finite, as text had them.
-
-        Parameters
-        ----------
-        places : of the rows among the sources. has_points : whether any number of the column has a decimal point.
-        """
+        """Keep many plain numbers of a tier, finite, as text had them; ``places`` : of the rows among the sources."""
         self._has_text = True
-        self.has_points = self.has_points or has_points
         self.rows.frombytes(rows.astype(np.int32).tobytes())
         self.tiers.frombytes(np.full(len(rows), tier, np.int32).tobytes())
         self.values.frombytes(values.astype(np.float64).tobytes())
@@ -149,12 +141,13 @@ class NumberCells:
         scale: ScoreScale | None,
     ) -> Settled:
         """What they came to, without those that are bad: place -> what was found, what is expected."""
+        rows, tiers = np.array(self.rows, np.int32), np.array(self.tiers, np.int32)
         good = np.ones(len(values), bool)
         good[list(bad)] = False
         return Settled(
-            rows=np.asarray(self.rows, np.int64)[good],
-            tiers=np.asarray(self.tiers, np.int64)[good],
-            values=values[good],
+            rows=rows[good] if bad else rows,
+            tiers=tiers[good] if bad else tiers,
+            values=values[good] if bad else values,
             bad=[
                 BadCell(self.rows[place], self.sources[place], self.columns[self.tiers[place]], *why)
                 for place, why in sorted(bad.items())

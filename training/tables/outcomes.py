@@ -113,8 +113,8 @@ class Observations:
     """Values of (row, tier) in order of arrival, any number for each."""
 
     def __init__(self) -> None:
-        self._rows: list[NDArray[np.int64]] = []
-        self._tiers: list[NDArray[np.int64]] = []
+        self._rows: list[NDArray[np.int32]] = []
+        self._tiers: list[NDArray[np.int32]] = []
         self._values: list[NDArray[np.float64]] = []
         self._count = 0
 
@@ -124,10 +124,11 @@ class Observations:
     def extend(self, settled: Settled) -> None:
         """Add what a file's cells came to."""
         known = np.isfinite(settled.values)
-        self._rows.append(settled.rows[known].astype(np.int32))
-        self._tiers.append(settled.tiers[known].astype(np.int32))
-        self._values.append(settled.values[known])
-        self._count += int(known.sum())
+        whole = bool(known.all())
+        self._rows.append(settled.rows if whole else settled.rows[known])
+        self._tiers.append(settled.tiers if whole else settled.tiers[known])
+        self._values.append(settled.values if whole else settled.values[known])
+        self._count += len(self._values[-1])
 
     def mean(self, rows: int, tiers: int) -> NDArray[np.float64]:
         """Means, (rows, tiers), NaN where there is no value."""
@@ -151,7 +152,10 @@ class Observations:
     def _cells(self, tiers: int) -> NDArray[np.int64]:
         if not self._rows:
             return np.zeros(0, np.int64)
-        return np.concatenate(self._rows).astype(np.int64) * tiers + np.concatenate(self._tiers)
+        cells = np.concatenate(self._rows, dtype=np.int64)
+        cells *= tiers
+        cells += np.concatenate(self._tiers)
+        return cells
 
 
 class Collector:
@@ -181,6 +185,8 @@ class Collector:
 
     def repeats(self, bounds: Sequence[int]) -> list[int]:
         """Between each two of these counts of scores, how many came to a row and tier that had one before."""
+        if not self.known:  # every row is one of its own
+            return [0] * (len(bounds) - 1)
         return self.scores.repeats(len(self._tiers), bounds)
 
     def table(self, files: list[FileSummary], log: ProblemLog) -> OutcomeTable:
