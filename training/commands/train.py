@@ -46,6 +46,10 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]tierwise train chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
+  [cyan]tierwise train logs/*.eval --column score=match[/]
+  Logs of inspect_ai, as they are; so are exports of promptfoo, Langfuse,
+  lm-evaluation-harness, LangSmith, LiteLLM and others (docs/imports.md).
+
   [cyan]tierwise train --store sqlite:///outcomes.db --half-life 30d[/]
   Learn from what a cascade observed, and promote the result if it is
   proven at least as good as the version in use.
