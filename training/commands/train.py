@@ -280,7 +280,10 @@ def train_router(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="OURS=YOURS", help="Another name for a column.", show_default=False, rich_help_panel=TABLES
+            metavar="OURS=YOURS",
+            help="Another name for a column. Of an export, score=NAME says which of its scores counts.",
+            show_default=False,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     strict: Annotated[

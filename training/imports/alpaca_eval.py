@@ -49,6 +49,7 @@ def _read_outputs(content: Content) -> Iterator[Item]:
             source,
             name_of(at(record, "generator")),
             asked_text(at(record, "instruction")),
+            {"score": at(record, "score")},  # of whoever added one
             response=text_of(at(record, "output")),
             task=name_of(at(record, "dataset")),
         )

@@ -191,10 +191,12 @@ def _results(stored: Stored, date: str, together: Together) -> Any:
 
 
 def _only_results(stored: Stored, together: Together) -> Any:
-    """The one results file that was named and lies in the same folder."""
+    """Of the results files that were named and lie in the same folder the one that ends alike, or the only one."""
     folder = PurePath(stored.name).parent
     near = [each for each in together.beside if PurePath(each.name).parent == folder]
-    return _loaded(near[0]) if len(near) == 1 else None
+    alike = [each for each in near if _stem(stored).endswith(_stem(each).removeprefix("results"))]
+    found = alike if len(near) > 1 else near
+    return _loaded(found[0]) if len(found) == 1 else None
 
 
 def _loaded(results: Stored) -> Any:

@@ -144,6 +144,15 @@ def test_the_one_results_file_in_a_folder_names_the_model_of_renamed_samples(tmp
     assert outcomes(table) == {"Question 0": {"org/small": 0.0, "org/large": 1.0}}
 
 
+def test_results_files_that_end_as_the_samples_do_name_their_models(tmp_path: Path) -> None:
+    for model, score in (("small", 0.0), ("large", 1.0)):
+        write_lines(tmp_path / f"samples_quiz_{model}.jsonl", [sample(0, score)])
+        results = {key: {} for key in ("results", "configs", "versions", "n-shot")}
+        write_json(tmp_path / f"results_{model}.json", {**results, "model_name": f"org/{model}-1"})
+    table = read_exports(*sorted(tmp_path.glob("*")))
+    assert outcomes(table) == {"Question 0": {"org/small-1": 0.0, "org/large-1": 1.0}}
+
+
 def test_two_runs_in_one_folder_are_not_taken_for_one_model(tmp_path: Path) -> None:
     for day in (15, 16):
         write_lines(tmp_path / f"samples_quiz_2026-01-{day}T10-30-00.1.jsonl", [sample(0, 1.0)])
