@@ -25,6 +25,8 @@ from training.tables.words import ABSENT, folded_word, understood_words, word_sc
 
 _SHOWN_WORDS = 5
 _SHOWN_CHARS = 20
+_LEAST_OF_TIER = 5
+_FEW = 2
 _AMOUNT = "a number of at least 0 (a plain number with a decimal point)"
 _COMMAS = "numbers have decimal commas"
 
@@ -272,12 +274,13 @@ def _scale_of(
         return None
     if wanted is not None:
         return wanted
-    found = judge_scale(values[plain])
+    found = _judged_by_column(cells, values, plain)
     others = int(np.count_nonzero((kinds == _IS_SHARE) | (kinds == _IS_WORD)))
     if isinstance(found, ScoreScale) and (found.is_unit or not others):
         # A bare 1 among percentages may be all or a hundredth.
-        mixed = np.any(kinds == _IS_SHARE) and np.any(values[plain] > 0)
-        if not mixed or is_few(int(plain.sum()), len(kinds)):
+        shares = int(np.count_nonzero(kinds == _IS_SHARE))
+        mixed = shares and np.any(values[plain] > 0)
+        if not mixed or min(shares, int(plain.sum())) <= _FEW:
             return found
         found = UnsureScale("percentages beside plain numbers", ScoreScale(0.0, 100.0))
     elif isinstance(found, ScoreScale):
@@ -288,6 +291,23 @@ def _scale_of(
         "scale",
         str(found.likely),
     )
+
+
+def _judged_by_column(
+    cells: NumberCells, values: NDArray[np.float64], plain: NDArray[np.bool_]
+) -> ScoreScale | UnsureScale:
+    """The scale of all numbers, where no tier's own numbers are certainly on another."""
+    found = judge_scale(values[plain])
+    if isinstance(found, UnsureScale) or found.is_unit:
+        return found
+    tiers = np.array(cells.tiers, np.int32)
+    for tier in np.unique(tiers[plain]).tolist():
+        own_values = values[plain & (tiers == tier)]
+        own = judge_scale(own_values)
+        if isinstance(own, ScoreScale) and own != found and len(own_values) >= _LEAST_OF_TIER and own_values.any():
+            where = cells.columns[tier]
+            return UnsureScale(f"numbers on {own} in some rows or columns ({where}), and on {found} in others", found)
+    return found
 
 
 def _understood(

@@ -21,6 +21,7 @@ _FEW_SHARE = 0.002
 _LEAST = 20
 _RANGE = re.compile(r"\s*([+-]?\d*\.?\d+)\s*(?:\.\.+|:|to)\s*([+-]?\d*\.?\d+)\s*", re.ASCII)
 _NEAR_TOP = 90.0
+_MOST_ONES = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,15 @@ def _is_signed(values: NDArray[np.float64], low: float, high: float) -> bool:
 
 
 def _is_certain(values: NDArray[np.float64], low: float, high: float, likely: ScoreScale) -> bool:
+    positive = int(np.count_nonzero(values))
+    ones = int(np.count_nonzero(values == 1))
     if high > 10:
-        above = np.count_nonzero(values > 1)
-        mixed = np.any((values > 0) & (values < 1)) or above < np.count_nonzero(values) / 2
-        return _NEAR_TOP <= high <= 100 and not mixed
+        # Right and wrong, or fractions, beside percentages: some rows are on another scale than others.
+        mixed = np.any((values > 0) & (values < 1)) or ones > _MOST_ONES * positive
+        mostly = int(np.count_nonzero(values > 1)) >= positive / 2
+        return _NEAR_TOP <= high <= 100 and mostly and not mixed
+    if low == 0 and 2 * ones > positive:
+        return False
     return (low, high) == (likely.low, likely.high) and likely.high in (5.0, 10.0)
 
 

@@ -75,6 +75,8 @@ UNCERTAIN: dict[str, tuple[list[Any], str]] = {
     "fractions and percentages": ([0.5, 0.85, 85, 90, 100], "0..100"),
     "low percentages": ([5, 20, 41], "0..100"),
     "minus one for nothing": ([-1, 0, 1], "-1..1"),
+    "right and wrong beside percentages": ([0, 1, 1, 0, 40, 75, 100, 90], "0..100"),
+    "right and wrong beside 0 to 10": ([0, 1, 1, 1, 0, 10], "0..10"),
     "thousands": ([900, 1200, 1500], "0..1500"),
     "losses": ([-3.2, -1.5, -0.2], "-4..1"),
 }
@@ -94,6 +96,19 @@ def test_scales_that_are_not_certain_stop_the_reading_with_the_option(tmp_path: 
 def test_a_tier_whose_scores_never_reach_the_ends_shares_the_scale_of_the_others(tmp_path: Path) -> None:
     cells = [(1 + row % 5, 3 + row % 3) for row in range(60)]
     np.testing.assert_allclose(table_of(tmp_path, cells).scores, (np.array(cells) - 1) / 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [([0, 1], [20, 60, 100]), ([1, 2, 3, 4, 5], [0, 50, 100]), ([0.2, 0.9], [1, 3, 5])]
+)
+def test_tiers_on_different_scales_are_asked_about(tmp_path: Path, one: list[Any], other: list[Any]) -> None:
+    cells = [(one[row % len(one)], other[row % len(other)]) for row in range(60)]
+    assert unsure(tmp_path, cells).option == "scale"
+
+
+def test_a_tier_that_always_fails_is_on_any_scale(tmp_path: Path) -> None:
+    table = table_of(tmp_path, [(0, 10 * (row % 11)) for row in range(66)])
+    np.testing.assert_allclose(table.scores, [(0, (row % 11) / 10) for row in range(66)])
 
 
 def test_a_few_numbers_beside_the_scale_are_bad_cells(tmp_path: Path) -> None:
