@@ -1,7 +1,7 @@
 """OpenTelemetry: spans with the GenAI attributes, as OTLP JSON (one document, or one a line) or as the SDK prints them.
 
 Also read are the attributes of older conventions and of OpenLLMetry and OpenInference. Scores are events
-``gen_ai.evaluation.result`` of the span, or of another one in its trace.
+``gen_ai.evaluation.result`` of the span, or of another one in its trace; events may also be records of a file of logs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from training.imports.scores import number
 from training.imports.spans import Span, calls_of
 from training.tables import Source
 
+_Events = dict[tuple[str | None, str | None], list[dict[str, Any]]]
+
+_LOGS = ("resourceLogs", "resource_logs")
 _RESOURCES = ("resourceSpans", "resource_spans")
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name")
 _TOKENS = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
@@ -48,16 +51,20 @@ def _is_printed(record: Any) -> bool:
     )
 
 
+def _is_logs(content: Content) -> bool:
+    return any(isinstance(one_of(record, *_LOGS), list) for record in content.head)
+
+
 def _read(content: Content) -> Iterator[Item]:
     yield from calls_of(_spans(content))
 
 
 def _spans(content: Content) -> Iterator[Span | Item]:
-    row = 0
+    row, events = 0, _events_beside(content)
     for place, record in content.records():
         for span in _of_otlp(record) if _is_otlp(record) else [record]:
             row += 1
-            yield from _span(Source(content.file, row, place.line), span)
+            yield from _span(Source(content.file, row, place.line), span, events)
 
 
 def _of_otlp(record: Any) -> Iterator[Any]:
@@ -66,11 +73,29 @@ def _of_otlp(record: Any) -> Iterator[Any]:
             yield from _list(at(scope, "spans"))
 
 
+def _events_beside(content: Content) -> _Events:
+    """The results of evaluations in files of logs, by the span that they are about."""
+    found: _Events = {}
+    for stored in content.together.beside:
+        for _, record in Content(stored).records():
+            for resource in _list(one_of(record, *_LOGS)):
+                for scope in _list(one_of(resource, "scopeLogs", "scope_logs")):
+                    for each in _list(one_of(scope, "logRecords", "log_records")):
+                        found.setdefault(_about(each), []).append(_attributes(at(each, "attributes")))
+    return found
+
+
+def _about(span: Any) -> tuple[str | None, str | None]:
+    """The trace and the span's own name."""
+    trace = first(one_of(span, "traceId", "trace_id"), at(span, "context", "trace_id"))
+    return name_of(trace), name_of(first(one_of(span, "spanId", "span_id"), at(span, "context", "span_id")))
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _span(source: Source, span: Any) -> Iterator[Span | Item]:
+def _span(source: Source, span: Any, others: _Events) -> Iterator[Span | Item]:
     attributes = _attributes(at(span, "attributes"))
     if str(attributes.get("gen_ai.operation.name")) in _OTHER_CALLS:
         return
@@ -83,14 +108,14 @@ def _span(source: Source, span: Any) -> Iterator[Span | Item]:
     for _, inside in events:
         for key, value in inside.items():
             held.setdefault(key, value)
-    trace = name_of(first(one_of(span, "traceId", "trace_id"), at(span, "context", "trace_id")))
+    about = _about(span)
     yield Span(
-        trace,
+        about[0],
         ScoredCall(
             source,
             model,
             _asked(held, events),
-            _scores([attributes, *(inside for _, inside in events)]),
+            _scores([attributes, *(inside for _, inside in events), *others.get(about, ())]),
             cost=first(*(held.get(name) for name in _COSTS)),
             tokens_out=first(*(held.get(name) for name in _TOKENS)),
             response=_answer(held, events),
@@ -177,5 +202,9 @@ def _scores(places: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 OPENTELEMETRY = Tool(
-    "OpenTelemetry", _matches, _read, scoring="record the evaluation's results as gen_ai.evaluation.result events"
+    "OpenTelemetry",
+    _matches,
+    _read,
+    companion=_is_logs,
+    scoring="record the evaluation's results as gen_ai.evaluation.result events",
 )

@@ -487,6 +487,22 @@ def test_spans_of_older_and_other_conventions(tmp_path: Path, shape: str) -> Non
     assert table.timestamps[0] == 1768471200
 
 
+def test_results_of_evaluations_may_stand_in_a_file_of_logs(tmp_path: Path) -> None:
+    def asked(model: str, score: float) -> dict[str, Any]:
+        given = span(model, score, **{"gen_ai.request.model": model, "gen_ai.prompt": json.dumps(CHAT)})
+        return {**given, "events": []}
+
+    def result(model: str, score: float) -> dict[str, Any]:
+        named = [attribute("gen_ai.evaluation.name", "right"), attribute("gen_ai.evaluation.score.value", score)]
+        return {"traceId": model, "spanId": model, "eventName": "gen_ai.evaluation.result", "attributes": named}
+
+    spans = write_json(tmp_path / "spans.json", otlp(both(asked)))
+    logs = {"resourceLogs": [{"resource": {}, "scopeLogs": [{"logRecords": both(result)}]}]}
+    assert outcomes(read_exports(spans, write_json(tmp_path / "logs.json", logs))) == READ
+    with pytest.raises(TableError, match="log of OpenTelemetry without scores"):
+        read_exports(spans)
+
+
 # --- AlpacaEval and arenas
 
 
