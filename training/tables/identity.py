@@ -56,11 +56,9 @@ class KnownRequests:
         return FoundRequest(row, self._both(row, requests[row], request))
 
     def _both(self, row: int, first: Request, second: Request) -> Request:
-        limits = {first.max_tokens, second.max_tokens} - {None}
-        if row in self.limits_differ or len(limits) > 1:
+        if first.max_tokens != second.max_tokens:
             self.limits_differ.add(row)
-            limits = set()
-        limit = next(iter(limits), None)
+        limit = None if row in self.limits_differ else first.max_tokens
         task = first.task if first.task is not None else second.task
         unchanged = limit == first.max_tokens and task == first.task
         return first if unchanged else replace(first, max_tokens=limit, task=task)

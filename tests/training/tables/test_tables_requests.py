@@ -127,8 +127,10 @@ def test_other_limits_in_another_file_make_no_other_request(tmp_path: Path) -> N
     assert {request.max_tokens for request in table.requests} == {None}
     assert not np.isnan(table.scores).any()
     assert "max_tokens differs between the files for 60 prompts" in notes(table, 2)
-    known = read_tables([files[0], files[2]])
-    assert {request.max_tokens for request in known.requests} == {100}
+    same = read_tables([files[0], run(tmp_path / "d.csv", "opus", TEXTS, max_tokens=100)])
+    assert {request.max_tokens for request in same.requests} == {100}
+    unknown = read_tables([files[0], files[2]])
+    assert {request.max_tokens for request in unknown.requests} == {None}
 
 
 def test_other_limits_in_one_file_make_other_requests(tmp_path: Path) -> None:
