@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RANGE = re.compile(r"([a-z0-9_-]+)(?:\[[a-z]+\])?>=([0-9.]+)(?:,<([0-9.]+))?")
+RANGE = re.compile(r"([a-z0-9_-]+)(?:\[[a-z]+\])?>=([0-9.]+)(?:,<([0-9.]+))?(?:; python_version < '[0-9.]+')?")
 
 
 def pins(path: Path) -> dict[str, str]:

@@ -22,8 +22,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 # The parts of training, lowest first: each may import those before it.
 ORDER = (
-    *("progress", "measure", "versions", "learners", "tables", "log", "prepare", "feedback", "certify", "challenge"),
-    *("training", "gate", "pipeline", "replay", "compile", "report", "drift", "run", "commands"),
+    *("progress", "measure", "versions", "learners", "tables", "imports", "log", "prepare", "feedback", "certify"),
+    *("challenge", "training", "gate", "pipeline", "replay", "compile", "report", "drift", "run", "commands"),
 )
 # What the root's files may take from above: the package's public names.
 FACES = {"classifier"}

@@ -18,6 +18,7 @@ from classifier.router import Router
 from training.certify.certify import upper_bound
 from training.certify.comparison import baselines, compare
 from training.certify.rule import against
+from training.imports import open_exports
 from training.learners.calibrate import calibration_error, chance_error
 from training.measure.evaluate import (
     MixComparison,
@@ -199,7 +200,14 @@ def evaluate_router(
     tables = [tables] if isinstance(tables, str | Path) else tables
     router = _load(artifact, options)
     reading, features = (partial(progress, name) if progress else None for name in ("reading", "features"))
-    table = read_tables(tables, options.columns, strict=options.strict, options=options.reading, progress=reading)
+    table = read_tables(
+        tables,
+        options.columns,
+        strict=options.strict,
+        options=options.reading,
+        progress=reading,
+        exports=open_exports,
+    )
     return replay(router, table, options, progress=features)
 
 

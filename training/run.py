@@ -31,6 +31,7 @@ from training.drift.section import drift_section
 from training.feedback.labels import LabelOptions
 from training.feedback.store import ReadStore, read_store
 from training.gate.train import add_gate
+from training.imports import open_exports
 from training.learners.learner import Learner
 from training.learners.linear import LinearLearner
 from training.learners.presets import Effort, learners_for
@@ -381,7 +382,14 @@ def read_inputs(
 
 
 def _read(tables: Sequence[str | Path], options: TrainOptions, progress: Progress | None) -> OutcomeTable:
-    return read_tables(tables, options.columns, strict=options.strict, options=options.reading, progress=progress)
+    return read_tables(
+        tables,
+        options.columns,
+        strict=options.strict,
+        options=options.reading,
+        progress=progress,
+        exports=open_exports,
+    )
 
 
 def learn_from(inputs: Inputs, options: TrainOptions, *, progress: StageProgress | None = None) -> Run:

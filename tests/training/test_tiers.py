@@ -28,6 +28,13 @@ def test_case_and_separators_make_no_difference() -> None:
     assert [tier.name for tier in matched(["Haiku", "Claude Sonnet 4_6"])] == ["haiku", "sonnet"]
 
 
+def test_a_model_is_found_behind_its_provider_and_a_bare_word_is_not() -> None:
+    tiers = matched(["openai:chat:claude-haiku-4-5", "anthropic/claude-sonnet-4-6"])
+    assert [tier.name for tier in tiers] == ["haiku", "sonnet"]
+    (own,) = matched(["mistral/large"], costs=True)
+    assert own.name == "mistral/large"
+
+
 def test_a_table_brings_its_own_tiers_with_costs_or_prices() -> None:
     (own,) = matched(["mixtral"], costs=True)
     assert (own.name, own.model, own.input_price) == ("mixtral", "mixtral", None)

@@ -362,13 +362,17 @@ def _traffic(
     from training.commands.show_training import progress_bars
     from training.commands.terminal import Terminal
     from training.commands.values import columns_of
+    from training.imports import open_exports
     from training.tables import ReadOptions, read_tables
     from training.versions import compare_traffic
 
     with progress_bars(Terminal(stderr=True)) as progress:
         reading = partial(progress, "reading")
         options = ReadOptions(requests_only=True)
-        rows = _drawn(read_tables(tables, columns_of(column), options=options, progress=reading), sample)
+        named = columns_of(column)
+        exports = partial(open_exports, requests_only=True)
+        table = read_tables(tables, named, options=options, progress=reading, exports=exports)
+        rows = _drawn(table, sample)
     old, new = map(Router.load, paths)
     return compare_traffic(old, new, [request for request, _ in rows]), rows
 

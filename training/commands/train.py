@@ -46,6 +46,10 @@ Learn from tables of outcomes which tier is the cheapest adequate one for a requ
   [cyan]tierwise train chats.csv --column prompt=question[/]
   The table calls its prompt column "question".
 
+  [cyan]tierwise train logs/*.eval --column score=match[/]
+  Logs of inspect_ai, as they are; so are exports of promptfoo, Langfuse,
+  lm-evaluation-harness, LangSmith, LiteLLM and others (docs/imports.md).
+
   [cyan]tierwise train --store sqlite:///outcomes.db --half-life 30d[/]
   Learn from what a cascade observed, and promote the result if it is
   proven at least as good as the version in use.
@@ -276,7 +280,10 @@ def train_router(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="OURS=YOURS", help="Another name for a column.", show_default=False, rich_help_panel=TABLES
+            metavar="OURS=YOURS",
+            help="Another name for a column. Of an export, score=NAME says which of its scores counts.",
+            show_default=False,
+            rich_help_panel=TABLES,
         ),
     ] = None,
     strict: Annotated[

@@ -26,7 +26,8 @@ def match_tiers(
     """A menu entry for every tier of the data, in the data's order.
 
     A tier is, in this order: what ``models`` maps its name to (a tier or model of the menu, or a model of its own), the
-    menu's tier of that name, model or alias, or one that the table brings itself.
+    menu's tier of that name, model or alias (with or without the provider before it), or one that the table brings
+    itself.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def match_tiers(
 
 def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float] | None) -> Tier:
     wanted = mapped if mapped is not None else name
-    meant = menu.sharing(wanted)
+    meant = menu.sharing(wanted) or menu.sharing(_without_provider(wanted))
     if len(meant) > 1:
         tiers = ", ".join(tier.name for tier in meant)
         raise InputError(
@@ -77,6 +78,15 @@ def _match(name: str, menu: Menu, mapped: str | None, price: tuple[float, float]
     if price is not None:
         found = priced(found, Prices(*price))
     return found
+
+
+def _without_provider(name: str) -> str:
+    """The model behind its provider, as tools write it: "openai:chat:gpt-4o", "anthropic/claude-opus-4-6".
+
+    What has no number is no model's whole name: "mistral/small" is not this menu's small tier.
+    """
+    model = name.replace(":", "/").rpartition("/")[2]
+    return model if any(char.isdigit() for char in model) else name
 
 
 def _refuse_twins(names: Sequence[str], tiers: Sequence[Tier]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from training.tables.columns import Columns, Form
+from training.tables.columns import Columns
 from training.tables.files import RawTable
+from training.tables.stored import Stored
 
 
 class NotingTable(RawTable, Protocol):
@@ -27,15 +27,13 @@ class Export:
     Attributes
     ----------
     table : its rows.
-    form : their form, "long" or "pairwise".
     format : the tool's name.
     names : the columns of the rows.
     """
 
     table: NotingTable
-    form: Form
     format: str
     names: Columns
 
 
-ExportOpener = Callable[[Sequence[Path], Columns], Mapping[Path, Export | None]]
+ExportOpener = Callable[[Sequence[Stored], Columns], Mapping[Stored, Export | None]]

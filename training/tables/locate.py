@@ -26,6 +26,7 @@ _TABLES = (
     ".arrow",
     ".feather",
     ".xlsx",
+    ".eval",
 )
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zip")
 _ENDINGS = tuple(ending + packed for ending in _TABLES for packed in _PACKED)

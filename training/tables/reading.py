@@ -109,21 +109,20 @@ def _opened(
     exports: ExportOpener | None,
 ) -> Iterator[_File]:
     """All files that have rows; what only goes with others has none."""
-    known = exports([each.path for each in found], names) if exports is not None else {}
-    for each in found:
-        export = known.get(each.path)
-        if export is not None:
-            yield _open_export(each, export)
-        elif each.path not in known:
-            yield from _open(unpacked(each.path, each.name), names, options, stack)
+    groups = [unpacked(each.path, each.name) for each in found]
+    known = exports([stored for group in groups for stored in group], names) if exports is not None else {}
+    for group in groups:
+        yield from (_open_export(stored, export) for stored in group if (export := known.get(stored)) is not None)
+        tables = [stored for stored in group if stored not in known]
+        if tables:
+            yield from _open(tables, names, options, stack)
 
 
-def _open_export(found: LocatedFile, export: Export) -> _File:
+def _open_export(stored: Stored, export: Export) -> _File:
     columns = export.table.columns
-    layout = recognise(found.name, columns, export.names)
-    size = found.path.stat().st_size
+    layout = recognise(stored.name, columns, export.names)
     used = layout.used(columns)
-    return _File(found.path, found.name, size, export.format, export.table, layout, used, export=export)
+    return _File(stored.path, stored.name, stored.size, export.format, export.table, layout, used, export=export)
 
 
 def _open(members: Sequence[Stored], names: Columns, options: ReadOptions, stack: ExitStack) -> list[_File]:

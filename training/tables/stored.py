@@ -30,6 +30,7 @@ _HEAD = 512
 
 _GZIP, _BZ2, _XZ, _ZIP, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
 _PACKED: dict[bytes, str] = {_GZIP: "gzip", _BZ2: "bzip2", _XZ: "xz"}
+_ONE_PIECE = ("[Content_Types].xml", "mimetype", "header.json", "_journal/start.json")
 _ENDINGS = (".gz", ".bz2", ".xz", ".zip", ".tgz")
 _PACKED_AS = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zip": "zip"}
 _DAMAGE = (gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError)
@@ -121,7 +122,7 @@ def unpacked(path: Path, name: str) -> list[Stored]:
     if packed:
         whole = Stored(name, path, size, False, lambda: _limited(_decompressor(path, packed), name, size))
         return _tar_members(whole) if _is_tar(whole.head()) else [whole]
-    if head.startswith(_ZIP) and not _is_workbook(plain):
+    if head.startswith(_ZIP) and not _is_one_piece(plain):
         return _zip_members(plain)
     return _tar_members(plain) if _is_tar(head) else [plain]
 
@@ -199,19 +200,21 @@ def _limited(inner: IO[bytes], name: str, size: int) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(cast(Any, _Limited(inner, name, max(_LEAST_LIMIT, _MOST_RATIO * size)))))
 
 
-def _is_workbook(stored: Stored) -> bool:
-    """Whether a .zip file is a spreadsheet's; these are no archives of tables."""
+def _is_one_piece(stored: Stored) -> bool:
+    """Whether a ZIP file is a spreadsheet, or a log of inspect_ai: these are no archives of tables."""
     try:
         with zipfile.ZipFile(stored.path) as archive:
             names = set(archive.namelist()[:_MOST_MEMBERS])
-            return "[Content_Types].xml" in names or "mimetype" in names
-    except (*_DAMAGE, OSError):
+            return not names.isdisjoint(_ONE_PIECE)
+    except (*_DAMAGE, OSError, NotImplementedError, ValueError):
         return False
 
 
 def _zip_members(stored: Stored) -> list[Stored]:
     with _archive(stored) as archive:
-        members = [(info.filename, info.compress_size) for info in archive.infolist() if not info.is_dir()]
+        members = [
+            (info.filename, info.compress_size) for info in archive.infolist() if info.filename and not info.is_dir()
+        ]
     return _tables(
         stored,
         [
