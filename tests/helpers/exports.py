@@ -25,7 +25,7 @@ def outcomes(table: OutcomeTable, values: str = "scores") -> dict[str, dict[str,
     """Text -> tier -> score, or another value of the table."""
     rows = getattr(table, values)
     return {
-        request.text: {tier: float(row[place]) for place, tier in enumerate(table.tiers) if np.isfinite(row[place])}
+        request.whole: {tier: float(row[place]) for place, tier in enumerate(table.tiers) if np.isfinite(row[place])}
         for request, row in zip(table.requests, rows, strict=True)
     }
 

@@ -22,7 +22,7 @@ from training.tables.formulas import unguarded
 _ASSERTION, _ERROR = 1, 2  # ResultFailureReason: an assertion failed, or the call did
 _KEYS = frozenset({"provider", "prompt", "success", "score"})
 _OUTPUT = re.compile(r"\[(?P<provider>[^\n]+?)\] (?P<label>.*)", re.DOTALL)
-_FILE = re.compile(r"[\w./\\-]+\.(json|ya?ml|txt|md|j2|js|py)(:\w+)?: ")
+_FILE = re.compile(r"[\w./\\-]{1,200}\.(json|ya?ml|txt|md|j2|js|py)(:\w+)?: ")
 _VARIABLE = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 _CODE = re.compile(r"\{\{|\{%")
 _VERDICT = re.compile(r"\[(PASS|FAIL|ERROR)\]\s*(?:\((?P<score>[\d.]+)\))?")
@@ -181,7 +181,7 @@ def _template(label: str) -> tuple[str, bool]:
     """The template, empty where the label is none or one that does more than to name variables; and whether it is JSON,
     as chats are.
     """
-    template = _FILE.sub("", label, count=1) if _FILE.match(label) else label
+    template = label[found.end() :] if (found := _FILE.match(label)) else label
     filled = _VARIABLE.sub("x", template)
     if filled == template or _CODE.search(filled):
         return "", False

@@ -257,7 +257,7 @@ def _matrix(
 def _texts(table: OutcomeTable, requests: list[Request]) -> list[str]:
     """What tells requests apart: their texts; those that are not known are all different."""
     hidden = {} if table.logged is None else table.logged.features
-    return [f"\x00{row}" if row in hidden else request.text for row, request in enumerate(requests)]
+    return [f"\x00{row}" if row in hidden else request.whole for row, request in enumerate(requests)]
 
 
 def _judged(

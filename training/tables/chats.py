@@ -33,7 +33,7 @@ _LONGEST_PYTHON = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ReadChat:
     """A request's messages.
 
     Attributes
@@ -46,7 +46,7 @@ class Chat:
     answers: int
 
 
-def read_chat(cell: Any) -> Chat:
+def read_chat(cell: Any) -> ReadChat:
     """The messages in a cell.
 
     Raises
@@ -67,7 +67,7 @@ def read_chat(cell: Any) -> Chat:
         end -= 1
     if not end:
         raise CellError("nothing but turns of the assistant", "a message of the user's, whose answer is scored")
-    return Chat(messages[:end], len(messages) - end)
+    return ReadChat(messages[:end], len(messages) - end)
 
 
 def is_chat_text(cell: Any) -> bool:
@@ -85,9 +85,9 @@ def is_chat_text(cell: Any) -> bool:
 
 def check_conversation(request: Request) -> None:
     """Refuse messages that hold neither text nor image, or text that is not Unicode."""
-    if request.images == 0 and not request.text.strip():
+    if not (request.whole.strip() or request.images or request.files or request.audio or request.video):
         raise CellError("no text and no image", "text in at least one message")
-    cells.encodable(request.text, "text in at least one message")
+    cells.encodable(request.whole, "text in at least one message")
 
 
 def _native(cell: Any) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from classifier.errors import UnreadableMessagesError
 from classifier.request import Request, make_request
 from training.tables import cells
 from training.tables.cells import CellError
@@ -51,26 +52,31 @@ class RowReader:
     def request(self, source: Source, row: Cells) -> Request | None:
         """The row's request, or None when the row has to be skipped for lack of one."""
         at = self.at
-        limit = self.value(source, row, "max_tokens", cells.whole)
-        task = self.value(source, row, "task", cells.label)
-        tools = self.value(source, row, "tools", _tools)
-        answer_format = self.value(source, row, "response_format", _response_format)
         role = "messages" if "messages" in at and ("prompt" not in at or not _blank(row[at["messages"]])) else "prompt"
         cell = row[at[role]]
         try:
-            if role == "prompt" and isinstance(cell, str) and not is_chat_text(cell):
-                return make_request(
-                    cells.prompt(cell), max_tokens=limit, task=task, tools=tools, response_format=answer_format
-                )
-            messages = self._messages(role, cell)
+            asked = self._asked(role, cell)
             request = make_request(
-                messages=messages, max_tokens=limit, task=task, tools=tools, response_format=answer_format
+                **asked,
+                max_tokens=self.value(source, row, "max_tokens", cells.whole),
+                task=self.value(source, row, "task", cells.label),
+                tools=self.value(source, row, "tools", _tools),
+                response_format=self.value(source, row, "response_format", _response_format),
             )
-            check_conversation(request)
+            if "messages" in asked:
+                check_conversation(request)
             return request
         except CellError as bad:
             self.log.skip(source, self.layout.roles[role], bad.found, bad.expected)
-            return None
+        except UnreadableMessagesError:
+            self.log.skip(source, self.layout.roles[role], "messages without content", "text in at least one message")
+        return None
+
+    def _asked(self, role: str, cell: Any) -> dict[str, Any]:
+        """The prompt, or the messages, that a cell holds."""
+        if role == "prompt" and isinstance(cell, str) and not is_chat_text(cell):
+            return {"prompt": cells.prompt(cell)}
+        return {"messages": self._messages(role, cell)}
 
     def _messages(self, role: str, cell: Any) -> list[dict[str, Any]]:
         if role == "prompt":

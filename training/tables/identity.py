@@ -71,7 +71,8 @@ def folded_text(text: str) -> str:
 
 def _loose_key(request: Request) -> Hashable:
     shape = (request.turns, request.tools, request.tool_calls, request.images, request.json_format, request.json_schema)
-    return folded_text(request.text), request.unread_chars, shape
+    around = tuple([folded_text(part) for excerpt in request.context for part in (excerpt.window, excerpt.sample)])
+    return folded_text(request.text), request.unread_chars, around, shape
 
 
 def _exact_key(request: Request, loose: Hashable) -> Hashable:

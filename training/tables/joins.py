@@ -41,8 +41,8 @@ def _notes(name: str, own: set[int], earlier: set[int], out: Collector) -> Itera
 
 def _why(own: Sequence[int], earlier: Sequence[int], out: Collector) -> str:
     """What the prompts that do not meet differ by, where it is always the same."""
-    ours = [folded_text(out.requests[row].text) for row in own]
-    theirs = [folded_text(out.requests[row].text) for row in earlier]
+    ours = [folded_text(out.requests[row].whole) for row in own]
+    theirs = [folded_text(out.requests[row].whole) for row in earlier]
     tests = (
         ("the same texts have another task, system prompt, tools or format there", lambda text: text),
         ("they differ in case or punctuation", _letters),

@@ -27,7 +27,7 @@ _WORDS: Mapping[Measure, tuple[str, ...]] = {
 # "mean_score" is no tier's: it is a figure of all.
 _FIGURES = ("mean", "avg", "average", "median", "max", "min", "sum", "total", "std", "overall", "final", "best", "raw")
 _NO_TIERS = frozenset((*_FIGURES, "normalized", "normalised", "judge", "human", "quality", "user", "model", "tie"))
-_PARTERS = r"[ _\-./:]"
+_PARTERS = " _-./:"
 
 
 def tier_of(column: str, prefix: str) -> str:
@@ -70,14 +70,28 @@ def loose_measures(columns: Iterable[str]) -> dict[Measure, dict[str, str]]:
 
 
 def _loose_tier(column: str, word: str, is_suffix: bool) -> str:
-    spelled = re.escape(word).replace("_", "[_ ]")
+    """What a column's name says beside a word such as "score": "haiku" in "haiku_score"; "" where it lacks the word."""
+    name = column.strip()
+    words = [f"{spelled}{plural}" for spelled in {word, word.replace("_", " ")} for plural in ("s", "")]
+    found = next(filter(None, (_beside(name, each, is_suffix) for each in words)), "")
+    if found or not is_suffix:
+        return found
+    capitals = word.title().replace("_", "")  # haikuScore
+    heads = [name.removesuffix(each) for each in (capitals + "s", capitals) if name.endswith(each)]
+    return next((head for head in heads if len(head) > 1 and (head[-1].islower() or head[-1].isdigit())), "")
+
+
+def _beside(name: str, word: str, is_suffix: bool) -> str:
+    """The rest of a name without a word at its end or beginning, apart by a separator or in brackets."""
+    folded = name.casefold()
     if is_suffix:
-        found = re.fullmatch(rf"(.+?){_PARTERS}+{spelled}s?", column.strip(), re.IGNORECASE)
-        found = found or re.fullmatch(rf"(.+?[a-z0-9]){word.title().replace('_', '')}s?", column.strip())
-    else:
-        found = re.fullmatch(rf"{spelled}s?\s*[(\[](.+?)[)\]]", column.strip(), re.IGNORECASE)
-        found = found or re.fullmatch(rf"{spelled}s?{_PARTERS}+(.+)", column.strip(), re.IGNORECASE)
-    return found[1].strip() if found else ""
+        rest = name[: -len(word)] if folded.endswith(word) else ""
+        return rest.rstrip(_PARTERS).strip() if rest[-1:] in tuple(_PARTERS) else ""
+    rest = name[len(word) :] if folded.startswith(word) else ""
+    bare = rest.strip()
+    if bare[:1] in ("(", "[") and bare[-1:] in (")", "]"):
+        return bare[1:-1].strip()
+    return rest.lstrip(_PARTERS).strip() if rest[:1] in tuple(_PARTERS) else ""
 
 
 def close_names(columns: Sequence[str], known: Iterable[str], *, scored: Container[str] | None = ()) -> list[str]:

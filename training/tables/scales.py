@@ -19,7 +19,8 @@ from training.tables.words import folded_word
 _FEW = 2
 _FEW_SHARE = 0.002
 _LEAST = 20
-_RANGE = re.compile(r"\s*([+-]?\d*\.?\d+)\s*(?:\.\.+|:|to)\s*([+-]?\d*\.?\d+)\s*", re.ASCII)
+_END = r"([+-]?\d{0,20}\.?\d{1,20})"
+_RANGE = re.compile(r"\s{0,9}" + _END + r"\s{0,9}(?:\.{2,3}|:|to)\s{0,9}" + _END + r"\s{0,9}", re.ASCII)
 _NEAR_TOP = 90.0
 _MOST_ONES = 0.1
 

@@ -46,7 +46,7 @@ _ZONES = {
 _NUMERIC_DATE = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})(?:[T,\s]+(.*))?", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _NOISE = (
-    (re.compile(r"\s*\([^()]*\)$"), ""),  # "GMT+0100 (Central European Standard Time)"
+    (re.compile(r"\([^()]{0,80}\)$"), ""),  # "GMT+0100 (Central European Standard Time)"
     (re.compile(r"\b(?:GMT|UTC)(?=[+-]\d)"), ""),
     (re.compile(r"(?<=[+-]\d{4})\s+[A-Z]{3,4}$"), ""),  # "+0000 UTC", of Go
     (re.compile(r"(?<=:\d\d),(?=\d)"), "."),

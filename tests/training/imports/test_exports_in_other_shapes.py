@@ -613,7 +613,7 @@ def test_scores_on_another_scale_are_judged_as_those_of_tables_are(tmp_path: Pat
 def test_prompts_that_look_like_json_stay_as_they_are(tmp_path: Path, text: str) -> None:
     results = [{**promptfoo_v2("small", 1.0), "prompt": {"raw": text}}]
     table = read_exports(write_json(tmp_path / "p.json", {"results": {"results": results}}))
-    assert [request.text for request in table.requests] == [text]
+    assert [request.whole for request in table.requests] == [text]
     rows = [{"instruction": text, "generator_1": "a", "generator_2": "b", "preference": 1}]
     assert list(outcomes(read_exports(write_json(tmp_path / "a.json", rows)))) == [text]
 
@@ -623,7 +623,7 @@ def test_inputs_of_several_fields_are_one_prompt_and_a_single_text_is_itself(tmp
         row = {**observation("small", {"right": ["85%"]}), "input": given}
         table = read_exports(write_json(tmp_path / "o.json", [row]))
         assert table.scores.tolist() == [[0.85]]
-        return table.requests[0].text
+        return table.requests[0].whole
 
     assert asked({"question": ASK, "top_k": 3}) == ASK
     assert asked({"question": ASK, "context": "2 < 3"}) == f"question: {ASK}\ncontext: 2 < 3"

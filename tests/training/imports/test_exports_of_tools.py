@@ -185,7 +185,7 @@ def test_where_requests_alone_count_a_log_will_do() -> None:
     files = [EXPORTS / "langfuse_observations.json", EXPORTS / "inspect_ai" / "several_scorers.eval"]
     exports = partial(open_exports, requests_only=True)
     table = read_tables(files, options=ReadOptions(requests_only=True), exports=exports)
-    assert {request.text for request in table.requests} >= {SUM, COLOUR, f"Be brief.\n{SUM}"}
+    assert {request.whole for request in table.requests} >= {SUM, COLOUR, f"Be brief.\n{SUM}"}
 
 
 def test_exports_and_tables_are_read_together(tmp_path: Path) -> None:
