@@ -1,4 +1,5 @@
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -345,3 +346,30 @@ def test_tools_nested_without_end_are_measured_all_the_same():
     tool = {"inside": []}
     tool["inside"] += [tool] * 1000
     assert make_request("a", tools=[tool]).tool_chars > 0
+
+
+@pytest.mark.parametrize("parted", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "ask"),
+    [("", "Mend the test."), ("<feedback>\nNow the docs.\n</feedback>", "Now the docs.")],
+)
+def test_a_tools_result_in_a_users_message_hides_no_ask(answer, ask, parted):
+    report = [
+        "[read_file for 'a.py'] Result:",
+        "import os\n" * 40,
+        answer,
+        "<environment_details>x</environment_details>",
+    ]
+    content = [{"type": "text", "text": text} for text in report if text] if parted else "\n".join(report)
+    task = spoken("<task>\nMend the test.\n</task>")
+    request = make_request(messages=[task, spoken("I look.", "assistant"), spoken(content)])
+    assert request.text == ask
+    assert "import os" in request.material
+
+
+def test_many_long_texts_with_blocks_that_never_end_are_read_in_little_time():
+    text = "<system-reminder>" * 64 + "x" * 300_000
+    began = time.perf_counter()
+    request = make_request(messages=[spoken([{"type": "text", "text": text}] * 256)])
+    assert time.perf_counter() - began < 0.1
+    assert request.chars == pytest.approx(256 * len(text), rel=0.01)
