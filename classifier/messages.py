@@ -344,6 +344,8 @@ class _Reader:
         elif isinstance(value, bytes | bytearray):
             self._see("file", {"data": value})
         elif isinstance(value, list | tuple):
+            if value and isinstance(value[0], str | Real | list | tuple):  # no parts of content
+                self.found.unread.append((self._message, role, 2.0 * len(value)))  # brackets, quotes and commas
             self._read_parts(value, role, depth - 1, self._walk)
         else:
             part = fields_of(value)

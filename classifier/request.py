@@ -176,6 +176,8 @@ def read_arguments(arguments: Mapping[str, Any], task: str | None = None) -> Req
     ------
     InputError : as `make_request`; UnreadableMessagesError also where there are neither ``messages`` nor ``input``.
     """
+    if isinstance(arguments.get("extra_body"), Mapping):  # sent as if they were the client's own
+        arguments = {**arguments, **arguments["extra_body"]}
     effort = arguments.get("reasoning_effort") or arguments.get("reasoning") or arguments.get("thinking")
     if arguments.get("messages") is not None:
         messages, form = arguments["messages"], arguments.get("response_format")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
 from classifier.errors import InputError
-from classifier.request import Request, make_request
+from classifier.request import Request, make_request, read_arguments
 from tests.helpers.requests import IMAGE, TOOL, json_values, texts
 
 OPTIONS = {
@@ -373,3 +373,11 @@ def test_many_long_texts_with_blocks_that_never_end_are_read_in_little_time():
     request = make_request(messages=[spoken([{"type": "text", "text": text}] * 256)])
     assert time.perf_counter() - began < 0.1
     assert request.chars == pytest.approx(256 * len(text), rel=0.01)
+
+
+@pytest.mark.parametrize("api", ["messages", "input"])
+def test_what_is_sent_beside_the_clients_own_arguments_is_seen(api):
+    beside = {"thinking": {"type": "enabled", "budget_tokens": 1000}, "tools": [TOOL], "max_tokens": 7}
+    request = read_arguments({api: [spoken("Why?")], "extra_body": beside})
+    assert (request.text, request.reasoning, request.tools, request.max_tokens) == ("Why?", True, 1, 7)
+    assert not read_arguments({api: [spoken("Why?")], "extra_body": {"thinking": {"type": "disabled"}}}).reasoning
