@@ -369,9 +369,9 @@ def test_a_tools_result_in_a_users_message_hides_no_ask(answer, ask, parted):
 
 def test_many_long_texts_with_blocks_that_never_end_are_read_in_little_time():
     text = "<system-reminder>" * 64 + "x" * 300_000
-    began = time.perf_counter()
+    began = time.process_time()
     request = make_request(messages=[spoken([{"type": "text", "text": text}] * 256)])
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
     assert request.chars == pytest.approx(256 * len(text), rel=0.01)
 
 
