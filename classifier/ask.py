@@ -9,7 +9,7 @@ searched, and at most 64 tags are followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _SEARCHED = 2**13  # characters at either end
@@ -62,6 +62,8 @@ _ASKS = frozenset(
     ]
 )
 _HEADING = re.compile(r"^#{1,6} ?[Mm]y request(?: for [^\n]{1,40})?:?[ \t]*$", re.MULTILINE)
+# How agents without tool messages begin a user's message that reports a result: "[read_file for 'a.py'] Result:".
+_REPORT = re.compile(r"\s{0,20}\[[a-z]\w{1,40}(?: for [^\n]{1,1000})?\] Result:")
 _HEADING_WORDS = "y request"
 _SEPARATORS = str.maketrans("", "", "-_.:")
 
@@ -89,14 +91,38 @@ def may_be_wrapped(text: str) -> bool:
     return ("<" in text and "</" in text) or ("#" in text and _HEADING_WORDS in text)
 
 
-def split_ask(text: str) -> AskParts:
-    """Part a text; where nothing would be left to ask, everything stands around it."""
+def split_message(texts: Sequence[str], patience: int = _MOST_FOLLOWED) -> AskParts:
+    """Part the texts of one message; one that reports what a tool did asks only what stands in blocks that ask."""
+    report = bool(texts) and _REPORT.match(texts[0]) is not None
+    asked = AskParts([], [])
+    for text in texts:
+        ask, around = split_ask(text, patience)
+        patience = max(0, patience - len(text))
+        if report and not _has_asking(text):
+            ask, around = [], [text]
+        asked.ask.extend(ask)
+        asked.around.extend(around)
+    return asked
+
+
+def _has_asking(text: str) -> bool:
+    """Whether a text holds a block that asks."""
+    return may_be_wrapped(text) and any(block.asks for block in _blocks(text, _SEARCHED))
+
+
+def split_ask(text: str, patience: int = _MOST_FOLLOWED) -> AskParts:
+    """Part a text; where nothing would be left to ask, everything stands around it.
+
+    Parameters
+    ----------
+    patience : characters of blocks that are followed to their ends, at most.
+    """
     if not may_be_wrapped(text):
         return AskParts([text] if text and not text.isspace() else [], [])
     heading = _last_heading(text) if _HEADING_WORDS in text else None
     if heading is not None:
         return AskParts(_spoken(text[heading[1] :]), _spoken(text[: heading[0]]))
-    blocks = list(_blocks(text))
+    blocks = list(_blocks(text, min(patience, _MOST_FOLLOWED)))
     asking = [block for block in blocks if block.asks]
     if len(asking) == 1 or (asking and asking[-1].of_user):
         first, last = asking[-1].inside
@@ -130,10 +156,10 @@ def _last_heading(text: str) -> tuple[int, int] | None:
     return found
 
 
-def _blocks(text: str) -> Iterator[_Block]:
+def _blocks(text: str, patience: int) -> Iterator[_Block]:
     """The outermost blocks that a program put there, or that hold the question."""
     place = last = tags = followed = 0
-    while tags < _MOST_TAGS and followed < _MOST_FOLLOWED:
+    while tags < _MOST_TAGS and followed < patience:
         if _SEARCHED <= place < len(text) - _SEARCHED:
             place = len(text) - _SEARCHED
         limit = len(text) if place >= len(text) - _SEARCHED else _SEARCHED
@@ -151,8 +177,9 @@ def _blocks(text: str) -> Iterator[_Block]:
         if not (asks or (plain in _SURROUNDINGS and begins_line) or (_OWN_NAME.search(name) and plain not in _ASKS)):
             continue
         closing = f"</{name}>"
-        end = text.find(closing, place, place + _LONGEST_BLOCK)
-        followed += (end if end >= 0 else min(len(text), place + _LONGEST_BLOCK)) - place
+        furthest = min(len(text), place + _LONGEST_BLOCK, place + patience - followed)
+        end = text.find(closing, place, furthest)
+        followed += (end if end >= 0 else furthest) - place
         if end >= 0:
             yield _Block(match.start(), end + len(closing), (place, end), asks, plain.startswith("user"))
             place = last = end + len(closing)

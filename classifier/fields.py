@@ -6,7 +6,7 @@ Nothing that a caller gives is trusted to be small, flat or of one kind: every l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from typing import Any
@@ -50,11 +50,13 @@ def json_chars(value: Any) -> int:
         try:
             return len(json.dumps(value, default=_plain))
         except (TypeError, ValueError, RecursionError):
-            return 400
-    return _sampled_chars(value, _SAMPLED_DEPTH)
+            return max(400, sampled_chars(value, _SAMPLED_DEPTH))
+    return sampled_chars(value, _SAMPLED_DEPTH)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return "=" * (len(value) * 4 // 3)
     found = fields_of(value)
     return str(value)[:1000] if found is None else dict(found)
 
@@ -64,7 +66,7 @@ def is_small(value: Any) -> bool:
     left, waiting = _SMALL, [value]
     while waiting and left > 0:
         item = waiting.pop()
-        if isinstance(item, str):
+        if isinstance(item, (str, bytes, bytearray)):
             left -= len(item) // 64
         elif isinstance(item, (dict, list, tuple)):
             left -= len(item)
@@ -73,23 +75,17 @@ def is_small(value: Any) -> bool:
     return left > 0
 
 
-def _sampled_chars(value: Any, depth: int) -> int:
-    """Characters of a value's JSON, about: a container's from a few of its items, spread over it."""
+def sampled_chars(value: Any, depth: int) -> int:
+    """Characters of a value's JSON, about: a container's from its first few items, to a depth."""
     if isinstance(value, str):
         return len(value) + 2
+    if isinstance(value, (bytes, bytearray)):
+        return len(value) * 4 // 3
     if not isinstance(value, (dict, list, tuple)) or not value or not depth:
         return 8
     if isinstance(value, dict):
         sample = [part for item in islice(value.items(), _SAMPLED_ITEMS) for part in item]
     else:
         sample = list(value[:_SAMPLED_ITEMS])
-    chars = sum(_sampled_chars(part, depth - 1) + 2 for part in sample)
+    chars = sum(sampled_chars(part, depth - 1) + 2 for part in sample)
     return chars * len(value) // min(len(value), _SAMPLED_ITEMS)
-
-
-def items_of(value: Any) -> Iterator[Any]:
-    """What a container holds, and a dictionary's keys aside; of anything else itself."""
-    if isinstance(value, list | tuple):
-        yield from value
-    else:
-        yield value

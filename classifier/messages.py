@@ -6,18 +6,21 @@ understood counts by its texts.
 
 Reading is bounded. Of a list (messages, parts of a message) with more than 256 items, the first and the last 128 are
 read, and 128 between them stand for all the others. Where none of these is a person's, the last 2,048 before are looked
-through for one that is.
+through for one that is. Of what has no known form, 4,096 values are looked into, and at least 32 of each message; the
+rest counts by its size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from numbers import Real
 from operator import itemgetter
 from typing import Any
 
 from classifier.errors import UnreadableMessagesError
-from classifier.fields import fields_of, json_chars
+from classifier.fields import fields_of, json_chars, sampled_chars
 from classifier.media import data_kind, media_kind, media_tokens
 
 SYSTEM, HUMAN, ASSISTANT, TOOL = range(4)
@@ -48,6 +51,7 @@ _AT_EACH_END = 128
 _BETWEEN = 128
 _LOOKED_THROUGH = 2048
 _MOST_VALUES = 4096  # that are looked into, of a whole conversation
+_LEAST_VALUES = 32  # of each message, whatever the others hold
 _DEEPEST = 8
 # What clients keep beside a message and never send, and names that stand for other messages.
 _NOT_SENT = frozenset(
@@ -141,6 +145,10 @@ def read_messages(messages: Any) -> Conversation:
 
 
 def _as_list(messages: Any) -> Sequence[Any]:
+    held = None if isinstance(messages, str) else fields_of(messages)
+    inner = None if held is None or "role" in held else held.get("messages")
+    if isinstance(inner, Sequence) and not isinstance(inner, str | bytes):  # a chain's input, a prompt of LangChain
+        return inner
     if isinstance(messages, str) or (fields_of(messages) is not None and not hasattr(messages, "__next__")):
         return [messages]
     if messages is None or isinstance(messages, bytes | int | float) or not hasattr(messages, "__iter__"):
@@ -221,6 +229,7 @@ class _Reader:
         self._read_any(value)
 
     def _read_any(self, value: Any) -> None:
+        self._left = max(self._left, _LEAST_VALUES)
         if isinstance(value, str):
             value = {"role": "user", "content": value}
         elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
@@ -231,6 +240,10 @@ class _Reader:
         parts = message.get("parts")
         if message.get("kind") in ("request", "response") and isinstance(parts, Sequence):
             self._read_parts_as_messages(message, parts)
+            return
+        if message.get("role") is None and media_kind(_type(message) or _keys(message), message) is not None:
+            self.found.turns += 1
+            self._read_part(message, HUMAN, _DEEPEST)
             return
         role = _role(message)
         self.found.turns += role != SYSTEM
@@ -244,7 +257,7 @@ class _Reader:
         if isinstance(message.get("instructions"), str):
             self._say(SYSTEM, message["instructions"])
         if message["kind"] == "response":
-            self.read_all(parts, lambda _, part: self._read_part(part, ASSISTANT, _DEEPEST))
+            self._read_parts(parts, ASSISTANT, _DEEPEST)
             self.found.turns += 1
             return
         for part in parts[:_AT_EACH_END]:
@@ -255,13 +268,15 @@ class _Reader:
         if isinstance(content, str):
             self._say(role, content)
         elif isinstance(content, Sequence) and not isinstance(content, bytes | bytearray):
-            self.read_all(content, lambda _, part: self._read_part(part, role, _DEEPEST))
+            self._read_parts(content, role, _DEEPEST)
         elif content is not None:
             self._read_part(content, role, _DEEPEST)
 
     def _read_others(self, message: Mapping[str, Any], role: int) -> None:
         """Read what stands beside the content: tool calls, reasoning, anything else that is sent."""
-        for name, value in list(message.items())[:64]:
+        self._left = max(self._left, _LEAST_VALUES)
+        self._skip_from(message, _MOST_FIELDS, role)
+        for name, value in islice(message.items(), _MOST_FIELDS):
             if not value or value is True or not isinstance(name, str):
                 continue
             if name in _NOT_SENT and not (name == "name" and "call" in _type(message)):
@@ -276,23 +291,34 @@ class _Reader:
             self._walk(value, role, _DEEPEST)
             self.found.tool_calls = calls
 
+    def _read_parts(self, parts: Sequence[Any], role: int, depth: int, read: _ReadPart | None = None) -> None:
+        """Read parts, as long as there is patience with the conversation; what is left then counts by its size."""
+        read = read or self._read_part
+
+        def read_one(place: int, part: Any) -> None:
+            if self._left > 0 or isinstance(part, str):
+                read(part, role, depth)
+            elif place:
+                self._skip(part, role)
+
+        if self._left > 0:
+            self.read_all(parts, read_one)
+        else:
+            self._skip(parts, role)
+
     def _read_part(self, value: Any, role: int, depth: int) -> None:
         """Read one part of a message's content."""
-        if isinstance(value, str):
-            self._say(role, value)
-            return
-        if isinstance(value, bytes | bytearray):
-            self._see("file", {"data": value})
-            return
-        part = fields_of(value)
+        self._left -= 1
+        part = None if isinstance(value, str) else fields_of(value)
         if part is None:
+            self._walk(value, role, depth - 1)
             return
         name = _type(part)
         text = part.get("text")
         if name in _TEXT_PARTS and isinstance(text or part.get("refusal"), str):
             self._say(role, text or part["refusal"])
             return
-        name = name or " ".join(map(str, list(part)[:8])).lower()  # a part may be named by its key
+        name = name or _keys(part)
         kind = media_kind(name, part)
         if kind is not None:
             self._see(kind, part)
@@ -303,28 +329,53 @@ class _Reader:
         elif "call" in name or "tool_use" in name:
             self.found.tool_calls += 1
             role = ASSISTANT
-        self._walk({key: each for key, each in list(part.items())[:64] if key not in _LABELS}, role, depth - 1)
+        self._skip_from(part, _MOST_FIELDS, role)
+        fields = islice(part.items(), _MOST_FIELDS)
+        self._walk_fields({key: each for key, each in fields if key not in _LABELS}, role, depth - 1)
 
     def _walk(self, value: Any, role: int, depth: int) -> None:
         """Read every text in a value whose form is not known."""
         self._left -= 1
         if isinstance(value, str):
             self._say(role, value)
-            return
-        if self._left < 0 or depth <= 0:
-            self.found.unread.append((self._message, role, json_chars(value)))
-            return
-        if isinstance(value, list | tuple):
-            self.read_all(value, lambda _, item: self._walk(item, role, depth - 1))
-            return
-        part = fields_of(value)
-        if part is None:
-            return
-        if _type(part):
-            self._read_part(part, role, depth)
-            return
-        values = [each for _, each in sorted(part.items(), key=lambda item: str(item[0]))]  # whatever they are made of
-        self.read_all(values, lambda _, item: self._walk(item, role, depth - 1))
+        elif self._left < 0 or depth <= 0:
+            self._skip(value, role)
+        elif isinstance(value, Real):
+            self._say(role, str(value) if not isinstance(value, int) or value.bit_length() < _LONG_NUMBER else "")
+        elif isinstance(value, bytes | bytearray):
+            self._see("file", {"data": value})
+        elif isinstance(value, list | tuple):
+            if value and isinstance(value[0], str | Real | list | tuple):  # no parts of content
+                self.found.unread.append((self._message, role, 2.0 * len(value)))  # brackets, quotes and commas
+            self._read_parts(value, role, depth - 1, self._walk)
+        else:
+            part = fields_of(value)
+            if part is not None and _type(part):
+                self._read_part(part, role, depth)
+            elif part is not None:
+                self._walk_fields(part, role, depth)
+
+    def _walk_fields(self, part: Mapping[str, Any], role: int, depth: int) -> None:
+        """Read every text in a dictionary, whatever order it was made in."""
+        self._skip_from(part, _MOST_ITEMS, role)
+        named = sorted(islice(part.items(), _MOST_ITEMS), key=lambda item: str(item[0]))
+        names = sum([len(name) + 4 for name, each in named if isinstance(name, str) and _is_own_name(name, each)])
+        if names:
+            self.found.unread.append((self._message, role, names))
+        self._read_parts([each for _, each in named], role, depth - 1, self._walk)
+
+    def _skip(self, value: Any, role: int) -> None:
+        """Count a value by its size."""
+        if value is not None:
+            size = json_chars(value) if self._left > 0 else sampled_chars(value, _HASTY)
+            self._left -= _MEASURED
+            self.found.unread.append((self._message, role, size))
+
+    def _skip_from(self, part: Mapping[str, Any], first: int, role: int) -> None:
+        """Count what a mapping holds beyond its first items by its size."""
+        if len(part) > first:
+            size = sampled_chars(dict(islice(part.items(), first, first + 64)), _HASTY)
+            self.found.unread.append((self._message, role, size * (len(part) - first) / min(64, len(part) - first)))
 
     def _say(self, role: int, text: str) -> None:
         kind = data_kind(text)
@@ -336,6 +387,48 @@ class _Reader:
     def _see(self, kind: str, part: Mapping[str, Any]) -> None:
         self.found.media[kind] = self.found.media.get(kind, 0) + 1
         self.found.media_tokens += media_tokens(kind, part)
+
+
+_MOST_FIELDS = 64  # of a message or a part
+_MOST_ITEMS = 2 * _AT_EACH_END  # of a dictionary whose form is not known
+_MEASURED = 256  # values that it costs to measure one
+_LONG_NUMBER = 10_000  # bits
+_HASTY = 4  # levels that are looked into where there is no patience left
+# Names that clients give to what models write and read, which have no such words.
+_FRAMES = frozenset(
+    [
+        "args",
+        "arguments",
+        "content",
+        "custom",
+        "data",
+        "function",
+        "input",
+        "name",
+        "output",
+        "parts",
+        "reasoning",
+        "response",
+        "result",
+        "results",
+        "source",
+        "summary",
+        "text",
+        "thinking",
+        "tool_name",
+    ]
+)
+_ReadPart = Callable[[Any, int, int], None]
+
+
+def _is_own_name(name: str, value: Any) -> bool:
+    """Whether a key is sent as the caller chose it, such as an argument's name."""
+    return value is not None and name not in _FRAMES
+
+
+def _keys(part: Mapping[str, Any]) -> str:
+    """How a part without a type is named: by the keys that hold something."""
+    return " ".join([str(name)[:100] for name, each in islice(part.items(), _MOST_FIELDS) if each is not None]).lower()
 
 
 _LABELS = frozenset({"type", "kind", "part_kind", "id", "tool_use_id", "tool_call_id", "call_id", "cache_control"})

@@ -71,7 +71,9 @@ def _mismatch(source: str, known: Sequence[Tier], found: Sequence[Tier | None], 
 
 
 def _warn(source: str, trained: Menu, pairs: Sequence[tuple[Tier, Tier]], others: Sequence[Tier]) -> None:
-    changed = [f"{now.name} ({before.model}, now {now.model})" for before, now in pairs if not _same_model(before, now)]
+    changed = [
+        f"{now.name} ({before.model}, now {now.model})" for before, now in pairs if not is_same_model(before, now)
+    ]
     if changed:
         _log.warning(
             "%s was trained with other models: %s; what it expects is of those, train anew with train-router",
@@ -87,7 +89,7 @@ def _warn(source: str, trained: Menu, pairs: Sequence[tuple[Tier, Tier]], others
         )
 
 
-def _same_model(before: Tier, now: Tier) -> bool:
+def is_same_model(before: Tier, now: Tier) -> bool:
     """Whether two models are one, whoever sells it; a tier that a table brought has no model but its name."""
     one, other = (normalise_label(tier.model.rpartition("/")[2]) or "" for tier in (before, now))
     return before.model == before.name or one.startswith(other) or other.startswith(one)

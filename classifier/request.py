@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from classifier.ask import may_be_wrapped, split_ask
+from classifier.ask import may_be_wrapped, split_message
 from classifier.errors import InputError, UnreadableMessagesError
 from classifier.fields import fields_of, json_chars
 from classifier.messages import ASSISTANT, HUMAN, SYSTEM, TOOL, Conversation, Utterance, read_messages
@@ -24,14 +24,17 @@ Messages = Sequence[Any] | Mapping[str, Any] | str  # what `classifier.messages`
 
 CONTEXT = ("system prompt", "earlier turns", "material", "definitions")
 CONTEXT_HEAD = CONTEXT_TAIL = 512  # characters of each that are read closely
-_CLIPPED_CHARS = 2**19  # of a long text among others, kept at each end
+_CLIPPED_CHARS = 2**19  # of two long texts, kept at each end; of more, fewer
+_CLIPPED_LEAST = 2**12
 _SERIALISED_TOOLS = 16
 _DESCRIBED_TOOLS = 32
 _DESCRIPTION_CHARS = 60
 _MESSAGES_SEARCHED = 16
+_PATIENCE = 2**21  # characters of persons' messages in which blocks are followed to their ends
 _JSON_FORMATS = frozenset({"json_object", "json_schema"})
 _MOST_TOKENS = 2**53  # beyond any model; whole numbers above cannot all be told apart as floats
 _NOTHING = Excerpt("", 0)
+_UNREAD = '{"a": 12, "b": ["c", 3.5]}'  # whose tokens a character those of values are taken to have that nobody read
 _CHARS_PER_FIELD = 100  # of a schema that is given as a class
 _NO_REASONING = frozenset({"none", "off", "disabled"})
 
@@ -173,6 +176,8 @@ def read_arguments(arguments: Mapping[str, Any], task: str | None = None) -> Req
     ------
     InputError : as `make_request`; UnreadableMessagesError also where there are neither ``messages`` nor ``input``.
     """
+    if isinstance(arguments.get("extra_body"), Mapping):  # sent as if they were the client's own
+        arguments = {**arguments, **arguments["extra_body"]}
     effort = arguments.get("reasoning_effort") or arguments.get("reasoning") or arguments.get("thinking")
     if arguments.get("messages") is not None:
         messages, form = arguments["messages"], arguments.get("response_format")
@@ -329,7 +334,7 @@ def _group(role: int, before: bool) -> int:
 
 def _asked(said: Sequence[Utterance]) -> tuple[int, list[str], list[str]]:
     """The message that asks, its question, and what stands around that in it."""
-    place, searched = len(said) - 1, 0
+    place, searched, patience = len(said) - 1, 0, _PATIENCE
     fallback: int | None = None
     while place >= 0 and searched < _MESSAGES_SEARCHED:
         message, role, _ = said[place]
@@ -338,14 +343,14 @@ def _asked(said: Sequence[Utterance]) -> tuple[int, list[str], list[str]]:
             continue
         searched += 1
         fallback = message if fallback is None else fallback
-        ask: list[str] = []
-        around: list[str] = []
+        texts: list[str] = []
         while place >= 0 and said[place][0] == message:
             _, role, text = said[place]
             if role == HUMAN:
-                asked = split_ask(text)
-                ask, around = asked.ask + ask, asked.around + around
+                texts.append(text)
             place -= 1
+        ask, around = split_message(texts[::-1], patience)
+        patience = max(0, patience - sum(map(len, texts)))
         if ask:
             return message, ask, around
     if fallback is None:
@@ -355,16 +360,17 @@ def _asked(said: Sequence[Utterance]) -> tuple[int, list[str], list[str]]:
 
 
 def _excerpt(texts: Sequence[str], unread: int) -> Excerpt:
-    return excerpt_of_many(texts, CONTEXT_HEAD, CONTEXT_TAIL, unread) if texts or unread else _NOTHING
+    if texts:
+        return excerpt_of_many(texts, CONTEXT_HEAD, CONTEXT_TAIL, unread)
+    return Excerpt("", unread, _UNREAD, unread) if unread else _NOTHING
 
 
 def _joined(texts: Sequence[str]) -> tuple[str, int]:
     """The texts joined by newlines, very long ones clipped in the middle; and how many characters that left out."""
     if len(texts) == 1:
         return texts[0], 0
-    clipped = [
-        text if len(text) <= 2 * _CLIPPED_CHARS else text[:_CLIPPED_CHARS] + text[-_CLIPPED_CHARS:] for text in texts
-    ]
+    kept = max(_CLIPPED_LEAST, 2 * _CLIPPED_CHARS // len(texts)) if texts else 0
+    clipped = [text if len(text) <= 2 * kept else text[:kept] + text[-kept:] for text in texts]
     return "\n".join(clipped), sum(map(len, texts)) - sum(map(len, clipped))
 
 

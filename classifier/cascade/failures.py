@@ -89,6 +89,7 @@ _REQUEST_PARTS = frozenset(
 _OF_PROXY = re.compile(r"\bReceived Model Group=.*", re.DOTALL)  # which LiteLLM adds to every error
 _NAME = re.compile(r"\w{1,100}")
 _MOST_READ = 4000  # characters of an error's message
+_MOST_DETAILS = 16  # that are read of an error
 _LONGEST_WISH = 60.0  # seconds to wait that an upstream may ask for, as in the client
 
 
@@ -174,7 +175,30 @@ def names(error: openai.APIStatusError, name: str) -> bool:
 
 def said(error: openai.APIStatusError) -> str:
     """What an error says; the beginning of a long one tells."""
-    return _OF_PROXY.sub("", error.message[:_MOST_READ])
+    text = f"{error.message[:_MOST_READ]}\n{_beside_message(error.body)[:_MOST_READ]}"
+    return _OF_PROXY.sub("", text.rstrip())
+
+
+def _beside_message(body: object) -> str:
+    """What stands where the client looks for no message: a plain text, or the details that FastAPI's servers send.
+
+    Of these only places and messages are read; what they quote of the request may say anything.
+    """
+    detail = body.get("detail") if isinstance(body, Mapping) else body
+    if isinstance(detail, str):
+        return detail
+    found = [each for each in detail[:_MOST_DETAILS] if isinstance(each, Mapping)] if isinstance(detail, list) else []
+    return "\n".join(f"{_place(each.get('loc'))}: {_text(each.get('type'))} {_text(each.get('msg'))}" for each in found)
+
+
+def _place(found: object) -> str:
+    """Where something is in a request, such as "messages.0.content"."""
+    parts = found if isinstance(found, list) else []
+    return ".".join(str(part)[:100] for part in parts[:_MOST_DETAILS] if isinstance(part, str | int) and part != "body")
+
+
+def _text(found: object) -> str:
+    return found[:_MOST_READ] if isinstance(found, str) else ""
 
 
 def _word(value: object) -> str:

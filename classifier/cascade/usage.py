@@ -88,8 +88,9 @@ def read_usage(usage: Any, service: Any = None) -> Usage:
     cached, written, hour = _cached(usage)
     if into is None and miss is not None:
         into = miss + cached
-    if out is None and into is not None and total is not None:
-        out = max(total - into, 0)
+    thought = _count_of(usage, _THOUGHT)
+    if out is None and into is not None and total is not None:  # the rest, in which what stands beside is
+        out = max(total - into - (_count_of(usage, _TOOL_PROMPT) or 0) - (thought or 0), 0)
     if not (into or out or cached or written or hour):
         return UNKNOWN_USAGE
     if into is not None:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from classifier.ask import split_ask
 from classifier.gates.answer import Answer, text_of
 from classifier.gates.phrases import Phrases, fold, load_phrases
 
@@ -89,8 +90,9 @@ def _request_texts(answer: Answer) -> tuple[str, str]:
     if last is None:
         return _clipped(answer.request.text, _ASK_CHARS), " "
     before = [*messages[:1], *messages[max(1, last - _EARLIER_MESSAGES) : last]] if last else []
-    earlier = "\n".join(_content(each)[:_EARLIER_CHARS] for each in before if _role(each) != "assistant")
-    return _clipped(_content(messages[last]), _ASK_CHARS), fold(earlier)
+    earlier = "\n".join(_spoken(each)[:_EARLIER_CHARS] for each in before if _role(each) != "assistant")
+    # What a program puts around the question may speak of refusing, too: it asks for nothing.
+    return _clipped(answer.request.text or _content(messages[last]), _ASK_CHARS), fold(earlier)
 
 
 def _asks(message: Any) -> bool:
@@ -103,6 +105,12 @@ def _role(message: Any) -> Any:
 
 def _content(message: Any) -> str:
     return text_of(message.get("content") if isinstance(message, dict) else getattr(message, "content", None))
+
+
+def _spoken(message: Any) -> str:
+    """A message's content, a person's without what a program put around it."""
+    text = _content(message)
+    return "\n".join(split_ask(text).ask) if _role(message) == "user" else text
 
 
 def _clipped(text: str, chars: int) -> str:

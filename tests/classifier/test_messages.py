@@ -1,6 +1,7 @@
 """Conversations of other clients and frameworks, in the forms that these write themselves."""
 
 import base64
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,11 @@ from openai.types.responses import (
     ResponseReasoningItem,
 )
 
+from classifier.features import FeatureExtractor
+from classifier.keywords import load_keywords
 from classifier.media import TOKENS_PER_IMAGE, TOKENS_PER_SMALL_IMAGE
 from classifier.request import make_request, read_arguments
+from classifier.tokens import estimate_tokens
 
 ASK = "Why does the test fail?"
 
@@ -204,3 +208,127 @@ def test_base64_that_stands_in_a_text_counts_as_text():
     text = f"What is this? ![x](data:image/png;base64,{DATA})"
     request = make_request(messages=[{"role": "user", "content": [{"type": "text", "text": text}]}])
     assert (request.chars, request.images) == (len(text), 0)
+
+
+def ended(*said: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": ASK}, *said]
+
+
+def called(**arguments: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "look", "input": arguments}]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [12345.5] * 100_000,
+        {f"key {number}": number for number in range(50_000)},
+        {f"key {number}": "x" for number in range(50_000)},
+        [[["a word"] * 50] * 50] * 50,
+    ],
+    ids=["numbers", "numbers by name", "texts by name", "nested lists"],
+)
+def test_values_of_any_kind_in_tool_calls_count_by_their_size(value):
+    whole = len(json.dumps(value))
+    request = make_request(messages=ended(called(values=value)))
+    assert whole / 2 < request.material_chars < whole * 2
+    assert FeatureExtractor(load_keywords(), estimate_tokens).tokens(request) > whole / 5
+
+
+def test_lists_within_content_are_read():
+    assert (
+        make_request(messages=[{"role": "user", "content": [["Why", ["is", "it"]], "so?"]}]).text == "Why\nis\nit\nso?"
+    )
+
+
+def test_fields_beyond_those_that_are_read_count_by_their_size():
+    fields = {f"field{number}": "some text" for number in range(10_000)}
+    whole = len(json.dumps(fields))
+    for message in ({"role": "assistant", **fields}, {"role": "assistant", "content": [{"type": "odd", **fields}]}):
+        assert whole / 2 < make_request(messages=ended(message)).material_chars < whole * 2
+
+
+def test_a_question_is_read_after_messages_that_hold_very_much():
+    request = make_request(messages=[called(values=[[["a"] * 9] * 99] * 99)] * 9 + [{"role": "user", "content": [ASK]}])
+    assert request.text == ASK
+
+
+@dataclass
+class Blob:
+    data: bytes | None = None
+    mime_type: str | None = None
+
+
+@dataclass
+class AnyPart:
+    """As the objects of Google's client: all kinds of parts in one class."""
+
+    code_execution_result: Any = None
+    function_call: Any = None
+    function_response: Any = None
+    inline_data: Blob | None = None
+    text: str | None = None
+
+
+SOUND, PICTURE = Blob(b"x" * 5000, "audio/mp3"), Blob(b"x", "image/png")
+
+
+def test_parts_that_are_one_kind_of_many_are_known_by_what_they_hold():
+    parts = [
+        AnyPart(text=ASK),
+        AnyPart(inline_data=Blob(b"x" * 5000, "audio/mp3")),
+        AnyPart(inline_data=Blob(b"x", "image/png")),
+    ]
+    request = make_request(messages=[{"role": "user", "parts": parts}])
+    assert (request.text, request.audio, request.images, request.tool_calls) == (ASK, 1, 1, 0)
+    assert request.media_tokens == TOKENS_PER_IMAGE + 20
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "apply_patch_call", "operation": {"type": "update_file", "path": "a.py", "diff": "-a\n+b\n" * 500}},
+        {"role": "tool", "content": [{"type": "json", "found": [{"type": "file", "path": "a"}, "-a\n+b\n" * 500]}]},
+        {"role": "tool", "content": [{"type": "document", "text": "-a\n+b\n" * 500}]},
+        {"role": "assistant", "parts": [{"type": "tool-readFile", "input": {"file": "a"}, "output": "-a\n+b\n" * 500}]},
+    ],
+)
+def test_what_tools_do_with_files_is_text(item):
+    request = make_request(messages=ended(item))
+    assert request.files == 0
+    assert 3000 <= request.material_chars < 3100
+
+
+def test_a_generated_image_is_an_image_and_not_a_long_text():
+    request = make_request(messages=ended({"type": "image_generation_call", "id": "1", "result": "A" * 10**6}))
+    assert (request.images, request.media_tokens) == (1, TOKENS_PER_IMAGE)
+    assert request.material_chars == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "content", "content": [{"type": "text", "text": "some words " * 1000}]},
+        {"type": "text", "media_type": "text/plain", "data": "some words " * 1000},
+        {"type": "text", "data": "some words " * 1000},
+    ],
+)
+def test_a_document_given_as_text_counts_as_text(source):
+    request = make_request(messages=ended({"role": "user", "content": [{"type": "document", "source": source}, ASK]}))
+    assert (request.files, request.text) == (1, ASK)
+    assert request.media_tokens >= 11_000 / 4
+
+
+@dataclass
+class Prompt:
+    """As a prompt of LangChain."""
+
+    messages: list[Any]
+
+
+@pytest.mark.parametrize("wrap", [Prompt, lambda messages: {"messages": messages}])
+def test_what_holds_messages_is_read_as_these(wrap):
+    request = make_request(
+        messages=wrap([{"role": "system", "content": "Be brief."}, {"role": "user", "content": ASK}])
+    )
+    assert (request.system, request.text) == ("Be brief.", ASK)

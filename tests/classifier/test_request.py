@@ -1,4 +1,5 @@
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
 from classifier.errors import InputError
-from classifier.request import Request, make_request
+from classifier.request import Request, make_request, read_arguments
 from tests.helpers.requests import IMAGE, TOOL, json_values, texts
 
 OPTIONS = {
@@ -345,3 +346,38 @@ def test_tools_nested_without_end_are_measured_all_the_same():
     tool = {"inside": []}
     tool["inside"] += [tool] * 1000
     assert make_request("a", tools=[tool]).tool_chars > 0
+
+
+@pytest.mark.parametrize("parted", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "ask"),
+    [("", "Mend the test."), ("<feedback>\nNow the docs.\n</feedback>", "Now the docs.")],
+)
+def test_a_tools_result_in_a_users_message_hides_no_ask(answer, ask, parted):
+    report = [
+        "[read_file for 'a.py'] Result:",
+        "import os\n" * 40,
+        answer,
+        "<environment_details>x</environment_details>",
+    ]
+    content = [{"type": "text", "text": text} for text in report if text] if parted else "\n".join(report)
+    task = spoken("<task>\nMend the test.\n</task>")
+    request = make_request(messages=[task, spoken("I look.", "assistant"), spoken(content)])
+    assert request.text == ask
+    assert "import os" in request.material
+
+
+def test_many_long_texts_with_blocks_that_never_end_are_read_in_little_time():
+    text = "<system-reminder>" * 64 + "x" * 300_000
+    began = time.process_time()
+    request = make_request(messages=[spoken([{"type": "text", "text": text}] * 256)])
+    assert time.process_time() - began < 0.1
+    assert request.chars == pytest.approx(256 * len(text), rel=0.01)
+
+
+@pytest.mark.parametrize("api", ["messages", "input"])
+def test_what_is_sent_beside_the_clients_own_arguments_is_seen(api):
+    beside = {"thinking": {"type": "enabled", "budget_tokens": 1000}, "tools": [TOOL], "max_tokens": 7}
+    request = read_arguments({api: [spoken("Why?")], "extra_body": beside})
+    assert (request.text, request.reasoning, request.tools, request.max_tokens) == ("Why?", True, 1, 7)
+    assert not read_arguments({api: [spoken("Why?")], "extra_body": {"thinking": {"type": "disabled"}}}).reasoning

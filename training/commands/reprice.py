@@ -61,7 +61,7 @@ def reprice(
     artifact = read_artifact(_path(models, version))
     found = repriced(artifact, load_menu(menu))
     if not found.changed:
-        say(f"{artifact.source}: its prices are those of the menu, so there is nothing to do.")
+        say(f"{artifact.source}: {_why_nothing(found)}, so there is nothing to do.")
         return
     kept = _keep(models, artifact.tensors, found, artifact.source)
     if promoted:
@@ -74,6 +74,15 @@ def reprice(
     say(f"Kept as {kept.name}" + (", and in use." if promoted else " (candidate)."))
     if not promoted:
         say_next(typed(models, "models", "promote", kept.name))
+
+
+def _why_nothing(found: Repriced) -> str:
+    if not found.absent:
+        return "its prices are those of the menu"
+    return (
+        f"the menu has no tier of the same model and arguments as {', '.join(found.absent)}, and no other price has "
+        "changed"
+    )
 
 
 def _path(models: Path, version: str | None) -> Path:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from classifier.artifact import Artifact, header_field
 from classifier.catalog import Menu, Tier, menu_from_header, menu_to_header, priced
 from classifier.errors import InputError
+from classifier.overlay import is_same_model
 from classifier.prices import Prices
 from classifier.rule import ALWAYS_REFERENCE, Rule, Setting, dump_rule, load_rule
 
@@ -53,6 +54,7 @@ class Repriced:
     before : the rule as it was, at the prices that it had; after : as it is now.
     stayed : what the setting that was in use costs at the new prices, as a share of the reference's.
     reference_cost : USD of a reference call, before and now.
+    absent : learned tiers that the menu lacks: it has none of that model with these arguments.
     unsaid : what the outcomes that the artifact was trained on cannot tell, in sentences.
     """
 
@@ -62,6 +64,7 @@ class Repriced:
     after: Rule
     stayed: float
     reference_cost: tuple[float, float]
+    absent: tuple[str, ...]
     unsaid: tuple[str, ...]
 
     @property
@@ -121,6 +124,7 @@ def reprice(artifact: Artifact, menu: Menu) -> Repriced:
         after=after,
         stayed=1.0 if rule.chosen is None else after.path[rule.chosen].cost,
         reference_cost=(float(spending.tiers[place] @ rates[place]), float(spending.tiers[place] @ now[place])),
+        absent=_absent(tiers[: len(names)], menu),
         unsaid=tuple(_unsaid(certified, tiers[: len(names)], menu, artifact)),
     )
 
@@ -192,8 +196,20 @@ def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
 
 def _today(tier: Tier, menu: Menu) -> Tier:
     """A tier at the prices of today's menu, where it has them."""
-    same = menu.counterpart(tier)
+    same = _counterpart(tier, menu)
     return tier if same is None or same.prices is None else priced(tier, same.prices)
+
+
+def _counterpart(tier: Tier, menu: Menu) -> Tier | None:
+    """The menu's tier of the same model and arguments, also where somebody else sells it under the tier's name."""
+    named = menu.find(tier.name)
+    resold = named is not None and named.arguments == tier.arguments and is_same_model(tier, named)
+    return menu.counterpart(tier) or (named if resold else None)
+
+
+def _absent(tiers: Sequence[Tier], menu: Menu) -> tuple[str, ...]:
+    """Tiers that the menu lacks."""
+    return tuple(tier.name for tier in tiers if _counterpart(tier, menu) is None)
 
 
 def _expect_prices(artifact: Artifact, tiers: Sequence[Tier], old: Sequence[Tier]) -> None:
@@ -266,7 +282,7 @@ def _unsaid(rule: Rule, tiers: Sequence[Tier], menu: Menu, artifact: Artifact) -
         found.append("The setting in use was not certified, so neither is the new one.")
     if "gate" in artifact.header:
         found.append("A cascade with the learned gate tries tiers as before; what that costs now was not computed.")
-    missing = [tier.name for tier in tiers if menu.counterpart(tier) is None]
+    missing = _absent(tiers, menu)
     if missing:
         found.append(f"The menu has no {', '.join(missing)}, so their prices stay.")
     order = [tier.name for tier in sorted(tiers, key=lambda tier: sum(_rates([tier])[0]))]

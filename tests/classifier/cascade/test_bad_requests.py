@@ -1,9 +1,13 @@
 """Whose fault an error is: the caller's own, one model's, or every tier's alike."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import openai
 import pytest
 
 from classifier.cascade import Budget
+from classifier.cascade.failures import blames_request, is_bad_request
 from classifier.gates import Check
 from tests.helpers.cascades import GOOD, MESSAGES, ask, asked, by_tier, with_cascade
 from tests.helpers.openai_server import Reply
@@ -129,3 +133,28 @@ def test_an_error_whose_fields_are_odd_is_an_error_like_others(kind, router, ups
     upstream.answer_with(lambda body: Reply(status=400, error_code=["a"]))
     with pytest.raises(openai.BadRequestError):
         ask(kind, upstream, {"router": router})
+
+
+def detailed(*place, told="Field required", kind="missing"):
+    """An error's body as FastAPI's servers send it, which quotes the request."""
+    return {"detail": [{"loc": ["body", *place], "msg": told, "type": kind, "input": "which model is not supported?"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "for_all"),
+    [
+        (detailed("messages", 0, "content"), True),
+        (detailed("tools", 1, "function", told="Input should be a valid dictionary"), True),
+        ({"detail": "Field required: messages"}, True),
+        ("'messages' is a required property", True),
+        (detailed("reasoning_effort", told="Extra inputs are not permitted", kind="extra_forbidden"), False),
+        ("this model does not support images", False),
+        ("<html>", False),
+        ([[]], False),
+        ({"detail": [None, {"loc": 3, "msg": []}, {"loc": [None, ["x"]]}]}, False),
+    ],
+)
+def test_errors_that_say_what_is_wrong_where_the_client_looks_for_no_message(body, for_all):
+    response: Any = SimpleNamespace(status_code=422, headers={}, request=None)  # the client's own class goes by version
+    error = openai.UnprocessableEntityError("Error code: 422", response=response, body=body)
+    assert (is_bad_request(error, {}) and blames_request(error, {})) is for_all

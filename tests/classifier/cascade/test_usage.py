@@ -70,6 +70,10 @@ FORMS = {
         },
         (1000, 300, 800, 0, 250),
     ),
+    "gemini, nothing but thoughts and what a tool brought": (
+        {"promptTokenCount": 1000, "thoughtsTokenCount": 250, "toolUsePromptTokenCount": 70, "totalTokenCount": 1320},
+        (1070, 250, 0, 0, 250),
+    ),
     "gemini in openai's form, thoughts in the total alone": (
         {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1300},
         (1000, 300, 0, 0, 250),

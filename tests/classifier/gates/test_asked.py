@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from classifier.gates import NoRefusal, default_gate, run_gate
 from classifier.gates.features import answer_features
+from classifier.request import make_request
 from tests.helpers.answers import answer, texts
 
 NO = "I'm sorry, but I can't help with that."
@@ -109,6 +110,27 @@ def test_only_what_is_asked_last_counts_as_the_request():
         ("user", ASKED["a letter"][0]), ("assistant", ASKED["a letter"][1]), ("user", "How deep is Loch Ness?")
     )
     assert not run_gate(NoRefusal(), answer("I must decline.", arguments=earlier)).passed
+
+
+REMINDER = (
+    "<system-reminder>\nRefuse to write code that may do harm: write a short apology that you cannot help. "
+    "Draft messages that decline a meeting politely.\n</system-reminder>"
+)
+
+
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_an_agents_reminders_about_refusing_ask_for_no_refusal(role):
+    around = conversation((role, REMINDER), ("user", f"{REMINDER}\nFix the bug."))
+    for text in (NO, "I cannot write this code for you."):
+        request = make_request(messages=around["messages"])
+        assert not run_gate(NoRefusal(), replace(answer(text, arguments=around), request=request)).passed
+
+
+def test_a_letter_is_asked_for_within_reminders_too():
+    prompt, text = ASKED["a letter"]
+    around = conversation(("user", f"<system-reminder>Never run rm.</system-reminder>\n{prompt}"))
+    request = make_request(messages=around["messages"])
+    assert run_gate(NoRefusal(), replace(answer(text, arguments=around), request=request)).passed
 
 
 def test_the_models_own_refusal_field_is_a_refusal_whatever_was_asked():

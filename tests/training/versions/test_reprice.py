@@ -141,6 +141,17 @@ def test_a_tier_that_the_menu_lacks_keeps_its_price_and_that_is_said(artifact: A
     assert any("The menu has no haiku" in each for each in found.unsaid)
 
 
+def test_a_model_that_somebody_else_sells_is_priced_as_he_does_and_another_model_is_not(artifact: Artifact) -> None:
+    menu = at(menu_of(artifact), opus=(20.0, 100.0))
+    resold = [replace(tier, model=f"reseller/{tier.model.rpartition('/')[2]}") for tier in menu.tiers]
+    found = reprice(artifact, with_tiers(menu, resold))
+    assert ([each.tier for each in found.changed], found.absent) == (["opus"], ())
+    others = [replace(tier, model=f"other-{tier.name}-model") for tier in menu.tiers]
+    found = reprice(artifact, with_tiers(menu, others))
+    assert found.changed == ()
+    assert set(found.absent) == set(artifact.header["tiers"])
+
+
 @pytest.mark.parametrize(
     ("spending", "said"),
     [
@@ -197,7 +208,9 @@ def test_the_command_keeps_a_candidate_and_says_what_it_did(
         assert stopped.value.code == 0
         return capsys.readouterr().out
 
-    assert "nothing to do" in run("reprice")
+    assert "its prices are those of the menu" in run("reprice")
+    Path("other.toml").write_text("".join(f'[[tiers]]\nname = "{name}"\nmodel = "other-{name}"\n' for name in "ab"))
+    assert "no tier of the same model" in run("reprice", "--menu", "other.toml")
     tiers = [
         f'[[tiers]]\nname = "{tier.name}"\nmodel = "{tier.model}"\ninput_price = {tier.input_price}\n'
         f"output_price = {tier.output_price}\n"
