@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,13 @@ def check_services(where: str, services: Mapping[str, float]) -> None:
         expect(isinstance(name, str) and 0 < len(name) <= 50, where, "service_prices", name, "names of service levels")
         number = type(times) in (int, float) and 0 <= times <= _MOST_TIMES
         expect(number, where, f"service_prices.{name}", times, f"a multiple of the prices, from 0 to {_MOST_TIMES:,}")
+
+
+def plain_amount(amount: float, digits: int = 4) -> str:
+    """An amount for people: so many significant digits, or whole where there are as many before the point.
+
+    Costs of a call are often below a ten-thousandth of a dollar, where ``g`` would write an exponent.
+    """
+    if abs(amount) >= 10 ** (digits - 1):
+        return f"{amount:,.0f}"
+    return f"{Decimal(f'{amount:.{digits}g}'):,f}"

@@ -7,7 +7,7 @@ import pytest
 
 from classifier import ConfigError, Tier
 from classifier.catalog import load_menu
-from classifier.prices import Prices, PriceStep, Usage
+from classifier.prices import Prices, PriceStep, Usage, plain_amount
 
 STEPPED = Prices(2.0, 12.0, 0.2, steps=(PriceStep(200_000, 4.0, 18.0), PriceStep(500_000, 8.0)))
 
@@ -77,3 +77,20 @@ service_tier = "batch"
 def test_prices_that_mean_nothing_are_refused(fields, said):
     with pytest.raises(ConfigError, match=said):
         Tier(**{"name": "a", "model": "m", "input_price": 1.0, "output_price": 2.0, **fields})
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (0.0, "0"),
+        (0.0000461234, "0.00004612"),
+        (-0.0000461234, "-0.00004612"),
+        (0.5, "0.5"),
+        (6.2954, "6.295"),
+        (999.96, "1,000"),
+        (12_345.6, "12,346"),
+        (-12_345.6, "-12,346"),
+    ],
+)
+def test_amounts_are_written_without_an_exponent(amount, said):
+    assert plain_amount(amount) == said

@@ -9,6 +9,8 @@ import pytest
 from classifier.catalog import default_menu
 from classifier.errors import InputError
 from classifier.keywords import load_keywords
+from classifier.text import excerpt_of
+from classifier.tokens import estimate_tokens
 from tests.helpers.tables import outcome_rows, write_csv
 from training.certify.rule import Target
 from training.learners.presets import Effort, learners_for
@@ -67,6 +69,20 @@ def test_costs_come_from_prices_where_the_table_has_none(tmp_path: Path) -> None
     assert not data.cost_known
     np.testing.assert_allclose(data.costs[:, 0], (data.matrix.tokens * 1 + 100 * 5) / 1e6)
     assert all("$" in source and "max_tokens" in source for source in data.cost_sources)
+
+
+def test_without_token_counts_the_texts_of_answers_say_what_they_cost(tmp_path: Path) -> None:
+    answers = ["One short answer.", "One of many words, again and again. " * 40]
+    rows = [
+        {**row, "response__haiku": answers[0], "response__opus": answers[1] if place % 2 else ""}
+        for place, row in enumerate(wide(max_tokens=100))
+    ]
+    data = prepared(tmp_path, rows)
+    for column, answer, price in ((0, answers[0], 5.0), (-1, answers[1], 150.0)):
+        tokens = estimate_tokens(excerpt_of(answer))
+        spent = data.costs[1::2, column] - data.matrix.tokens[1::2] * price / 5 / 1e6
+        np.testing.assert_allclose(spent, tokens * price / 1e6)
+        assert "texts of answers" in data.cost_sources[column]
 
 
 def test_each_tier_keeps_the_source_of_its_costs(tmp_path: Path) -> None:

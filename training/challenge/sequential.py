@@ -34,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifier.prices import plain_amount
 from training.challenge.estimators import Log
 
 _BETS = np.geomspace(3e-3, 0.95, 16)  # shares of the largest bet
@@ -263,7 +264,7 @@ def _reasons(
     if low > 0:
         yield "better in quality"
     if saving_low > 0:
-        yield f"cheaper: it saves ${saving_low:.3g} a request at least"
+        yield f"cheaper: it saves ${plain_amount(saving_low, 3)} a request at least"
     elif low <= 0:
         yield "shown to be neither cheaper nor better"
     if unseen > 0:

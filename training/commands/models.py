@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _HELP = prose("""
 Keep versions of the artifact, compare them, promote one, and go back to the one before.
 
-Versions are kept in models/versions; models/current names the one in use. predict_model() follows that file, and a
-router made by Router.watch() loads another version within seconds, without a restart.
+Versions are kept in models/versions; models/current names the one in use. predict_model() loads
+that one at its first call. A router made by Router.watch() loads another version within seconds, without a restart.
 
 [bold]Examples[/]
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from classifier.escapes import for_terminal
-from classifier.prices import Prices
+from classifier.prices import Prices, plain_amount
 from classifier.rule import Rule, Setting
 from training.commands.table import figures, names, show_table
 from training.versions.reprice import Repriced
@@ -44,8 +44,8 @@ def show_reprice(console: Console, found: Repriced) -> None:
 
 def _lines(found: Repriced) -> list[str]:
     rule, (before, after) = found.after, found.settings
-    old, new = found.reference_cost
-    lines = ["", f"A call of {rule.reference}, the reference, costs ${new:.4g}; it cost ${old:.4g}."]
+    old, new = map(plain_amount, found.reference_cost)
+    lines = ["", f"A call of {rule.reference}, the reference, costs ${new}; it cost ${old}."]
     if rule.strategy == "learned" and rule.tasks is None:
         lines.append(f"Setting in use: {_setting(before)}; at the new prices {found.stayed:.1%}.")
         stays = "It is still the cheapest that is certified."

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from classifier.outcomes import Stats
 from classifier.outcomes.stats import Audited, Passes, TierStats
+from classifier.prices import plain_amount
 from training.commands.table import figures, names, show_table
 
 _FIGURES = ("chosen", "answered", "tried", "failed", "passed", "score", "$/call", "$ expected", "seconds")
@@ -109,4 +110,4 @@ def _share(value: float | None) -> str:
 
 
 def _usd(value: float | None) -> str:
-    return "" if value is None else f"${value:.4g}"
+    return "" if value is None else f"${plain_amount(value)}"

@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from classifier.escapes import for_terminal
+from classifier.prices import plain_amount
 from training.commands.table import figures, names, show_table, words
 from training.learners.weights import weighted_mean
 from training.measure.evaluate import Result, is_graded
@@ -420,7 +421,7 @@ def show_comparison(
     rows = [
         (
             result.name,
-            f"{result.cost * 1000:.4g}",
+            plain_amount(result.cost * 1000),
             f"{result.saving:.1%}",
             f"{result.quality:.4f}",
             f"{result.kept:.1%}",

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from classifier.prices import plain_amount
 from classifier.request import Request
 from classifier.router import Router
 from training.commands.table import figures, names, show_table, words
@@ -168,7 +169,7 @@ def _several(rows: Sequence[Row]) -> bool:
 def _figures(view: View) -> tuple[str, ...]:
     if not view.requests:
         return ("unknown", "", "", "")
-    costs = (f"{cost * 1000:.4g}" for cost in (view.cost_before, view.cost_after))
+    costs = (plain_amount(cost * 1000) for cost in (view.cost_before, view.cost_after))
     return (*costs, f"{view.quality_before:.4f}", f"{view.quality_after:.4f}")
 
 
@@ -177,7 +178,7 @@ def _changes(move: Move) -> tuple[str, str]:
     if not view.requests:
         return "unknown", "unknown"
     cost, quality = view.cost_after - view.cost_before, view.quality_after - view.quality_before
-    return f"{cost * 1000:+.4g}", f"{quality:+.4f}"
+    return f"{'' if cost < 0 else '+'}{plain_amount(cost * 1000)}", f"{quality:+.4f}"
 
 
 def _examples(move: Move, rows: Sequence[Row]) -> list[Row]:

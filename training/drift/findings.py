@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.novelty import NOVEL
+from classifier.prices import plain_amount
 from training.drift.data import Finding, PriceChange
 from training.drift.estimates import difference
 from training.drift.monitor import Drift, Track
@@ -102,7 +103,7 @@ _REQUESTS = {
 def _means(stream: Stream, later: NDArray[np.bool_]) -> str:
     before, after = (stream.values[part] for part in (~later, later))
     if stream.what == SIZE:
-        return f"expected to cost ${before.mean():.3g}, now ${after.mean():.3g}"
+        return f"expected to cost ${plain_amount(before.mean(), 3)}, now ${plain_amount(after.mean(), 3)}"
     if stream.what == NOVELTY:
         return f"{(before > NOVEL).mean():.1%} of them were unlike any, now {(after > NOVEL).mean():.1%}"
     return f"expected adequacy {before.mean():.1%}, now {after.mean():.1%}"

@@ -131,10 +131,7 @@ def outcome_table(
     }
     kept = KeptRequests(int(known.sum()), int(stored.sum()), int(bare.sum()), int(foreign.sum()), len(rows), thin)
     if not len(rows) or not kept_tiers:
-        raise InputError(
-            f"{source}: none of {len(observed):,} decisions has an answer that can be judged, expected some; record "
-            "gates' verdicts, audits or feedback, or give a table"
-        )
+        raise InputError(f"{source}: {_too_little(len(observed), thin)}")
     features = {
         row: each if isinstance(each := read[row], Features) else _of_task(observed.asked.tasks[row], columns)
         for row in rows.tolist()
@@ -143,6 +140,20 @@ def outcome_table(
     own_names = [names[place] for place in kept_tiers]
     table = _table(observed, labels, source, rows, kept_tiers, own_names, features, half_life)
     return (table if tables is None else _beside(tables, table)), kept
+
+
+def _too_little(decisions: int, thin: Mapping[str, int]) -> str:
+    """Why nothing can be learned from a log; ``thin`` as in `KeptRequests`."""
+    judged = ", ".join(f"{count} of {tier}" for tier, count in thin.items() if count)
+    if judged:
+        return (
+            f"found few answers that can be judged ({judged}), expected at least {LEAST_LABELS} of a tier; record more "
+            "decisions, or give a table"
+        )
+    return (
+        f"none of {decisions:,} decisions has an answer that can be judged, expected some; record gates' verdicts, "
+        "audits or feedback, or give a table"
+    )
 
 
 def _beside(tables: OutcomeTable, table: OutcomeTable) -> OutcomeTable:

@@ -43,6 +43,7 @@ def fill_costs(
     max_tokens: NDArray[np.float64],
     tasks: Sequence[str | None],
     tiers: Sequence[Tier],
+    written: NDArray[np.float64] | None = None,
 ) -> CostTable:
     """Complete the costs.
 
@@ -51,6 +52,7 @@ def fill_costs(
     known, tokens_out : (n, t), NaN where the table says nothing.
     tokens_in : (n,) input tokens.
     max_tokens : (n,) the callers' limits, NaN where none was set.
+    written : (n, t) tokens of the answers' texts, NaN where there is none. They count for tiers without `tokens_out`.
     """
     design = _design(tokens_in, max_tokens, tasks)
     usd = known.copy()
@@ -67,7 +69,10 @@ def fill_costs(
             column[missing] = _regress(column, design)[missing]
             how.append(f"the table's cost column, {missing.sum()} of {len(column)} rows estimated from the others")
             continue
-        length, words = _output_length(tokens_out[:, position], max_tokens, design)
+        if written is not None and np.isnan(tokens_out[:, position]).all() and np.isfinite(written[:, position]).any():
+            length, words = _output_length(written[:, position], max_tokens, design, "the texts of answers")
+        else:
+            length, words = _output_length(tokens_out[:, position], max_tokens, design, "the table")
         column[missing] = prices.usual(tokens_in, length, tier.service)[missing]
         source = f"prices ${prices.input_price:g} / ${prices.output_price:g} per 1M tokens; output length {words}"
         how.append(source if missing.all() else f"the table's cost column, {missing.sum()} rows from {source}")
@@ -75,16 +80,17 @@ def fill_costs(
 
 
 def _output_length(
-    known: NDArray[np.float64], max_tokens: NDArray[np.float64], design: NDArray[np.float64]
+    known: NDArray[np.float64], max_tokens: NDArray[np.float64], design: NDArray[np.float64], origin: str
 ) -> tuple[NDArray[np.float64], str]:
+    """(n,) tokens of answers, and where they come from; ``origin``: of those that are known."""
     seen = ~np.isnan(known)
     if seen.all():
-        return known, "from the table"
+        return known, f"from {origin}"
     if seen.sum() >= _ROWS_FOR_MODEL:
-        return np.where(seen, known, _regress(known, design)), f"from a model fitted on {seen.sum()} rows of the table"
+        return np.where(seen, known, _regress(known, design)), f"from a model fitted on {seen.sum()} rows of {origin}"
     limited = ~np.isnan(max_tokens)
     length = np.where(seen, known, np.where(limited, max_tokens, float(DEFAULT_TOKENS_OUT)))
-    known_rows = f"from the table in {seen.sum()} rows, else " if seen.any() else ""
+    known_rows = f"from {origin} in {seen.sum()} rows, else " if seen.any() else ""
     if limited.all():
         return length, f"{known_rows}taken to be max_tokens"
     if limited.any():

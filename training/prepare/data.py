@@ -13,6 +13,8 @@ from classifier.errors import InputError
 from classifier.keywords import KeywordGroups
 from classifier.request import Request
 from classifier.tasks import canonical_task
+from classifier.text import excerpt_of
+from classifier.tokens import estimate_tokens
 from training.learners.fit import FitRows
 from training.learners.matrix import FeatureMatrix, build_matrix, joined, stack_features
 from training.log.observed import Observed
@@ -165,7 +167,7 @@ def prepare(
     ]
     matrix = _matrix(table, requests, keywords, options, progress)
     limits = np.array([np.nan if request.max_tokens is None else request.max_tokens for request in requests])
-    filled = fill_costs(table.costs, table.tokens_out, matrix.tokens, limits, matrix.tasks, matched)
+    filled = fill_costs(table.costs, table.tokens_out, matrix.tokens, limits, matrix.tasks, matched, _written(table))
     order = price_order(filled.usd)
     tiers = tuple(matched[place] for place in order)
     data_names = tuple(table.tiers[place] for place in order)
@@ -195,6 +197,17 @@ def prepare(
         observed=_observed(table, data_names),
         missing=missing,
     )
+
+
+def _written(table: OutcomeTable) -> NDArray[np.float64]:
+    """(n, t) estimated tokens of the answers' texts; NaN where there is none, or where a tier's costs are known."""
+    tokens = np.full(table.costs.shape, np.nan)
+    unsaid = np.isnan(table.costs).any(axis=0) & np.isnan(table.tokens_out).all(axis=0)
+    for place in np.flatnonzero(unsaid).tolist():
+        for row, responses in enumerate(table.responses or ()):
+            if table.tiers[place] in responses:
+                tokens[row, place] = estimate_tokens(excerpt_of(responses[table.tiers[place]]))
+    return tokens
 
 
 def _missing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from classifier.artifact import read_artifact
+from classifier.artifact import Artifact, read_artifact
 from classifier.errors import ArtifactError, RouterError
 from classifier.loaded import menu_to_overlay
 from classifier.locate import find_artifact
@@ -14,6 +14,7 @@ from training.versions.facts import facts
 from training.versions.store import Version
 
 _MENU = ("tiers", "prices", "limits")
+_UNSAID = ""
 
 
 def cautions(folder: Path, version: Version) -> list[str]:
@@ -29,8 +30,10 @@ def cautions(folder: Path, version: Version) -> list[str]:
     refused = menu_refusal(version.path)
     if refused is not None:
         found.append(f"the menu here refuses it: {refused}")
-    router, before = Router(read_artifact(version.path)), _in_use(folder)
-    return found if before is None else [*found, *_changes(before, router)]
+    artifact, before = read_artifact(version.path), _in_use(folder)
+    if before is None:
+        return found
+    return [*found, *_changes(before, Router(artifact), None if refused is not None else _here(artifact))]
 
 
 def menu_refusal(path: Path) -> str | None:
@@ -64,12 +67,23 @@ def _in_use(folder: Path) -> Router | None:
         return None
 
 
-def _changes(before: Router, after: Router) -> Iterator[str]:
+def _here(artifact: Artifact) -> Router | None:
+    """A router of an artifact as it would route here; None: no router.toml is here, so by the artifact's own menu."""
+    menu = menu_to_overlay(None)
+    return None if menu is None else Router(artifact, menu=menu)
+
+
+def _changes(before: Router, after: Router, here: Router | None) -> Iterator[str]:
+    """What a version changes besides its decisions. What router.toml says as well, such as new prices, is no news."""
     if before.rule.reference != after.rule.reference:
         yield f"its reference is {after.rule.reference}, that of the version in use is {before.rule.reference}"
     old, new = facts(before), facts(after)
+    said = {} if here is None else facts(here)
     changed = {
-        name for part in _MENU for name in {**old[part], **new[part]} if old[part].get(name) != new[part].get(name)
+        name
+        for part in _MENU
+        for name in {**old[part], **new[part]}
+        if new[part].get(name) not in (old[part].get(name), said.get(part, {}).get(name, _UNSAID))
     }
     if changed:
         yield f"its menu differs from the one in use: {', '.join(sorted(changed))}"

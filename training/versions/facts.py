@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from classifier.catalog import Tier
 from classifier.keywords import KeywordGroups, dump_keywords
+from classifier.prices import plain_amount
 from classifier.router import Router
 from classifier.rule import Promise, Rule, Setting
 from training.versions.notes import one_line, shipped_result, training_of
@@ -46,10 +47,11 @@ def facts(router: Router) -> Facts:
 
 
 def _rule(rule: Rule) -> dict[str, str]:
+    since = " when certified" if rule.cost_factors else ""
     texts = {
         "strategy": rule.strategy if rule.always is None else f"always {rule.always}",
         "reference": rule.reference,
-        "cost of a reference call": f"${rule.reference_cost:.6g}" + (" when certified" if rule.cost_factors else ""),
+        "cost of a reference call": f"${plain_amount(rule.reference_cost, 6)}{since}",
         "may lose": _loss(rule, rule.target),
         "certified": "yes" if rule.certified else "no",
         "confidence": f"{rule.confidence:g}",
@@ -118,8 +120,13 @@ def _training(training: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _test_rows(result: Mapping[str, Any]) -> dict[str, str]:
-    forms = {"saving": "{:.1%}", "kept": "{:.1%}", "quality": "{:.4f}", "cost": "${:.6g}"}
-    return {name: form.format(result[name]) for name, form in forms.items() if type(result.get(name)) in (int, float)}
+    forms: dict[str, Callable[[float], str]] = {
+        "saving": "{:.1%}".format,
+        "kept": "{:.1%}".format,
+        "quality": "{:.4f}".format,
+        "cost": lambda cost: f"${plain_amount(cost, 6)}",
+    }
+    return {name: form(result[name]) for name, form in forms.items() if type(result.get(name)) in (int, float)}
 
 
 def _flat(value: Any, name: str = "") -> dict[str, str]:

@@ -165,6 +165,15 @@ def test_a_tier_that_hardly_answered_is_left_out_and_named() -> None:
     assert "opus is left out" in kept.costs[-1]
 
 
+def test_a_log_of_few_judged_answers_is_refused_with_their_number() -> None:
+    signal = signal_of(made(LEAST_LABELS - 1, 5, explore=0.0, audit=0.0, feedback=0.0))
+    with pytest.raises(InputError, match=f"few answers that can be judged .* expected at least {LEAST_LABELS}"):
+        table_of(signal)
+    nothing = replace(signal.labels, values=np.full_like(signal.labels.values, np.nan))
+    with pytest.raises(InputError, match=f"none of {LEAST_LABELS - 1} decisions has an answer that can be judged"):
+        outcome_table(signal.observed, nothing, "store", KEYWORDS, menu=MENU)
+
+
 @pytest.mark.slow
 def test_tables_and_a_store_meet_by_model(world: Made, tmp_path: Path) -> None:
     rows = [

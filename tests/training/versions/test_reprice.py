@@ -13,10 +13,12 @@ import pytest
 from classifier import InputError, Router
 from classifier.artifact import Artifact, read_artifact, write_artifact
 from classifier.catalog import Menu, Tier, menu_from_header, with_tiers
+from tests.helpers.menus import tier_table, write_menu
 from tests.helpers.tables import outcome_rows
 from training.commands.models import main
 from training.prepare.spending import mean_spending, mean_tokens, priced_tokens
-from training.versions import versions
+from training.versions import add_version, promote, versions
+from training.versions.cautions import cautions
 from training.versions.reprice import FIELD, reprice
 
 
@@ -226,3 +228,26 @@ def test_the_command_keeps_a_candidate_and_says_what_it_did(
     assert "in use" in run("reprice", "--promote")
     assert [each.state for each in versions(Path("models"))] == ["current"]
     assert "nothing to do" in run("reprice")
+
+
+def test_new_prices_that_the_menu_says_are_promoted_without_asking_and_others_are_not(
+    artifact: Artifact, trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TIERWISE_CONFIG", raising=False)
+    folder = Path("models")
+    promote(folder, add_version(folder, trained))
+    cheaper = at(menu_of(artifact), haiku=(2.0, 10.0))
+    write_artifact(Path("cheaper.safetensors"), reprice(artifact, cheaper).header, artifact.tensors)
+    candidate = add_version(folder, Path("cheaper.safetensors"))
+    assert cautions(folder, candidate) == ["its menu differs from the one in use: haiku"]
+    write_menu("".join(tier_table(tier.name, tier.model, 7.0) for tier in cheaper.tiers))
+    assert cautions(folder, candidate) == ["its menu differs from the one in use: haiku"]
+    write_menu(
+        "".join(
+            f'[[tiers]]\nname = "{tier.name}"\nmodel = "{tier.model}"\ninput_price = {tier.input_price}\n'
+            f"output_price = {tier.output_price}\n"
+            for tier in cheaper.tiers
+        )
+    )
+    assert cautions(folder, candidate) == []
