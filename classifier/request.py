@@ -161,7 +161,7 @@ def make_request(
             raise TypeError(f"prompt is a value of type {type(prompt).__name__}, expected a text, or messages=[...]")
         messages = prompt
     if messages is None:
-        if not (tools or response_format or (may_be_wrapped(prompt) and split_ask(prompt).around)):
+        if not (tools or response_format or (may_be_wrapped(prompt) and split_message([prompt]).around)):
             return Request(prompt, limit, task, reasoning=reasoning)
         seen = Conversation([(0, HUMAN, prompt)], turns=1)
     else:
