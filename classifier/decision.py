@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from classifier.catalog import Tier
 from classifier.evident import known_task
 from classifier.explain import Explanation, explain
 from classifier.features import Features
@@ -82,11 +83,26 @@ class Decision:
 
     @property
     def costs(self) -> list[float]:
-        """Expected USD of a call of every learned tier, at today's prices."""
-        factors = None if self.loaded.learned is None else self.loaded.learned.rule.cost_factors
-        if factors is None:
+        """Expected USD of a call of every learned tier, at today's prices.
+
+        Where no training request had anything around what is asked, its tokens are added at the menu's prices.
+        """
+        learned = self.loaded.learned
+        if learned is None:
             return self.prediction.cost
-        return [cost * factor for cost, factor in zip(self.prediction.cost, factors, strict=True)]
+        factors = learned.rule.cost_factors or [1.0] * len(self.prediction.cost)
+        costs = [cost * factor for cost, factor in zip(self.prediction.cost, factors, strict=True)]
+        if learned.knows_context or not self.request.context:
+            return costs
+        around = self.loaded.extract.tokens_around(self.request)
+        return [cost + self._listed_extra(tier, around) for cost, tier in zip(costs, self.loaded.tiers, strict=False)]
+
+    def _listed_extra(self, tier: Tier, tokens: float) -> float:
+        """What so many of the request's tokens add to a call's price; 0 where the tier has none."""
+        whole, without = (
+            listed_cost(tier, each, self.request.max_tokens) for each in (self.tokens, self.tokens - tokens)
+        )
+        return 0.0 if whole is None or without is None else whole - without
 
     @property
     def novelty(self) -> float | None:

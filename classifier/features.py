@@ -95,6 +95,7 @@ SIZES = (
     "characters after the last line break",
 )
 _HISTORY, _MATERIAL = "earlier turns' characters", "characters beside and after the ask"
+_AROUND = "tokens around the ask"
 _FORM = (
     "tokens allowed (max_tokens)",
     "turns",
@@ -111,7 +112,7 @@ _FORM = (
     "JSON schema characters",
     "files and recordings",
     "wishes for reasoning",
-    "tokens around the ask",
+    _AROUND,
     "question marks at the very end",
 )
 _GIVEN = len(_FORM) - 2  # that a request says; the last two are what its texts say
@@ -187,6 +188,11 @@ def dense_names(keywords: KeywordGroups) -> tuple[str, ...]:
     )
 
 
+def around_column(keywords: KeywordGroups) -> int:
+    """Which dense feature tells the tokens around what is asked."""
+    return dense_names(keywords).index(f"number of {_AROUND}")
+
+
 class FeatureExtractor:
     """`extract` for many requests: compiled where that can be; threads may share it."""
 
@@ -232,6 +238,10 @@ class FeatureExtractor:
     def _counted(self, ask: Excerpt, request: Request) -> tuple[float, float] | None:
         """Tokens of what is asked and of the texts around it, where a vocabulary counts them."""
         return None if self._exact is None else _text_tokens(self._exact, ask, request)
+
+    def tokens_around(self, request: Request) -> float:
+        """Tokens of all that stands around what is asked: texts, message frames, tools, schemas and media."""
+        return sum(map(self._count_tokens, request.context[:TEXTS]), 0.0) + _frame_tokens(request)
 
     def scanner(self) -> Scanner:
         """A scanner for `scan`; each is for one thread at a time."""

@@ -11,7 +11,7 @@ from classifier.artifact import Artifact, header_field
 from classifier.catalog import Menu, Tier, default_menu, load_menu, menu_from_header
 from classifier.errors import ArtifactError, InputError
 from classifier.escapes import for_terminal
-from classifier.features import FEATURE_VERSION, FeatureExtractor, dense_names
+from classifier.features import FEATURE_VERSION, FeatureExtractor, around_column, dense_names
 from classifier.forecast import Forecaster, TokenForecaster
 from classifier.keywords import KeywordGroups, dump_keywords, load_keywords, parse_keywords
 from classifier.locate import TRAINED_ARTIFACT, models_folder
@@ -26,6 +26,7 @@ from classifier.tokens import ESTIMATE, TokenCounter, estimate_tokens, runtime_c
 
 _log = logging.getLogger(__name__)
 _NAMED = 5  # tiers in a message
+_NEVER_VARIED = 1e6  # a dense feature's scale, from which it was the same for all training requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ class ArtifactParts:
     rule : how a tier is picked, and which quality losses are certified (``rule.ladder``).
     model : the learned part.
     novelty : how unlike the training requests a request is.
+    knows_context : what stands around the ask differed between the training requests, so that costs depend on it.
     """
 
     artifact: Artifact
     rule: Rule
     model: Model
     novelty: Novelty
+    knows_context: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,7 +226,8 @@ def _by_artifact(artifact: Artifact, options: LoadOptions) -> Loaded:
     rule = rule.renamed({name: tier.name for name, tier in zip(names, menu.tiers, strict=False)})
     novelty = load_novelty(artifact, model.weights)
     support = load_support(artifact, names, dense, model.reference, menu.task_aliases)
-    learned = ArtifactParts(artifact, rule, model, novelty)
+    knows_context = bool(model.weights.dense_scale[around_column(keywords)] < _NEVER_VARIED)
+    learned = ArtifactParts(artifact, rule, model, novelty, knows_context)
     forecast = Forecaster(extract, model, novelty, support)
     return _loaded(learned, menu, _plan(rule, options), keywords, extract, forecast)
 

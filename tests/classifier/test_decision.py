@@ -197,3 +197,16 @@ def test_a_reason_says_by_how_much_it_moves_the_probability():
     explanation = Explanation("opus", "haiku", "opus", (), (("has long numbers", -0.8),), 0.5)
     assert "  has long numbers (lowers P(haiku) by 0.19)" in str(explanation).splitlines()
     assert "  has long numbers (-0.800)" in str(replace(explanation, probability=None)).splitlines()
+
+
+def test_what_stands_around_the_ask_is_paid_for_where_training_saw_none(router):
+    loaded = router.loaded
+    bare = Router(replace(loaded, learned=replace(loaded.learned, knows_context=False)))
+    alone, around = "translate thing1", {"role": "system", "content": "Follow the rules. " * 1000}
+    messages = [around, {"role": "user", "content": alone}]
+    found, seen = bare.route(messages=messages), router.route(messages=messages)
+    tokens = loaded.extract.tokens_around(found.request)
+    assert 3_000 < tokens < found.tokens
+    for cost, known, tier in zip(found.costs, seen.costs, loaded.learned_tiers, strict=True):
+        assert cost - known == pytest.approx(tokens * tier.input_price / 1e6, rel=0.01)
+    assert bare.route(alone).costs == router.route(alone).costs
