@@ -5,8 +5,8 @@ LangChain, Pydantic AI and ShareGPT, as dictionaries or as objects. Everything t
 understood counts by its texts.
 
 Reading is bounded. Of a list (messages, parts of a message) with more than 256 items, the first and the last 128 are
-read, and 128 between them stand for all the others. Where none of these is a person's, the last 2,048 before are looked
-through for one that is. Of what has no known form, 4,096 values are looked into, and at least 32 of each message; the
+read, and 128 between them stand for all the others. Where none of the last 128 is a person's, the 4,096 before are
+looked through for one that is. Of what has no known form, 4,096 values are looked into, and at least 32 of each message; the
 rest counts by its size.
 """
 
@@ -49,7 +49,7 @@ _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "text-p
 _RESULTS = ("result", "output", "return", "response")
 _AT_EACH_END = 128
 _BETWEEN = 128
-_LOOKED_THROUGH = 2048
+_LOOKED_THROUGH = 4096
 _MOST_VALUES = 4096  # that are looked into, of a whole conversation
 _LEAST_VALUES = 32  # of each message, whatever the others hold
 _DEEPEST = 8
@@ -136,8 +136,9 @@ def read_messages(messages: Any) -> Conversation:
         raise UnreadableMessagesError(f"messages: found none, {_EXPECTED}")
     reader.read_all(messages, reader.read_message)
     found = reader.found
-    if len(messages) > 2 * _AT_EACH_END and all(role != HUMAN for _, role, _ in found.said):
-        reader.look_through(messages)
+    last = len(messages) - _AT_EACH_END
+    if last > _AT_EACH_END and all(role != HUMAN for place, role, _ in found.said if place >= last):
+        reader.look_through(messages, last)
         found.said.sort(key=itemgetter(0))
     if not (found.said or found.media or found.tool_calls or found.unread):
         raise UnreadableMessagesError(f"messages: found no content in any, {_EXPECTED}")
@@ -200,14 +201,17 @@ class _Reader:
         for kind, count in sampled.media.items():
             found.media[kind] = found.media.get(kind, 0) + round(count * times)
 
-    def look_through(self, messages: Sequence[Any]) -> None:
-        """Find the last person's message before those at the end, and read it."""
-        last = len(messages) - _AT_EACH_END - 1
-        for place in range(last, max(-1, last - _LOOKED_THROUGH), -1):
+    def look_through(self, messages: Sequence[Any], last: int) -> None:
+        """Find the last person's message before those at the end, which begin at a place, and read it."""
+        read = {place for place, role, _ in self.found.said if role == HUMAN}
+        for place in range(last - 1, max(-1, last - 1 - _LOOKED_THROUGH), -1):
             message = fields_of(messages[place])
+            if place in read:
+                return
             if message is not None and _role(message) == HUMAN:
+                before = len(self.found.said)
                 self.read_message(place, message)
-                if any(role == HUMAN for _, role, _ in self.found.said):
+                if any(role == HUMAN for _, role, _ in self.found.said[before:]):
                     return
 
     def read_message(self, place: int, value: Any) -> None:

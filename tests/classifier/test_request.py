@@ -289,10 +289,11 @@ def test_a_message_of_very_many_parts_is_read_in_part(count):
 def test_a_question_is_found_before_a_long_run_of_an_agents_steps(steps):
     call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"arguments": "{}"}}]}
     run = [call, {"role": "tool", "tool_call_id": "1", "content": "some result"}] * steps
-    request = make_request(messages=[spoken("be brief", "system"), spoken("Why does it fail?"), *run])
+    begun = [spoken("be brief", "system"), spoken("Hello."), *run[:300]]
+    request = make_request(messages=[*begun, spoken("Why does it fail?"), *run])
     assert request.text == "Why does it fail?"
     assert request.system == "be brief"
-    assert request.tool_calls == pytest.approx(2 * steps, rel=0.02)
+    assert request.tool_calls == pytest.approx(2 * steps + len(run[:300]), rel=0.02)
 
 
 def test_very_long_texts_among_others_are_clipped_in_the_middle():
