@@ -6,8 +6,8 @@ understood counts by its texts.
 
 Reading is bounded. Of a list (messages, parts of a message) with more than 256 items, the first and the last 128 are
 read, and 128 between them stand for all the others. Where none of the last 128 is a person's, the 4,096 before are
-looked through for one that is. Of what has no known form, 4,096 values are looked into, and at least 32 of each message; the
-rest counts by its size.
+looked through for one that is. Of what has no known form, 4,096 values are looked into, and at least 32 of each
+message; the rest counts by its size.
 """
 
 from __future__ import annotations
