@@ -175,7 +175,11 @@ def names(error: openai.APIStatusError, name: str) -> bool:
 
 def said(error: openai.APIStatusError) -> str:
     """What an error says; the beginning of a long one tells."""
-    text = f"{error.message[:_MOST_READ]}\n{_beside_message(error.body)[:_MOST_READ]}"
+    body = error.body
+    own = body.get("message") if isinstance(body, Mapping) else None
+    # Older clients write the whole body, names and all, into their own message.
+    message = own if isinstance(own, str) and own else error.message
+    text = f"{message[:_MOST_READ]}\n{_beside_message(body)[:_MOST_READ]}"
     return _OF_PROXY.sub("", text.rstrip())
 
 
