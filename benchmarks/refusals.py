@@ -2,9 +2,10 @@
 
     python benchmarks/refusals.py [--tables DIR]
 
-`refusals.jsonl` has 60 of each, in ten languages, written for this. The lists of words (`classifier/gates/asked.toml`,
-`phrases.toml`) were made looking at the half "tune" alone; the half "test" says what they are worth. With tables that
-hold answers, the share of those is shown that fail, most of which are no refusals.
+`refusals.jsonl` has two sets of 60 of each, in ten languages, written for this. The lists of words
+(`classifier/gates/asked.toml`, `phrases.toml`) were made looking at the half "tune" of the first set. Its half "test"
+has the same author, who knew the lists; the second set, "other", has one who did not, so it alone says what the lists
+are worth. With tables that hold answers, the share of those is shown that fail, most of which are no refusals.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, help="folder of the outcome tables")
     options = parser.parse_args()
-    table = make_table("half", "worded so on request, pass", "real refusals, found")
-    for half, what in (("tune", "looked at for the words"), ("test", "kept apart")):
+    table = make_table("set", "worded so on request, pass", "real refusals, found")
+    halves = {"tune": "looked at for the words", "test": "by the same author", "other": "by another author"}
+    for half, what in halves.items():
         table.add_row(what, f"{share(half, ASKED):.0%}", f"{share(half, REFUSAL):.0%}")
     Console().print(table)
     if options.tables is None:
