@@ -58,7 +58,8 @@ def test_a_tier_is_not_picked_where_it_was_not_observed(artifact: Path) -> None:
     assert easy.prediction.unsupported == ()
     assert hard.tier != "haiku"
     assert hard.prediction.unsupported == (0,)
-    assert "never observed on requests like this: haiku" in router.route(HARD, max_tokens=300, max_quality_loss=0.0).reason
+    safe = router.route(HARD, max_tokens=300, max_quality_loss=0.0)
+    assert "never observed on requests like this: haiku" in safe.reason
 
 
 @pytest.mark.slow
