@@ -150,7 +150,7 @@ def _as_list(messages: Any) -> Sequence[Any]:
     inner = None if held is None or "role" in held else held.get("messages")
     if isinstance(inner, Sequence) and not isinstance(inner, str | bytes):  # a chain's input, a prompt of LangChain
         return inner
-    if isinstance(messages, str) or (fields_of(messages) is not None and not hasattr(messages, "__next__")):
+    if isinstance(messages, str) or (held is not None and not hasattr(messages, "__next__")):
         return [messages]
     if messages is None or isinstance(messages, bytes | int | float) or not hasattr(messages, "__iter__"):
         raise UnreadableMessagesError(f"messages: found {_named(messages)}, {_EXPECTED}")

@@ -61,8 +61,12 @@ def why_unfit(tier: Tier, request: Request, tokens: float, margin: float = MARGI
 
 def listed_cost(tier: Tier, tokens_in: float, limit: int | None) -> float | None:
     """USD of a call at the tier's prices, of an answer as long as allowed, or as usual; None where it has no prices."""
-    usage = Usage(round(tokens_in), limit or USUAL_TOKENS, service=tier.service)
-    return None if tier.prices is None else tier.prices.cost(usage)
+    return call_price(tier, round(tokens_in), limit or USUAL_TOKENS)
+
+
+def call_price(tier: Tier, tokens_in: int, tokens_out: int) -> float | None:
+    """USD of a call of so many tokens at the tier's prices; None where it has no prices."""
+    return None if tier.prices is None else tier.prices.cost(Usage(tokens_in, tokens_out, service=tier.service))
 
 
 def least_able(tiers: Sequence[Tier]) -> Tier:

@@ -312,12 +312,8 @@ def _parted(seen: Conversation) -> tuple[list[str], _Others]:
     groups: tuple[list[str], list[str], list[str]] = ([], [], around)
     asks = _spokesman(seen.said, message)
     for place, role, text in seen.said:
-        if role == SYSTEM and (place != message or asks != SYSTEM):
-            groups[0].append(text)
-        elif place < message:
-            groups[1].append(text)
-        elif place > message or role != asks:
-            groups[2].append(text)
+        if place != message or role != asks:
+            groups[_group(role, place < message)].append(text)
     return ask, _Others(message, *groups)
 
 

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 MARGIN = 0.2
 
 GROUPS = ("lower", "upper", "digit", "space", "newline", "sign", "wide")
-SIGN, WIDE = GROUPS.index("sign"), GROUPS.index("wide")
 # Hundredths of a token for a character of the column's group after one of the row's.
 AFTER = np.array(
     [

@@ -13,8 +13,7 @@ from classifier.catalog import Tier
 from classifier.decision import Decision
 from classifier.gates import Answer
 from classifier.outcomes.records import COUNTED, ESTIMATED, UPSTREAM
-from classifier.policy import listed_cost
-from classifier.prices import Usage
+from classifier.policy import call_price, listed_cost
 
 _BYTES_A_TOKEN = 4  # of an answer that nobody has counted
 _UNSENT = "unsent"
@@ -88,7 +87,7 @@ def _estimate(run: CascadeRun, attempt: Attempt) -> float:
     if answer is not None and attempt.error is None:
         said = sum(len(text.encode("utf-8", "replace")) for text in (answer.text, *_calls(answer)))
         out = usage.tokens_out if usage.tokens_out is not None else round(said / _BYTES_A_TOKEN) + 1
-        known = _usual(tier, usage.tokens_in or round(run.decision.tokens), out)
+        known = call_price(tier, usage.tokens_in or round(run.decision.tokens), out)
         if known is not None:
             return known
     return expected_cost(run.decision, run.loaded.tiers.index(tier))
@@ -96,10 +95,6 @@ def _estimate(run: CascadeRun, attempt: Attempt) -> float:
 
 def _calls(answer: Answer) -> Iterator[str]:
     return (part for call in answer.tool_calls for part in (call.name, call.arguments))
-
-
-def _usual(tier: Tier, tokens_in: int, tokens_out: int) -> float | None:
-    return None if tier.prices is None else tier.prices.cost(Usage(tokens_in, tokens_out, service=tier.service))
 
 
 def _tier(run: CascadeRun, attempt: Attempt) -> Tier:

@@ -1,6 +1,6 @@
 """Numbers that describe an answer, for a gate that is learned from answers of known quality.
 
-What is read closely is bounded (`classifier.text.text_window`: the first 2,048 and the last 1,024 characters of a long
+What is read closely is bounded (`classifier.text.excerpt_of`: the first 2,048 and the last 1,024 characters of a long
 text); counts are those of what is read.
 """
 
